@@ -1,0 +1,1 @@
+//! The rules, pure: ids, events, effects, sessions, decisions, and the ports that the outside implements.

@@ -1,0 +1,1 @@
+//! The WhatsApp Cloud API on loopback, for development, demos, benchmarks and tests.

@@ -1,0 +1,1 @@
+//! The ports of core over an embedded engine and over Redis.

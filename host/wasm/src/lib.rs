@@ -1,0 +1,1 @@
+//! Runs flows: the only crate that names wasmtime.

@@ -1,0 +1,1 @@
+//! Meta's wire: webhooks, signatures, Graph client, error table, template rules.

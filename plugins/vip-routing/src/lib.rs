@@ -1,0 +1,1 @@
+//! Routes players by their tier, answers balances and events, opens tickets.

@@ -1,0 +1,1 @@
+//! The product's promises, tested as a whole.
