@@ -1,1 +1,96 @@
-//! What a flow is written with.
+//! What a flow is written with: types of the contract, builders that know WhatsApp's limits, and the host's imports.
+//!
+//! A flow is a plain library crate. The builder makes the component of it.
+//!
+//! ```
+//! use questline_sdk::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! struct Greeter;
+//!
+//! #[derive(Default, Serialize, Deserialize)]
+//! struct State {
+//!     greeted: u32,
+//! }
+//!
+//! impl Flow for Greeter {
+//!     fn describe() -> Description {
+//!         Description::new("greeter", env!("CARGO_PKG_VERSION"))
+//!             .wants(&[EventKind::Message])
+//!             .needs(&[Capability::Players, Capability::Copy, Capability::Reply])
+//!     }
+//!
+//!     fn handle(conversation: &Conversation, _event: Event) -> Result<Outcome, FlowError> {
+//!         let mut state: State = conversation.read_state()?.unwrap_or_default();
+//!         state.greeted += 1;
+//!         let name = players::profile()?.name;
+//!         let hello = conversation.copy("hello", &[("name", &name)])?;
+//!         Ok(Outcome::stay().state(&state)?.reply(hello)?)
+//!     }
+//! }
+//!
+//! questline_sdk::export!(Greeter);
+//! ```
+//!
+//! A guest has no clock, no randomness and no network but the imports, and a fresh memory for every event: what must
+//! outlive the event goes into the state. `HashMap` has a fixed seed here; `BTreeMap` costs less code.
+//!
+//! Natively the same flow runs against [`mock`], so that its tests are ordinary `cargo test`.
+
+#[cfg(any(test, all(target_arch = "wasm32", not(target_feature = "atomics"))))]
+mod allocator;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unsafe_code,
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    rustdoc::all
+)]
+#[rustfmt::skip]
+pub mod bindings;
+mod conversation;
+mod description;
+mod effect;
+mod error;
+mod flow;
+pub mod limits;
+mod message;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod mock;
+mod outcome;
+#[cfg(target_arch = "wasm32")]
+mod panic_hook;
+
+/// What the generated bindings call.
+#[doc(hidden)]
+pub mod rt {
+    pub use wit_bindgen::rt::*;
+}
+
+/// The imports. Each call is answered by the host and recorded with the step.
+#[cfg(target_arch = "wasm32")]
+pub use bindings::questline::flow::{backend, clock, copy, intents, log, players, random};
+#[cfg(not(target_arch = "wasm32"))]
+pub use mock::imports::{backend, clock, copy, intents, log, players, random};
+
+pub use bindings::exports::questline::flow::guest::{Description, FlowError, Next, Outcome};
+/// Every type of the contract.
+pub use bindings::questline::flow::types;
+pub use description::{Capability, EventKind};
+pub use flow::{Component, Flow};
+pub use limits::LimitError;
+
+/// All that a flow usually names.
+pub mod prelude {
+    pub use crate::types::{
+        Authentication, Buttons, Choice, Conversation, Effect, Event, Header, ImportError, Inbound,
+        LinkButton, ListMessage, ListSection, MediaSource, Message, NewTimer, Outbound,
+        OutboundMedia, RefusalReason, Template, Ticket, TicketPriority,
+    };
+    pub use crate::{
+        Capability, Description, EventKind, Flow, FlowError, LimitError, Next, Outcome, backend,
+        clock, copy, intents, log, players, random,
+    };
+}

@@ -1,0 +1,148 @@
+//! How a flow says what it wants and needs.
+use crate::Description;
+
+/// The events that a flow can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// The player wrote, pressed or sent something.
+    Message,
+    /// How far a message of ours came.
+    Status,
+    /// The game's backend told something.
+    GameEvent,
+    /// A timer that this flow had set is due.
+    Timer,
+    /// The player proved who they are.
+    Authenticated,
+    /// The player entered a wrong or dead code.
+    CodeRejected,
+    /// An agent closed a ticket.
+    TicketClosed,
+    /// Another flow handed the conversation over.
+    HandedOver,
+}
+
+impl EventKind {
+    /// The name of the contract's case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Status => "status",
+            Self::GameEvent => "game-event",
+            Self::Timer => "timer",
+            Self::Authenticated => "authenticated",
+            Self::CodeRejected => "code-rejected",
+            Self::TicketClosed => "ticket-closed",
+            Self::HandedOver => "handed-over",
+        }
+    }
+}
+
+/// What a game can grant to a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// Import: the player's profile, balances, last purchase and devices.
+    Players,
+    /// Import: named operations of the studio's backend.
+    Backend,
+    /// Import: what a text is about.
+    Intents,
+    /// Import: the game's texts.
+    Copy,
+    /// Import: lines for the studio's eyes.
+    Log,
+    /// Import: the time.
+    Clock,
+    /// Import: randomness.
+    Random,
+    /// Effect: answer the player.
+    Reply,
+    /// Effect: send a template.
+    SendTemplate,
+    /// Effect: react with an emoji.
+    React,
+    /// Effects: set and cancel timers.
+    Timers,
+    /// Effect: ask the player to prove who they are.
+    Authentication,
+    /// Effect: have temporary credentials issued.
+    RecoveryCredentials,
+    /// Effect: open a ticket.
+    Tickets,
+    /// Effect: change the marketing consent.
+    Consent,
+    /// Effect: hand the conversation to another flow.
+    HandOver,
+    /// Effect: track a measure.
+    Measures,
+    /// The player's phone number in the snapshot and in shared contacts.
+    ContactPhone,
+}
+
+impl Capability {
+    /// The name in `game.toml`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Players => "players",
+            Self::Backend => "backend",
+            Self::Intents => "intents",
+            Self::Copy => "copy",
+            Self::Log => "log",
+            Self::Clock => "clock",
+            Self::Random => "random",
+            Self::Reply => "reply",
+            Self::SendTemplate => "send-template",
+            Self::React => "react",
+            Self::Timers => "timers",
+            Self::Authentication => "authentication",
+            Self::RecoveryCredentials => "recovery-credentials",
+            Self::Tickets => "tickets",
+            Self::Consent => "consent",
+            Self::HandOver => "hand-over",
+            Self::Measures => "measures",
+            Self::ContactPhone => "contact-phone",
+        }
+    }
+}
+
+impl Description {
+    /// `name`: lower-case words joined by `-`; `version`: the flow's semantic version. State version 1.
+    #[must_use]
+    pub fn new(name: &str, version: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            state_version: 1,
+            events: Vec::new(),
+            capabilities: Vec::new(),
+        }
+    }
+
+    /// Raise it when the state's meaning changes, and write `migrate`.
+    #[must_use]
+    pub fn state_version(mut self, version: u32) -> Self {
+        self.state_version = version;
+        self
+    }
+
+    /// The events that it wants; all others pass it by.
+    #[must_use]
+    pub fn wants(mut self, events: &[EventKind]) -> Self {
+        self.events
+            .extend(events.iter().map(|event| event.name().to_owned()));
+        self
+    }
+
+    /// The capabilities that it cannot do without.
+    #[must_use]
+    pub fn needs(mut self, capabilities: &[Capability]) -> Self {
+        self.capabilities.extend(
+            capabilities
+                .iter()
+                .map(|capability| capability.name().to_owned()),
+        );
+        self
+    }
+}
