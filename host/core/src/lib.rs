@@ -1,1 +1,40 @@
-//! The rules, pure: ids, events, effects, sessions, decisions, and the ports that the outside implements.
+//! The rules of Questline, pure: no clock, no I/O, no runtime.
+//!
+//! The modules stand in the order a message meets them. A webhook becomes [`event`]s of a [`contact`]; the store keeps
+//! them in a [`conversation`]'s inbox; [`command`]s of the host come first, then the [`game`] routes the event to a
+//! flow; what the flow answers is an [`outcome`] of [`effect`]s; [`decide`] turns it into a [`commit`], or refuses it
+//! with a reason; committed messages wait in the [`outbox`] until the sender may [`send`] them, and [`status`] tells
+//! how far they came. [`port`] lists what the outside implements.
+
+pub mod id;
+pub mod time;
+
+pub mod contact;
+pub mod event;
+
+//pub mod command;
+pub mod consent;
+pub mod conversation;
+pub mod window;
+
+pub mod capability;
+//pub mod game;
+pub mod intent;
+pub mod template;
+
+pub mod effect;
+pub mod flow;
+pub mod message;
+pub mod outcome;
+
+pub mod commit;
+//pub mod decide;
+//pub mod step;
+
+pub mod outbox;
+pub mod rate;
+pub mod retry;
+pub mod send;
+pub mod status;
+
+pub mod port;

@@ -1,0 +1,189 @@
+//! Names of things, each its own type so that one cannot be taken for another.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is no name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} must be 1 to {chars_max} characters of {alphabet}")]
+pub struct InvalidName {
+    kind: &'static str,
+    chars_max: usize,
+    alphabet: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $chars_max:literal, $alphabet:literal, $allowed:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// Takes the text if it is a name of this kind.
+            pub fn parse(text: &str) -> Result<Self, InvalidName> {
+                let allowed: fn(u8) -> bool = $allowed;
+                if text.is_empty() || text.len() > $chars_max || !text.bytes().all(allowed) {
+                    return Err(InvalidName { kind: $kind, chars_max: $chars_max, alphabet: $alphabet });
+                }
+                Ok(Self(text.into()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = InvalidName;
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($type), "({})"), self.0)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+fn slug(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+}
+
+name!(
+    /// A game: its folder's name under `flows/`.
+    GameId, "a game's name", 64, "a-z, 0-9 and -", slug
+);
+name!(
+    /// A flow within a game.
+    FlowName, "a flow's name", 64, "a-z, 0-9 and -", slug
+);
+name!(
+    /// A WhatsApp business phone number, by Meta's `phone_number_id` (not the number itself).
+    NumberId, "a phone_number_id", 32, "0-9", |byte| byte.is_ascii_digit()
+);
+name!(
+    /// A player's id in the studio's database; opaque.
+    PlayerId, "a player's id", 128, "printable ASCII", |byte| byte.is_ascii_graphic()
+);
+name!(
+    /// What a player and an agent call a ticket, for instance `SF-1042`.
+    TicketNumber, "a ticket's number", 48, "A-Z, a-z, 0-9 and -", |byte| byte.is_ascii_alphanumeric() || byte == b'-'
+);
+
+macro_rules! number {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $type(pub u64);
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+    };
+}
+
+number!(
+    /// A conversation: all between one contact and one number. Given by the store; below 2^53, so that scripts of a
+    /// store can carry it as a double.
+    ConversationId
+);
+number!(
+    /// An event's place in its conversation's inbox: rising, unique within the conversation.
+    InboxSeq
+);
+number!(
+    /// An outgoing message's place: rising, unique within the conversation.
+    OutboxSeq
+);
+number!(
+    /// A dead letter; given by the store, unique within it.
+    DeadLetterId
+);
+
+/// Names an outgoing message everywhere: also to Meta, as `biz_opaque_callback_data`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OutboxRef {
+    /// Whose message.
+    pub conversation: ConversationId,
+    /// Which one.
+    pub seq: OutboxSeq,
+}
+
+impl OutboxRef {
+    const TAG: &'static str = "q1";
+
+    /// The text that goes to Meta and comes back with every status.
+    pub fn to_callback_data(self) -> String {
+        format!("{}.{}.{}", Self::TAG, self.conversation, self.seq)
+    }
+
+    /// Reads what came back; `None` when it was not ours.
+    pub fn from_callback_data(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        if parts.next()? != Self::TAG {
+            return None;
+        }
+        let conversation = ConversationId(parts.next()?.parse().ok()?);
+        let seq = OutboxSeq(parts.next()?.parse().ok()?);
+        parts.next().is_none().then_some(Self { conversation, seq })
+    }
+}
+
+impl fmt::Display for OutboxRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.conversation, self.seq)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn callback_data_comes_back() {
+        let message = OutboxRef { conversation: ConversationId(7), seq: OutboxSeq(41) };
+        assert_eq!(message.to_callback_data(), "q1.7.41");
+        assert_eq!(OutboxRef::from_callback_data("q1.7.41"), Some(message));
+        for foreign in ["", "q1", "q1.7", "q2.7.41", "q1.7.41.0", "q1.a.b", "campaign-9"] {
+            assert_eq!(OutboxRef::from_callback_data(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn names_are_bounded() {
+        assert!(GameId::parse("starfall").is_ok());
+        for bad in ["", "Starfall", "star fall", &"a".repeat(65)] {
+            assert!(GameId::parse(bad).is_err(), "{bad}");
+        }
+        assert!(serde_json::from_str::<NumberId>("\"12a\"").is_err());
+    }
+}

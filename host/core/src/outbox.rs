@@ -1,0 +1,122 @@
+//! Messages that were committed and wait to be sent.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contact::Contact;
+use crate::event::Wamid;
+use crate::id::{GameId, NumberId, OutboxRef};
+use crate::message::Outbound;
+use crate::template::TemplateMessage;
+use crate::time::UnixMs;
+
+/// How urgent a message is; queues go by it, the order within a conversation does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageClass {
+    /// Codes, security, outages.
+    Critical,
+    /// VIP support, purchases.
+    High,
+    /// Support, game events.
+    Normal,
+    /// Marketing.
+    Low,
+}
+
+impl MessageClass {
+    /// All, most urgent first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Normal, Self::Low];
+
+    /// The name in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+}
+
+/// What is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Inside the service window.
+    Reply {
+        /// What it says.
+        message: Outbound,
+        /// Quotes this message of the player's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<Wamid>,
+    },
+    /// At any time.
+    Template(TemplateMessage),
+    /// An emoji on a message of the player's; none takes it off.
+    Reaction {
+        /// On which.
+        target: Wamid,
+        /// Which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        emoji: Option<String>,
+    },
+}
+
+impl Content {
+    /// The kind's name in logs and metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Reply { message, .. } => message.kind(),
+            Self::Template(_) => "template",
+            Self::Reaction { .. } => "reaction",
+        }
+    }
+}
+
+/// A message as a commit hands it to the store, which gives it its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMessage {
+    /// Whose.
+    pub game: GameId,
+    /// From this number.
+    pub number: NumberId,
+    /// To this contact, as known at commit.
+    pub contact: Contact,
+    /// How urgent.
+    pub class: MessageClass,
+    /// What.
+    pub content: Content,
+    /// When it was committed.
+    pub committed_at: UnixMs,
+    /// After that it is not sent any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<UnixMs>,
+}
+
+/// A message in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxMessage {
+    /// Its name, also to Meta.
+    pub id: OutboxRef,
+    /// What and to whom.
+    pub message: NewMessage,
+    /// Sends that were tried and failed for certain.
+    pub attempts: u32,
+    /// Not before.
+    pub due_at: UnixMs,
+    /// How far it came.
+    pub state: SendState,
+}
+
+/// Where an unsent message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SendState {
+    /// Not tried since it was last known not to have left.
+    Queued,
+    /// A send was begun at that time and no outcome is known. After a crash, nobody can say whether Meta has it.
+    InFlight {
+        /// When it was begun.
+        since: UnixMs,
+    },
+}

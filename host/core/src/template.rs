@@ -1,0 +1,229 @@
+//! Message templates: what Meta approved to be sent at any time.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Meta's category; it decides on price, consent and limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// One-time codes.
+    Authentication,
+    /// Asked for, or about the player's own affairs.
+    Utility,
+    /// Everything that invites.
+    Marketing,
+}
+
+/// A template as a game declares it, in each of its languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Template {
+    /// Lower-case words joined by `_`.
+    pub name: String,
+    /// As approved.
+    pub category: Category,
+    /// By language as Meta writes it, for instance `pt_BR`.
+    pub languages: BTreeMap<String, Texts>,
+}
+
+/// A template's texts in one language; `{{1}}`, `{{2}}`, ... are parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Texts {
+    /// One line, at most one parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// What it says.
+    pub body: String,
+    /// One line, no parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footer: Option<String>,
+    /// Below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<TemplateButton>,
+}
+
+/// A template's button.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, tag = "type")]
+pub enum TemplateButton {
+    /// Comes back as a quick reply, with the payload set at sending.
+    QuickReply {
+        /// What the player reads.
+        text: String,
+    },
+    /// Leads to a web page; `{{1}}` at its end is a parameter.
+    Url {
+        /// What the player reads.
+        text: String,
+        /// Where it leads.
+        url: String,
+    },
+}
+
+impl TemplateButton {
+    /// Whether sending it takes a value.
+    pub fn takes_value(&self) -> bool {
+        match self {
+            Self::QuickReply { .. } => true,
+            Self::Url { url, .. } => parameters(url) > 0,
+        }
+    }
+}
+
+/// How many parameters a text has: the highest of `{{n}}`.
+pub fn parameters(text: &str) -> usize {
+    let mut highest = 0;
+    for part in text.split("{{").skip(1) {
+        if let Some((inside, _)) = part.split_once("}}") {
+            highest = highest.max(inside.trim().parse().unwrap_or(0));
+        }
+    }
+    highest
+}
+
+/// A template that is ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateMessage {
+    /// Which.
+    pub name: String,
+    /// In which language.
+    pub language: String,
+    /// What it may cost and needs.
+    pub category: Category,
+    /// Value of the header's parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// Values of the body's parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body: Vec<String>,
+    /// Values of buttons that take one, with their positions and kinds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<ButtonValue>,
+}
+
+/// A button's value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ButtonValue {
+    /// Position among the buttons.
+    pub index: u32,
+    /// True: a quick reply's payload. False: the end of a web address.
+    pub quick_reply: bool,
+    /// The value.
+    pub value: String,
+}
+
+/// Why a template cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateMismatch {
+    /// None of this language, nor of a nearer one.
+    #[error("template {name} has no language near {locale}; it has {known}")]
+    Language {
+        /// Which template.
+        name: String,
+        /// Which language.
+        locale: String,
+        /// What there is.
+        known: String,
+    },
+    /// Wrong number of values.
+    #[error("template {name} takes {takes} values in its {part}, and got {got}")]
+    Values {
+        /// Which template.
+        name: String,
+        /// Where.
+        part: &'static str,
+        /// How many it takes.
+        takes: usize,
+        /// How many there were.
+        got: usize,
+    },
+}
+
+impl Template {
+    /// The language nearest to a locale: itself, its language alone, then any of the same language.
+    pub fn language(&self, locale: &str) -> Option<(&str, &Texts)> {
+        let wanted = locale.replace('-', "_");
+        let plain = wanted.split('_').next().unwrap_or(&wanted);
+        let same = |(language, _): &(&String, &Texts)| language.split('_').next() == Some(plain);
+        let exact = self.languages.get_key_value(&wanted).or_else(|| self.languages.get_key_value(plain));
+        exact.or_else(|| self.languages.iter().find(same)).map(|(language, texts)| (language.as_str(), texts))
+    }
+
+    /// Puts values into the template, in the language nearest to the locale.
+    pub fn fill(&self, locale: &str, header: Option<&str>, body: &[String], buttons: &[(u32, String)]) -> Result<TemplateMessage, TemplateMismatch> {
+        let (language, texts) = self.language(locale).ok_or_else(|| TemplateMismatch::Language {
+            name: self.name.clone(),
+            locale: locale.to_owned(),
+            known: self.languages.keys().cloned().collect::<Vec<_>>().join(", "),
+        })?;
+        let fits = |part, takes: usize, got: usize| {
+            if takes == got { Ok(()) } else { Err(TemplateMismatch::Values { name: self.name.clone(), part, takes, got }) }
+        };
+        fits("header", texts.header.as_deref().map_or(0, parameters), usize::from(header.is_some()))?;
+        fits("body", parameters(&texts.body), body.len())?;
+        let mut values = Vec::new();
+        for (index, button) in texts.buttons.iter().enumerate() {
+            let value = buttons.iter().find(|(position, _)| *position as usize == index).map(|(_, value)| value);
+            let quick_reply = matches!(button, TemplateButton::QuickReply { .. });
+            match (button.takes_value(), value) {
+                (true, Some(value)) => values.push(ButtonValue { index: index as u32, quick_reply, value: value.clone() }),
+                // Without a payload of its own a quick reply comes back with its text.
+                (true, None) if quick_reply => {}
+                (takes, value) => fits("buttons", usize::from(takes), usize::from(value.is_some()))?,
+            }
+        }
+        let beyond = buttons.iter().filter(|(position, _)| *position as usize >= texts.buttons.len()).count();
+        fits("buttons", values.len(), values.len() + beyond)?;
+        Ok(TemplateMessage {
+            name: self.name.clone(),
+            language: language.to_owned(),
+            category: self.category,
+            header: header.map(str::to_owned),
+            body: body.to_vec(),
+            buttons: values,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn template() -> Template {
+        let texts = |body: &str| Texts {
+            header: None,
+            body: body.to_owned(),
+            footer: None,
+            buttons: vec![TemplateButton::QuickReply { text: "Accept".into() }, TemplateButton::Url { text: "Open".into(), url: "https://x.example/{{1}}".into() }],
+        };
+        Template {
+            name: "match_found_alert".into(),
+            category: Category::Utility,
+            languages: BTreeMap::from([("en".into(), texts("Hi {{1}}, against {{2}}!")), ("pt_BR".into(), texts("Oi {{1}}, contra {{2}}!"))]),
+        }
+    }
+
+    #[test]
+    fn finds_the_nearest_language() {
+        let template = template();
+        for (locale, found) in [("en", Some("en")), ("en-GB", Some("en")), ("pt-BR", Some("pt_BR")), ("pt", Some("pt_BR")), ("de", None)] {
+            assert_eq!(template.language(locale).map(|(language, _)| language), found, "{locale}");
+        }
+    }
+
+    #[test]
+    fn values_must_fit() {
+        let template = template();
+        let values = ["Ada".to_owned(), "Bo".to_owned()];
+        let filled = template.fill("en-US", None, &values, &[(1, "m1".into())]).unwrap();
+        assert_eq!(filled.buttons, [ButtonValue { index: 1, quick_reply: false, value: "m1".into() }]);
+        assert!(matches!(template.fill("en", None, &values[..1], &[(1, "m1".into())]), Err(TemplateMismatch::Values { takes: 2, got: 1, .. })));
+        assert!(template.fill("en", None, &values, &[]).is_err(), "the address lacks its end");
+        assert!(template.fill("en", None, &values, &[(1, "m1".into()), (7, "x".into())]).is_err());
+        assert!(template.fill("en", Some("x"), &values, &[(1, "m1".into())]).is_err());
+    }
+}

@@ -1,0 +1,47 @@
+//! Time as the rules see it: a value they are given.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixMs(pub u64);
+
+/// One second.
+pub const SECOND_MS: u64 = 1_000;
+/// One minute.
+pub const MINUTE_MS: u64 = 60 * SECOND_MS;
+/// One hour.
+pub const HOUR_MS: u64 = 60 * MINUTE_MS;
+/// One day.
+pub const DAY_MS: u64 = 24 * HOUR_MS;
+
+impl UnixMs {
+    /// This much later; stays at the end of time rather than wrap.
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// This much earlier; stays at 0 rather than wrap.
+    pub fn minus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_sub(ms))
+    }
+
+    /// Milliseconds from `earlier` to here; 0 when `earlier` is later.
+    pub fn since_ms(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Whole seconds.
+    pub fn as_s(self) -> u64 {
+        self.0 / SECOND_MS
+    }
+}
+
+impl fmt::Display for UnixMs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
