@@ -23,8 +23,10 @@ pub struct Commit {
     pub ack: InboxSeq,
     /// Messages to send, in their order.
     pub outbox: Vec<NewMessage>,
-    /// What becomes of messages that a status was about.
+    /// Failed messages that go out once more.
     pub resend: Vec<Resend>,
+    /// Failed messages that are given up.
+    pub bury: Vec<Bury>,
     /// Timers to set and to cancel.
     pub timers: Vec<TimerChange>,
     /// Tickets to open.
@@ -50,6 +52,7 @@ impl Commit {
             ack,
             outbox: Vec::new(),
             resend: Vec::new(),
+            bury: Vec::new(),
             timers: Vec::new(),
             tickets: Vec::new(),
             consents: Vec::new(),
@@ -61,8 +64,8 @@ impl Commit {
     }
 }
 
-/// A message that Meta accepted and then reported as failed goes out once more: its receipt is closed, and a message
-/// with the same content is queued.
+/// A message whose receipt says failed goes out once more: its content moves from the receipt back to the outbox, under
+/// the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resend {
     /// Which.
@@ -71,6 +74,20 @@ pub struct Resend {
     pub due_at: UnixMs,
     /// Sends so far.
     pub attempts: u32,
+}
+
+/// A message whose receipt says failed, and that nothing can help: its content moves from the receipt to the dead
+/// letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bury {
+    /// Which.
+    pub id: OutboxRef,
+    /// Short name, for instance `meta-131026`.
+    pub reason: String,
+    /// In words, without personal data.
+    pub detail: String,
+    /// When.
+    pub at: UnixMs,
 }
 
 /// A change of a conversation's timers.

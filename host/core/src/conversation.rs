@@ -36,9 +36,9 @@ pub struct Conversation {
     /// Whether marketing may be sent; outlives sessions.
     #[serde(default)]
     pub marketing: Marketing,
-    /// The player wrote BLOCK: nothing of the account is told or done until an agent looked.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub secured: bool,
+    /// The player wrote BLOCK: nothing of the account is told or done until an agent closed this ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secured: Option<TicketNumber>,
     /// The player's latest messages, oldest first.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub recent: VecDeque<Recent>,
@@ -128,7 +128,7 @@ impl Conversation {
             contact: address.contact,
             window: ServiceWindow::default(),
             marketing: Marketing::default(),
-            secured: false,
+            secured: None,
             recent: VecDeque::new(),
             session: Session::default(),
         }

@@ -15,7 +15,7 @@ use crate::event::{Event, StatusError, Wamid};
 use crate::flow::{FlowAnswer, FlowDescription, FlowFailure, FlowLimits, Read, Snapshot};
 use crate::id::{ConversationId, DeadLetterId, FlowName, GameId, InboxSeq, NumberId, OutboxRef, PlayerId, TicketNumber};
 use crate::intent::Intent;
-use crate::outbox::OutboxMessage;
+use crate::outbox::{NewMessage, OutboxMessage};
 use crate::send::{SendOutcome, SendRecord};
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
@@ -219,14 +219,16 @@ pub trait Outbox: Send + Sync {
 pub struct Receipt {
     /// Which.
     pub id: OutboxRef,
-    /// Meta's name for it.
-    pub wamid: Wamid,
+    /// Meta's name for it; none when Meta refused it at once.
+    pub wamid: Option<Wamid>,
     /// How far.
     pub state: DeliveryState,
     /// Since when.
     pub at: UnixMs,
     /// Sends that it took.
     pub attempts: u32,
+    /// What was sent; kept until it was delivered or a day has passed.
+    pub message: Option<NewMessage>,
 }
 
 /// The clockwork's side of the store.

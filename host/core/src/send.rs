@@ -139,7 +139,18 @@ pub enum SendResult {
         /// Not before.
         due_at: UnixMs,
     },
-    /// It leaves the outbox for the dead letters.
+    /// Meta refused it: it leaves the outbox, its receipt says failed, and the conversation gets an
+    /// [`Event::Status`](crate::event::Event::Status). A refusal by webhook ends in the same way: what to do about
+    /// either is decided in one place, by that event's step.
+    Failed {
+        /// Meta's reason.
+        error: crate::event::StatusError,
+        /// Tries so far.
+        attempts: u32,
+        /// When.
+        at: UnixMs,
+    },
+    /// It leaves the outbox for the dead letters: too late, or tried too often.
     Dead {
         /// Short name, for instance `meta-131026`.
         reason: String,
