@@ -10,6 +10,8 @@ use crate::time::UnixMs;
 /// Everything a conversation's inbox can hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+// Nearly every event is a message: a box would cost each an allocation, to make the rare ones smaller.
+#[allow(clippy::large_enum_variant)]
 pub enum Event {
     /// The player wrote.
     Message(Message),

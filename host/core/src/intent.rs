@@ -22,7 +22,9 @@ pub struct Lexicon {
 impl Lexicon {
     /// From name to language to words and phrases.
     pub fn new(intents: &BTreeMap<String, BTreeMap<String, Vec<String>>>) -> Self {
-        let phrases = |languages: &BTreeMap<String, Vec<String>>| languages.values().flatten().map(|phrase| words(phrase)).filter(|phrase| !phrase.is_empty()).collect();
+        let phrases = |languages: &BTreeMap<String, Vec<String>>| {
+            languages.values().flatten().map(|phrase| words(phrase)).filter(|phrase| !phrase.is_empty()).collect()
+        };
         Self { intents: intents.iter().map(|(name, languages)| (name.clone(), phrases(languages))).collect() }
     }
 

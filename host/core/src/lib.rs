@@ -12,13 +12,13 @@ pub mod time;
 pub mod contact;
 pub mod event;
 
-//pub mod command;
+pub mod command;
 pub mod consent;
 pub mod conversation;
 pub mod window;
 
 pub mod capability;
-//pub mod game;
+pub mod game;
 pub mod intent;
 pub mod template;
 
@@ -28,8 +28,8 @@ pub mod message;
 pub mod outcome;
 
 pub mod commit;
-//pub mod decide;
-//pub mod step;
+pub mod decide;
+pub mod step;
 
 pub mod outbox;
 pub mod rate;

@@ -262,11 +262,7 @@ fn unique<'a>(field: &'static str, mut values: impl Iterator<Item = &'a str> + C
 fn link(field: &'static str, url: &str, https_only: bool) -> Result<(), InvalidMessage> {
     length(field, url, 1, LINK_CHARS_MAX)?;
     let fits = url.starts_with("https://") || (!https_only && url.starts_with("http://"));
-    if fits && !url.contains(char::is_whitespace) {
-        Ok(())
-    } else {
-        Err(InvalidMessage::Unfit { field, problem: "is no web address" })
-    }
+    if fits && !url.contains(char::is_whitespace) { Ok(()) } else { Err(InvalidMessage::Unfit { field, problem: "is no web address" }) }
 }
 
 impl MediaSource {
@@ -316,7 +312,9 @@ impl Outbound {
                 unique("button titles", buttons.iter().map(|button| button.title.as_str()))?;
                 unique("button ids", buttons.iter().map(|button| button.id.as_str()))
             }
-            Self::List { header, body, footer, button, sections } => check_list(header.as_deref(), body, footer.as_deref(), button, sections),
+            Self::List { header, body, footer, button, sections } => {
+                check_list(header.as_deref(), body, footer.as_deref(), button, sections)
+            }
             Self::Media { kind, source, caption, filename } => {
                 source.check()?;
                 if let Some(caption) = caption {
@@ -378,7 +376,13 @@ mod tests {
     fn list(sections: usize, rows: usize) -> Outbound {
         let row = |s: usize, r: usize| Row { id: format!("{s}-{r}"), title: format!("Row {r}"), description: None };
         let section = |s: usize| Section { title: format!("Part {s}"), rows: (0..rows).map(|r| row(s, r)).collect() };
-        Outbound::List { header: None, body: "Choose".into(), footer: None, button: "Open".into(), sections: (0..sections).map(section).collect() }
+        Outbound::List {
+            header: None,
+            body: "Choose".into(),
+            footer: None,
+            button: "Open".into(),
+            sections: (0..sections).map(section).collect(),
+        }
     }
 
     #[test]
@@ -407,7 +411,8 @@ mod tests {
 
     #[test]
     fn links_are_web_addresses() {
-        let media = |url: &str| Outbound::Media { kind: MediaKind::Image, source: MediaSource::Link(url.into()), caption: None, filename: None };
+        let media =
+            |url: &str| Outbound::Media { kind: MediaKind::Image, source: MediaSource::Link(url.into()), caption: None, filename: None };
         assert_eq!(media("https://cdn.example/a.png").check(), Ok(()));
         assert!(media("http://cdn.example/a.png").check().is_err());
         assert!(media("file:///etc/passwd").check().is_err());

@@ -247,7 +247,12 @@ pub trait Timers: Send + Sync {
 #[async_trait]
 pub trait Desk: Send + Sync {
     /// Dead letters after `after`, oldest first.
-    async fn dead_letters(&self, game: Option<GameId>, after: Option<DeadLetterId>, limit: usize) -> Result<Vec<StoredDeadLetter>, StoreError>;
+    async fn dead_letters(
+        &self,
+        game: Option<GameId>,
+        after: Option<DeadLetterId>,
+        limit: usize,
+    ) -> Result<Vec<StoredDeadLetter>, StoreError>;
 
     /// One of them.
     async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<StoredDeadLetter>, StoreError>;

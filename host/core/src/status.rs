@@ -22,8 +22,7 @@ pub enum DeliveryState {
 
 impl DeliveryState {
     /// Every state, in the order of their numbers.
-    pub const ALL: [Self; 6] =
-        [Self::Accepted, Self::Sent, Self::Delivered, Self::Read, Self::Played, Self::Failed];
+    pub const ALL: [Self; 6] = [Self::Accepted, Self::Sent, Self::Delivered, Self::Read, Self::Played, Self::Failed];
 
     /// The state after hearing of `news`: monotone, whatever the order in which news arrive. A failure counts only
     /// while the message was not seen on a device, and is final.

@@ -153,7 +153,13 @@ impl Template {
     }
 
     /// Puts values into the template, in the language nearest to the locale.
-    pub fn fill(&self, locale: &str, header: Option<&str>, body: &[String], buttons: &[(u32, String)]) -> Result<TemplateMessage, TemplateMismatch> {
+    pub fn fill(
+        &self,
+        locale: &str,
+        header: Option<&str>,
+        body: &[String],
+        buttons: &[(u32, String)],
+    ) -> Result<TemplateMessage, TemplateMismatch> {
         let (language, texts) = self.language(locale).ok_or_else(|| TemplateMismatch::Language {
             name: self.name.clone(),
             locale: locale.to_owned(),
@@ -198,12 +204,18 @@ mod tests {
             header: None,
             body: body.to_owned(),
             footer: None,
-            buttons: vec![TemplateButton::QuickReply { text: "Accept".into() }, TemplateButton::Url { text: "Open".into(), url: "https://x.example/{{1}}".into() }],
+            buttons: vec![
+                TemplateButton::QuickReply { text: "Accept".into() },
+                TemplateButton::Url { text: "Open".into(), url: "https://x.example/{{1}}".into() },
+            ],
         };
         Template {
             name: "match_found_alert".into(),
             category: Category::Utility,
-            languages: BTreeMap::from([("en".into(), texts("Hi {{1}}, against {{2}}!")), ("pt_BR".into(), texts("Oi {{1}}, contra {{2}}!"))]),
+            languages: BTreeMap::from([
+                ("en".into(), texts("Hi {{1}}, against {{2}}!")),
+                ("pt_BR".into(), texts("Oi {{1}}, contra {{2}}!")),
+            ]),
         }
     }
 
@@ -221,7 +233,10 @@ mod tests {
         let values = ["Ada".to_owned(), "Bo".to_owned()];
         let filled = template.fill("en-US", None, &values, &[(1, "m1".into())]).unwrap();
         assert_eq!(filled.buttons, [ButtonValue { index: 1, quick_reply: false, value: "m1".into() }]);
-        assert!(matches!(template.fill("en", None, &values[..1], &[(1, "m1".into())]), Err(TemplateMismatch::Values { takes: 2, got: 1, .. })));
+        assert!(matches!(
+            template.fill("en", None, &values[..1], &[(1, "m1".into())]),
+            Err(TemplateMismatch::Values { takes: 2, got: 1, .. })
+        ));
         assert!(template.fill("en", None, &values, &[]).is_err(), "the address lacks its end");
         assert!(template.fill("en", None, &values, &[(1, "m1".into()), (7, "x".into())]).is_err());
         assert!(template.fill("en", Some("x"), &values, &[(1, "m1".into())]).is_err());
