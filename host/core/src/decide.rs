@@ -1,0 +1,273 @@
+//! Turns a flow's answer into a commit, or says which effects the rules refuse.
+//!
+//! All or none: one refused effect refuses the whole answer. The flow is asked again with the reasons in its snapshot;
+//! a second refusal fails the step.
+
+use crate::commit::{AuditRecord, Commit, Ticket, TimerChange};
+use crate::consent::{ConsentRecord, Marketing};
+use crate::conversation::{Conversation, FlowState};
+use crate::effect::{ChangeConsent, Effect, OpenTicket, SendTemplate, TicketPriority};
+use crate::event::{Event, HandedOver, TimerEvent};
+use crate::flow::Snapshot;
+use crate::game::{FlowBinding, Game};
+use crate::message::Outbound;
+use crate::outbox::{Content, MessageClass, NewMessage};
+use crate::outcome::{Next, Outcome, Refusal, RefusalReason};
+use crate::step::Step;
+use crate::template::{Category, TemplateMessage};
+use crate::time::UnixMs;
+use crate::window::WINDOW_MS;
+
+/// Longest timer: a template can wake a player later than that, a flow cannot hold a conversation longer.
+pub const TIMER_MS_MAX: u64 = 30 * crate::time::DAY_MS;
+
+/// A figure that a flow tracked; counted after the commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// Its name.
+    pub name: String,
+    /// What is added.
+    pub value: f64,
+}
+
+/// A step that is ready to be written.
+#[derive(Debug)]
+pub struct Decision {
+    /// To the store.
+    pub commit: Commit,
+    /// To the metrics, once it is written.
+    pub measures: Vec<Measure>,
+}
+
+impl<'a> Step<'a> {
+    /// What a flow may know. `None` when the game's ticket prefix is unusable, which loading a game rules out.
+    pub fn snapshot(&self, flow: &FlowBinding, refused: Vec<Refusal>) -> Option<Snapshot> {
+        let conversation = &self.conversation;
+        let session = &conversation.session;
+        let phone = || conversation.contact.phone().map(|phone| format!("+{}", phone.digits()));
+        Some(Snapshot {
+            conversation: conversation.id.to_string(),
+            state: conversation.state_of(&flow.name).map(|kept| kept.state.clone()),
+            locale: session.locale.clone().unwrap_or_else(|| self.game.locale.clone()),
+            player: session.player.clone(),
+            authentication: session.authentication.clone(),
+            window_closes_at: conversation.window.closes_at(self.now),
+            marketing_consent: conversation.marketing == Marketing::Granted,
+            ticket_number: conversation.ticket_number(&self.game.ticket_prefix, self.entry.seq, 0)?,
+            phone: if flow.grants.has(crate::capability::Capability::ContactPhone) { phone() } else { None },
+            settings: flow.settings.clone(),
+            refused,
+        })
+    }
+
+    /// Applies the rules to an answer. Gives the step back with the reasons when an effect is refused.
+    pub fn decide(self, flow: &FlowBinding, state_version: u32, outcome: Outcome) -> Result<Decision, (Box<Self>, Vec<Refusal>)> {
+        let refusals: Vec<_> = outcome
+            .effects
+            .iter()
+            .enumerate()
+            .filter_map(|(index, effect)| {
+                let (reason, detail) = self.refuse(flow, effect).err()?;
+                Some(Refusal { index: index as u32, effect: effect.kind().to_owned(), reason, detail })
+            })
+            .collect();
+        if !refusals.is_empty() {
+            return Err((Box::new(self), refusals));
+        }
+        Ok(self.apply(flow, state_version, outcome))
+    }
+
+    fn refuse(&self, flow: &FlowBinding, effect: &Effect) -> Result<(), (RefusalReason, String)> {
+        match effect.capability() {
+            None => return Err((RefusalReason::NotGranted, "this host knows no such effect".to_owned())),
+            Some(capability) if !flow.grants.has(capability) => {
+                return Err((
+                    RefusalReason::NotGranted,
+                    format!("{capability} is not granted to this flow in game.toml, or not by the operator"),
+                ));
+            }
+            Some(_) => {}
+        }
+        match effect {
+            Effect::Reply(reply) => self.refuse_reply(reply.reply_to.map(|seq| seq.0), &reply.content),
+            Effect::SendTemplate(template) => {
+                let filled = fill(self.game, &self.conversation, template)?;
+                if filled.category == Category::Authentication {
+                    return Err((RefusalReason::NotGranted, "codes are sent by the host alone".to_owned()));
+                }
+                if filled.category == Category::Marketing && self.conversation.marketing != Marketing::Granted {
+                    return Err((RefusalReason::NoConsent, "the player has not agreed to marketing".to_owned()));
+                }
+                Ok(())
+            }
+            Effect::React(react) => {
+                self.open_window()?;
+                self.conversation
+                    .wamid_of(react.target)
+                    .map(|_| ())
+                    .ok_or_else(|| (RefusalReason::UnknownTarget, "no such recent message".to_owned()))
+            }
+            Effect::RequestAuthentication(_) => Err((RefusalReason::NotGranted, "this host sends no one-time codes".to_owned())),
+            Effect::IssueRecoveryCredentials(_) => Err((RefusalReason::NotGranted, "this host issues no credentials".to_owned())),
+            Effect::HandOver(over) if !self.game.flows.contains_key(&over.flow) => {
+                Err((RefusalReason::UnknownTarget, format!("{} has no flow {}", self.game.id, over.flow)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn open_window(&self) -> Result<(), (RefusalReason, String)> {
+        match self.conversation.window.closes_at(self.now) {
+            Some(_) => Ok(()),
+            None => Err((
+                RefusalReason::WindowClosed,
+                format!("the player wrote nothing for {} hours: only a template can be sent", WINDOW_MS / crate::time::HOUR_MS),
+            )),
+        }
+    }
+
+    fn refuse_reply(&self, reply_to: Option<u64>, content: &Outbound) -> Result<(), (RefusalReason, String)> {
+        self.open_window()?;
+        if reply_to.is_some_and(|seq| self.conversation.wamid_of(crate::id::InboxSeq(seq)).is_none()) {
+            return Err((RefusalReason::UnknownTarget, "no such recent message to quote".to_owned()));
+        }
+        if matches!(content, Outbound::ContactRequest { .. }) && self.conversation.contact.phone().is_some() {
+            return Err((RefusalReason::Unreachable, "the player's number is known".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn apply(self, flow: &FlowBinding, state_version: u32, outcome: Outcome) -> Decision {
+        let Self { game, mut conversation, entry, now } = self;
+        let session = &mut conversation.session;
+        session.states.retain(|kept| kept.flow != flow.name);
+        if let Some(state) = outcome.state {
+            session.states.push(FlowState { flow: flow.name.clone(), version: state_version, state });
+        }
+        let own = session.active.as_ref() == Some(&flow.name);
+        match outcome.next {
+            // A timer or status that one flow handles takes the conversation from no other.
+            Next::Stay if matches!(*entry.event, Event::Message(_) | Event::HandedOver(_)) || session.active.is_none() => {
+                session.active = Some(flow.name.clone());
+            }
+            Next::Done | Next::Pass if own => session.active = None,
+            _ => {}
+        }
+        let mut apply = Apply { game, flow, now, commit: Commit::of(conversation, entry.seq), measures: Vec::new() };
+        for effect in outcome.effects {
+            apply.effect(effect);
+        }
+        let Apply { mut commit, measures, .. } = apply;
+        let session = &mut commit.conversation.session;
+        session.outbound = session.outbound.saturating_add(commit.outbox.len() as u32);
+        Decision { commit, measures }
+    }
+}
+
+/// Effects on their way into a commit: none of them is refused any more.
+struct Apply<'a> {
+    game: &'a Game,
+    flow: &'a FlowBinding,
+    now: UnixMs,
+    commit: Commit,
+    measures: Vec<Measure>,
+}
+
+impl Apply<'_> {
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Reply(reply) => {
+                let reply_to = reply.reply_to.and_then(|seq| self.commit.conversation.wamid_of(seq).cloned());
+                self.send(MessageClass::Normal, Content::Reply { message: reply.content, reply_to });
+            }
+            Effect::SendTemplate(template) => {
+                if let Ok(filled) = fill(self.game, &self.commit.conversation, &template) {
+                    let class = if filled.category == Category::Marketing { MessageClass::Low } else { MessageClass::Normal };
+                    self.send(class, Content::Template(filled));
+                }
+            }
+            Effect::React(react) => {
+                if let Some(target) = self.commit.conversation.wamid_of(react.target).cloned() {
+                    self.send(MessageClass::Normal, Content::Reaction { target, emoji: react.emoji });
+                }
+            }
+            Effect::SetTimer(timer) => self.commit.timers.push(TimerChange::Set {
+                due_at: self.now.plus_ms(timer.after_ms.min(TIMER_MS_MAX)),
+                timer: TimerEvent { flow: self.flow.name.clone(), id: timer.id, payload: timer.payload },
+            }),
+            Effect::CancelTimer(id) => self.commit.timers.push(TimerChange::Cancel { flow: self.flow.name.clone(), id }),
+            Effect::OpenTicket(ticket) => self.open_ticket(ticket),
+            Effect::ChangeConsent(change) => self.change_consent(change),
+            Effect::HandOver(over) => {
+                self.commit.conversation.session.active = Some(over.flow.clone());
+                self.commit.follow_ups.push(Event::HandedOver(HandedOver { from: self.flow.name.clone(), to: over.flow, note: over.note }));
+            }
+            Effect::Track(track) => self.measures.push(Measure { name: track.name, value: track.value }),
+            // Refused before: these never come here.
+            Effect::RequestAuthentication(_) | Effect::IssueRecoveryCredentials(_) | Effect::Extension(_) => {}
+        }
+    }
+
+    fn change_consent(&mut self, change: ChangeConsent) {
+        let marketing = if change.marketing { Marketing::Granted } else { Marketing::Withdrawn };
+        self.commit.conversation.marketing = marketing;
+        self.commit.consents.push(ConsentRecord { marketing, wording: change.wording, method: change.method, at: self.now });
+        self.commit.audits.push(AuditRecord {
+            at: self.now,
+            game: self.game.id.clone(),
+            conversation: self.commit.conversation.id,
+            action: if change.marketing { "consent-granted" } else { "consent-withdrawn" }.to_owned(),
+            detail: format!("by flow {}", self.flow.name),
+        });
+    }
+
+    fn open_ticket(&mut self, ticket: OpenTicket) {
+        let commit = &mut self.commit;
+        let Some(number) = commit.conversation.ticket_number(&self.game.ticket_prefix, commit.ack, commit.tickets.len()) else { return };
+        // The words to a player with a critical ticket go before all else that waits.
+        if ticket.priority == TicketPriority::Critical {
+            commit.outbox.iter_mut().for_each(|message| message.class = MessageClass::High);
+        }
+        commit.tickets.push(Ticket {
+            number,
+            conversation: commit.conversation.id,
+            game: self.game.id.clone(),
+            player: commit.conversation.session.player.clone(),
+            priority: ticket.priority,
+            intent: ticket.intent,
+            subject: ticket.subject,
+            body: ticket.body,
+            tags: ticket.tags,
+            opened_at: self.now,
+            due_at: ticket.target_s.map(|target_s| self.now.plus_ms(u64::from(target_s) * 1_000)),
+            closed: None,
+        });
+    }
+
+    fn send(&mut self, class: MessageClass, content: Content) {
+        // After a critical ticket in the same answer, the words to the player are as urgent.
+        let urgent = self.commit.tickets.iter().any(|ticket| ticket.priority == TicketPriority::Critical);
+        self.commit.outbox.push(NewMessage {
+            game: self.game.id.clone(),
+            number: self.commit.conversation.number.clone(),
+            contact: self.commit.conversation.contact.clone(),
+            class: if urgent { class.min(MessageClass::High) } else { class },
+            content,
+            committed_at: self.now,
+            expires_at: None,
+        });
+    }
+}
+
+/// Puts a flow's values into a template of the game.
+fn fill(game: &Game, conversation: &Conversation, template: &SendTemplate) -> Result<TemplateMessage, (RefusalReason, String)> {
+    let unknown = |detail: String| (RefusalReason::UnknownTarget, detail);
+    let known = game.templates.get(&template.name).ok_or_else(|| unknown(format!("{} has no template {:?}", game.id, template.name)))?;
+    let locale = template.language.as_deref().or(conversation.session.locale.as_deref()).unwrap_or(&game.locale);
+    // A player whose language the template lacks gets it in the game's own, unless the flow insists on one.
+    let locale = if template.language.is_none() && known.language(locale).is_none() { &game.locale } else { locale };
+    known.fill(locale, template.header.as_deref(), &template.body, &template.buttons).map_err(|mismatch| unknown(mismatch.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,324 @@
+//! The part of a step that needs no flow: what the host does itself, and what it makes of failures.
+//!
+//! A step begins with [`Step::open`]. Either the host handles the event alone and the step is done, or flows are asked;
+//! then [`decide`](crate::decide) turns the answer into a commit, or [`Step::give_up`] keeps the event as a dead letter.
+
+use crate::command::HostCommand;
+use crate::commit::{AuditRecord, Bury, Commit, DeadLetter, Letter, Resend, Ticket};
+use crate::consent::{ConsentRecord, Marketing};
+use crate::conversation::{Authentication, Conversation};
+use crate::effect::TicketPriority;
+use crate::event::{Event, Inbound, Message, Preference, StatusEvent, SystemChange};
+use crate::flow::FlowFailure;
+use crate::game::Game;
+use crate::message::Outbound;
+use crate::outbox::{Content, MessageClass, NewMessage};
+use crate::port::{Copy, InboxEntry, Receipt, ServiceError};
+use crate::send::{Hold, Reaction};
+use crate::status::DeliveryState;
+use crate::time::UnixMs;
+
+/// A step that flows are asked about.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// The rules of the game.
+    pub game: &'a Game,
+    /// The conversation with the event noted: session, window, recent messages.
+    pub conversation: Conversation,
+    /// The event.
+    pub entry: &'a InboxEntry,
+    /// The step's time.
+    pub now: UnixMs,
+}
+
+/// How a step goes on.
+#[derive(Debug)]
+pub enum Opened<'a> {
+    /// The host has handled the event.
+    Done(Box<Commit>, HandledBy),
+    /// Flows are asked.
+    Ask(Step<'a>),
+    /// One of our messages failed: what to do depends on its receipt; see [`Step::settle_failure`].
+    Failed(Step<'a>, &'a StatusEvent),
+}
+
+/// What the host did itself, for logs and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandledBy {
+    /// A command of the player's.
+    Command(HostCommand),
+    /// The message came before.
+    Duplicate,
+    /// The player or their device changed.
+    System,
+    /// A marketing preference.
+    Preference,
+    /// The account is secured: nothing is told.
+    Secured,
+}
+
+impl HandledBy {
+    /// The name in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Command(command) => command.as_str(),
+            Self::Duplicate => "duplicate",
+            Self::System => "system",
+            Self::Preference => "preference",
+            Self::Secured => "secured",
+        }
+    }
+}
+
+/// The intent of tickets that BLOCK opens.
+pub const SECURITY_INTENT: &str = "account-security";
+
+/// Texts of the host's own, by key, for games whose copy lacks them.
+const TEXTS: [(&str, &str); 4] = [
+    ("host-stopped", "You will get no more news and offers from us. Write START to get them again."),
+    ("host-started", "You will get news and offers again. Write STOP at any time to end them."),
+    ("host-blocked", "Your account is secured: nothing is changed or shown here until our team has looked. Your ticket is { $ticket }."),
+    ("host-secured", "Your account is secured. Our team looks at ticket { $ticket } and answers you here."),
+];
+
+impl<'a> Step<'a> {
+    /// Notes the event in the conversation and does what is the host's own to do.
+    pub fn open(game: &'a Game, mut conversation: Conversation, entry: &'a InboxEntry, now: UnixMs, copy: &dyn Copy) -> Opened<'a> {
+        conversation.touch(now);
+        let mut step = Self { game, conversation, entry, now };
+        match &*entry.event {
+            Event::Message(message) => step.open_message(message, copy),
+            Event::System(change) => {
+                let audit = step.change(change);
+                let mut commit = step.done();
+                commit.audits.push(audit);
+                Opened::Done(Box::new(commit), HandledBy::System)
+            }
+            Event::Preference(preference) => Opened::Done(Box::new(step.prefer(preference)), HandledBy::Preference),
+            Event::Status(status) if status.state == DeliveryState::Failed => Opened::Failed(step, status),
+            Event::TicketClosed(closed) if step.conversation.secured.as_ref() == Some(&closed.number) => {
+                step.conversation.secured = None;
+                Opened::Ask(step)
+            }
+            _ => Opened::Ask(step),
+        }
+    }
+
+    fn open_message(mut self, message: &Message, copy: &dyn Copy) -> Opened<'a> {
+        if !self.conversation.remember(self.entry.seq, &message.wamid) {
+            return Opened::Done(Box::new(self.done()), HandledBy::Duplicate);
+        }
+        self.conversation.window.heard(message.sent_at, self.now);
+        self.conversation.session.inbound = self.conversation.session.inbound.saturating_add(1);
+        let command = match &message.content {
+            Inbound::Text(text) => HostCommand::parse(text).map(|command| (command, text.as_str())),
+            Inbound::QuickReply(reply) => HostCommand::parse(&reply.text).map(|command| (command, reply.text.as_str())),
+            _ => None,
+        };
+        if let Some((command, wording)) = command {
+            let commit = match command {
+                HostCommand::Stop => self.consent(Marketing::Withdrawn, wording, "host-stopped", copy),
+                HostCommand::Start => self.consent(Marketing::Granted, wording, "host-started", copy),
+                HostCommand::Block => self.block(copy),
+            };
+            return Opened::Done(Box::new(commit), HandledBy::Command(command));
+        }
+        if let Some(ticket) = self.conversation.secured.clone() {
+            let text = self.text(copy, "host-secured", &[("ticket", ticket.as_str())]);
+            let commit = self.done_saying(text);
+            return Opened::Done(Box::new(commit), HandledBy::Secured);
+        }
+        Opened::Ask(self)
+    }
+
+    fn done(self) -> Commit {
+        Commit::of(self.conversation, self.entry.seq)
+    }
+
+    fn done_saying(mut self, text: String) -> Commit {
+        let message = self.reply(text);
+        self.conversation.session.outbound = self.conversation.session.outbound.saturating_add(1);
+        let mut commit = self.done();
+        commit.outbox.push(message);
+        commit
+    }
+
+    fn consent(mut self, marketing: Marketing, wording: &str, key: &str, copy: &dyn Copy) -> Commit {
+        self.conversation.marketing = marketing;
+        let record = ConsentRecord { marketing, wording: wording.to_owned(), method: "chat".to_owned(), at: self.now };
+        let audit =
+            self.audit(if marketing == Marketing::Granted { "consent-granted" } else { "consent-withdrawn" }, "by the player, in chat");
+        let text = self.text(copy, key, &[]);
+        let mut commit = self.done_saying(text);
+        commit.consents.push(record);
+        commit.audits.push(audit);
+        commit
+    }
+
+    fn block(mut self, copy: &dyn Copy) -> Commit {
+        let number = match self.conversation.secured.clone() {
+            Some(open) => Some((open, false)),
+            None => self.conversation.ticket_number(&self.game.ticket_prefix, self.entry.seq, 0).map(|number| (number, true)),
+        };
+        let audit = self.audit("account-secured", "by the player, in chat");
+        let player = self.conversation.session.player.clone();
+        // The session ends: who is writing has to be proven anew.
+        self.conversation.session = Default::default();
+        self.conversation.session.active_at = self.now;
+        let ticket = number.as_ref().filter(|(_, new)| *new).map(|(number, _)| Ticket {
+            number: number.clone(),
+            conversation: self.conversation.id,
+            game: self.game.id.clone(),
+            player,
+            priority: TicketPriority::Critical,
+            intent: SECURITY_INTENT.to_owned(),
+            subject: "The player secured the account".to_owned(),
+            body: "The player wrote BLOCK. Until this ticket is closed the chat tells nothing of the account.".to_owned(),
+            tags: Vec::new(),
+            opened_at: self.now,
+            due_at: Some(self.now.plus_ms(60_000)),
+            closed: None,
+        });
+        let shown = number.as_ref().map_or("-", |(number, _)| number.as_str()).to_owned();
+        self.conversation.secured = number.map(|(number, _)| number);
+        let text = self.text(copy, "host-blocked", &[("ticket", &shown)]);
+        let mut commit = self.done_saying(text);
+        commit.tickets.extend(ticket);
+        commit.audits.push(audit);
+        commit
+    }
+
+    fn change(&mut self, change: &SystemChange) -> AuditRecord {
+        match change {
+            SystemChange::Moved(contact) => {
+                self.conversation.contact.learn(contact);
+                self.drop_trust();
+                self.audit("contact-moved", "the player has another number or id; trust is dropped")
+            }
+            SystemChange::IdentityChanged { .. } => {
+                self.drop_trust();
+                self.audit("identity-changed", "the player's device changed; trust is dropped")
+            }
+            SystemChange::Other(_) => self.audit("system-notice", "a change of a kind that is not known"),
+        }
+    }
+
+    fn drop_trust(&mut self) {
+        self.conversation.session.authentication = Authentication::Unauthenticated;
+        self.conversation.session.player = None;
+        self.conversation.session.unknown_since = None;
+        self.conversation.session.states.clear();
+        self.conversation.session.active = None;
+    }
+
+    fn prefer(mut self, preference: &Preference) -> Commit {
+        let marketing = if preference.marketing { Marketing::Granted } else { Marketing::Withdrawn };
+        self.conversation.marketing = marketing;
+        let record =
+            ConsentRecord { marketing, wording: preference.detail.clone(), method: "whatsapp-preference".to_owned(), at: preference.at };
+        let mut commit = self.done();
+        commit.consents.push(record);
+        commit
+    }
+
+    /// What to do about a failed message, however the failure became known. `random` spreads the waits.
+    pub fn settle_failure(mut self, status: &StatusEvent, receipt: Option<&Receipt>, reaction: Reaction, random: u64) -> Commit {
+        let reason = status.error.as_ref().map_or_else(|| "failed".to_owned(), |error| format!("meta-{}", error.code));
+        let detail = status.error.as_ref().map_or_else(String::new, |error| error.detail.clone());
+        if reaction == Reaction::RevokeTrust {
+            self.drop_trust();
+        }
+        if let Reaction::SuppressMarketing { hold_ms: None } = reaction {
+            self.conversation.marketing = Marketing::Withdrawn;
+        }
+        let audit = (reaction == Reaction::RevokeTrust).then(|| self.audit("trust-revoked", "the identity behind the number changed"));
+        let (game, now) = (self.game, self.now);
+        let mut commit = self.done();
+        commit.audits.extend(audit);
+        let Some(receipt) = receipt.filter(|receipt| receipt.state == DeliveryState::Failed) else { return commit };
+        let bury = Bury { id: receipt.id, reason, detail, at: now };
+        let resend_after = |wait_ms: u64| Resend { id: receipt.id, due_at: now.plus_ms(wait_ms), attempts: receipt.attempts };
+        let Some(message) = receipt.message.as_ref() else { return commit };
+        match reaction {
+            Reaction::Retry(backoff) => match backoff.wait_ms(receipt.attempts.max(1), random) {
+                Some(wait_ms) => commit.resend.push(resend_after(wait_ms)),
+                None => commit.bury.push(bury),
+            },
+            Reaction::Pause { hold, .. } => {
+                let wait_ms = match hold {
+                    Hold::Growing { base_ms, ceiling_ms } => base_ms.saturating_mul(1 << receipt.attempts.min(16)).min(ceiling_ms),
+                    Hold::UntilMended { probe_ms } => probe_ms,
+                };
+                commit.resend.push(resend_after(wait_ms));
+            }
+            Reaction::UseTemplate => match game.window_closed_message(message, now, commit.conversation.session.locale.as_deref()) {
+                Some(template) => commit.outbox.push(template),
+                None => commit.bury.push(bury),
+            },
+            Reaction::DeadLetter | Reaction::SuppressMarketing { .. } | Reaction::RevokeTrust => commit.bury.push(bury),
+        }
+        commit
+    }
+
+    /// Keeps the event as a dead letter: nothing of it was done.
+    pub fn give_up(self, failure: &FlowFailure) -> Commit {
+        let dead_letter = DeadLetter {
+            game: self.game.id.clone(),
+            conversation: self.conversation.id,
+            letter: Letter::Event { received_at: self.entry.received_at, event: (*self.entry.event).clone() },
+            reason: failure.kind().to_owned(),
+            detail: failure.to_string(),
+            attempts: self.entry.attempts + 1,
+            at: self.now,
+        };
+        let mut commit = self.done();
+        // A retry must not be taken for a repetition.
+        commit.conversation.recent.retain(|recent| recent.seq != commit.ack);
+        commit.dead_letter = Some(dead_letter);
+        commit
+    }
+
+    fn audit(&self, action: &str, detail: &str) -> AuditRecord {
+        AuditRecord {
+            at: self.now,
+            game: self.game.id.clone(),
+            conversation: self.conversation.id,
+            action: action.to_owned(),
+            detail: detail.to_owned(),
+        }
+    }
+
+    fn reply(&self, text: String) -> NewMessage {
+        NewMessage {
+            game: self.game.id.clone(),
+            number: self.conversation.number.clone(),
+            contact: self.conversation.contact.clone(),
+            class: MessageClass::High,
+            content: Content::Reply { message: Outbound::Text { body: text, preview: false }, reply_to: None },
+            committed_at: self.now,
+            expires_at: None,
+        }
+    }
+
+    fn text(&self, copy: &dyn Copy, key: &str, arguments: &[(&str, &str)]) -> String {
+        let locale = self.conversation.session.locale.as_deref().unwrap_or(&self.game.locale);
+        let owned: Vec<(String, String)> = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        copy.text(key, locale, &owned).unwrap_or_else(|_: ServiceError| {
+            let default = TEXTS.iter().find(|(known, _)| *known == key).map_or("", |(_, text)| text);
+            owned.iter().fold(default.to_owned(), |text, (name, value)| text.replace(&format!("{{ ${name} }}"), value))
+        })
+    }
+}
+
+impl Game {
+    /// The template that stands in for a message that came after the window had closed.
+    fn window_closed_message(&self, failed: &NewMessage, now: UnixMs, locale: Option<&str>) -> Option<NewMessage> {
+        if !matches!(failed.content, Content::Reply { .. }) {
+            return None;
+        }
+        let template = self.templates.get(self.window_closed_template.as_deref()?)?;
+        let filled =
+            template.fill(locale.unwrap_or(&self.locale), None, &[], &[]).or_else(|_| template.fill(&self.locale, None, &[], &[])).ok()?;
+        Some(NewMessage { content: Content::Template(filled), committed_at: now, ..failed.clone() })
+    }
+}
