@@ -1,1 +1,11 @@
 //! The ports of core over an embedded engine and over Redis.
+//!
+//! What both engines keep in memory in front of their data is shared: [`ready`] says which conversations have something
+//! to do, [`handout`] brings committed messages to the sender, [`alias`] says who is whom, [`codec`] how values lie in a
+//! row.
+
+pub mod alias;
+pub mod codec;
+pub mod handout;
+pub mod ready;
+pub mod redis;
