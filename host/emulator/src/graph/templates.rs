@@ -1,0 +1,264 @@
+//! The template book: found by name and language when sending, listed, created and deleted through the Graph API.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use serde_json::{Value, json};
+
+use super::Call;
+use super::error::{MetaError, make};
+use super::number;
+use crate::config::{Category, Template, TemplateStatus};
+use crate::http::Reply;
+use crate::player::inbox::{array, string};
+use crate::rules::check;
+use crate::rules::template::{self, Spec};
+use crate::sync::{read, write};
+
+const NAME_CHARS_MAX: usize = 512;
+const HEADER_CHARS_MAX: usize = 60;
+const BODY_CHARS_MAX: usize = 1024;
+const FOOTER_CHARS_MAX: usize = 60;
+const BUTTONS_MAX: usize = 10;
+const BUTTON_CHARS_MAX: usize = 25;
+const URL_CHARS_MAX: usize = 2000;
+const URL_BUTTONS_MAX: usize = 2;
+/// Templates on one page if the call does not say.
+const PAGE_TEMPLATES: usize = 25;
+
+/// All templates, by name.
+#[derive(Default)]
+pub(crate) struct TemplateBook {
+    by_name: RwLock<HashMap<String, Vec<Arc<Spec>>>>,
+}
+
+impl TemplateBook {
+    /// Adds a template, in place of one of the same account, name and language.
+    pub(crate) fn put(&self, spec: Spec) {
+        let mut book = write(&self.by_name);
+        let versions = book.entry(spec.template.name.clone()).or_default();
+        versions.retain(|known| known.template.language != spec.template.language || known.template.waba_id != spec.template.waba_id);
+        versions.push(Arc::new(spec));
+    }
+
+    /// The template that a send of this account means (132001 if there is none).
+    pub(crate) fn find(&self, waba_id: &str, name: &str, language: &str) -> Result<Arc<Spec>, MetaError> {
+        read(&self.by_name)
+            .get(name)
+            .into_iter()
+            .flatten()
+            .find(|spec| spec.template.language == language && belongs(spec, waba_id))
+            .cloned()
+            .ok_or_else(|| template::missing(name, language))
+    }
+
+    /// Changes where templates of this name stand, in one language or all; gives back what was changed.
+    pub(crate) fn set_status(&self, name: &str, language: Option<&str>, status: TemplateStatus) -> Vec<Arc<Spec>> {
+        let mut book = write(&self.by_name);
+        book.get_mut(name)
+            .into_iter()
+            .flatten()
+            .filter(|spec| language.is_none_or(|language| spec.template.language == language))
+            .map(|spec| {
+                let mut changed = Spec::clone(spec);
+                changed.template.status = status;
+                *spec = Arc::new(changed);
+                Arc::clone(spec)
+            })
+            .collect()
+    }
+
+    fn of_account(&self, waba_id: &str) -> Vec<Arc<Spec>> {
+        let mut all: Vec<_> = read(&self.by_name).values().flatten().filter(|spec| belongs(spec, waba_id)).cloned().collect();
+        all.sort_by(|a, b| (&a.template.name, &a.template.language).cmp(&(&b.template.name, &b.template.language)));
+        all
+    }
+
+    fn remove(&self, waba_id: &str, name: &str, id: Option<&str>) -> bool {
+        let mut book = write(&self.by_name);
+        let Some(versions) = book.get_mut(name) else {
+            return false;
+        };
+        let before = versions.len();
+        versions.retain(|spec| !belongs(spec, waba_id) || id.is_some_and(|id| spec.id != id));
+        let removed = versions.len() < before;
+        if versions.is_empty() {
+            book.remove(name);
+        }
+        removed
+    }
+}
+
+fn belongs(spec: &Spec, waba_id: &str) -> bool {
+    spec.template.waba_id.as_deref().is_none_or(|owner| owner == waba_id)
+}
+
+/// `GET /{waba-id}/message_templates`
+pub(crate) fn list(call: &Call<'_>, waba_id: &str) -> Result<Reply, MetaError> {
+    let query = |name| call.request.query(name);
+    let (name, status, language, category) = (query("name"), query("status"), query("language"), query("category"));
+    let limit = match query("limit") {
+        None => PAGE_TEMPLATES,
+        Some(limit) => {
+            limit.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| make::invalid("Param limit must be a positive number."))?
+        }
+    };
+    let start = match query("after") {
+        None => 0,
+        Some(cursor) => read_cursor(&cursor).ok_or_else(|| MetaError::new(131_059, "The cursor is not valid."))?,
+    };
+    let same = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(value));
+    let all: Vec<_> = call
+        .state
+        .templates
+        .of_account(waba_id)
+        .into_iter()
+        .filter(|spec| {
+            let template = &spec.template;
+            // The name is looked for as a part, as Meta does.
+            name.as_deref().is_none_or(|name| template.name.contains(name))
+                && same(&status, template.status.as_str())
+                && same(&language, &template.language)
+                && same(&category, template.category.as_str())
+        })
+        .collect();
+    let fields = query("fields");
+    let end = all.len().min(start.saturating_add(limit));
+    let data: Value =
+        all.get(start..end).unwrap_or_default().iter().map(|spec| number::with_fields(on_wire(spec), fields.as_deref())).collect();
+    let mut answer = json!({"data": data});
+    if end > start {
+        answer["paging"] = json!({"cursors": {"before": cursor(start), "after": cursor(end)}});
+    }
+    if end < all.len() {
+        let path = call.request.path();
+        answer["paging"]["next"] = format!("{}{path}?limit={limit}&after={}", call.state.base_url, cursor(end)).into();
+    }
+    Ok(Reply::json(200, &answer))
+}
+
+/// Cursors are opaque to callers.
+fn cursor(at: usize) -> String {
+    format!("QVFI{at:x}")
+}
+
+fn read_cursor(cursor: &str) -> Option<usize> {
+    usize::from_str_radix(cursor.strip_prefix("QVFI")?, 16).ok()
+}
+
+fn on_wire(spec: &Spec) -> Value {
+    let template = &spec.template;
+    json!({
+        "name": template.name,
+        "parameter_format": if spec.is_named() { "NAMED" } else { "POSITIONAL" },
+        "components": template.components,
+        "language": template.language,
+        "status": template.status.as_str(),
+        "category": template.category.as_str(),
+        "id": spec.id,
+    })
+}
+
+/// `POST /{waba-id}/message_templates`: the template awaits review (see [`crate::Emulator::review_template`]).
+pub(crate) fn create(call: &Call<'_>, waba_id: &str) -> Result<Reply, MetaError> {
+    let request = number::body(call)?;
+    let name = check::text(&request, "name", "template")?;
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if name.len() > NAME_CHARS_MAX || !name.bytes().all(is_name) {
+        return Err(make::invalid("Template names have at most 512 lowercase letters, digits and underscores."));
+    }
+    let language = check::text(&request, "language", "template")?;
+    let category = check::text(&request, "category", "template")?;
+    let category =
+        Category::parse(category).ok_or_else(|| make::invalid("Param category must be one of {AUTHENTICATION, MARKETING, UTILITY}."))?;
+    let components = check::list(&request, "components", "template")?;
+    for component in components {
+        check_component(component, category)?;
+    }
+    let existing = call.state.templates.of_account(waba_id);
+    if existing.iter().any(|spec| spec.template.name == name && spec.template.language == language) {
+        return Err(make::invalid("Content in this language already exists."));
+    }
+    let mut template = Template::new(name, language, category, Value::from(components.to_vec()));
+    template.waba_id = Some(waba_id.to_owned());
+    template.status = TemplateStatus::Pending;
+    let id = call.state.ids.numeric();
+    call.state.templates.put(Spec::new(id.clone(), template));
+    let answer = json!({
+        "id": id,
+        "status": TemplateStatus::Pending.as_str(),
+        "category": category.as_str(),
+    });
+    Ok(Reply::json(200, &answer))
+}
+
+fn check_component(component: &Value, category: Category) -> Result<(), MetaError> {
+    let kind = check::text(component, "type", "components")?.to_uppercase();
+    match kind.as_str() {
+        "HEADER" if component["text"].is_string() => {
+            let title = check::text(component, "text", "components")?;
+            check::param_length("components['text']", title, HEADER_CHARS_MAX)
+        }
+        "BODY" if category != Category::Authentication => {
+            let body = check::text(component, "text", "components")?;
+            check::param_length("components['text']", body, BODY_CHARS_MAX)?;
+            let trimmed = body.trim();
+            if trimmed.starts_with("{{") || trimmed.ends_with("}}") {
+                return Err(make::invalid("Variables can't be at the start or end of the template."));
+            }
+            Ok(())
+        }
+        "FOOTER" if category != Category::Authentication => {
+            let footer = check::text(component, "text", "components")?;
+            check::param_length("components['text']", footer, FOOTER_CHARS_MAX)
+        }
+        "FOOTER" => match component["code_expiration_minutes"].as_u64() {
+            None | Some(1..=90) => Ok(()),
+            Some(_) => Err(make::invalid("Param code_expiration_minutes must be 1 to 90.")),
+        },
+        "BUTTONS" => check_buttons(check::list(component, "buttons", "components")?),
+        "HEADER" | "BODY" | "CAROUSEL" | "LIMITED_TIME_OFFER" => Ok(()),
+        _ => Err(make::invalid(format!("Component type {kind} is not valid."))),
+    }
+}
+
+fn check_buttons(buttons: &[Value]) -> Result<(), MetaError> {
+    if buttons.is_empty() || buttons.len() > BUTTONS_MAX {
+        return Err(make::invalid(format!("A template has 1 to {BUTTONS_MAX} buttons.")));
+    }
+    let is_quick_reply = |button: &Value| string(&button["type"]).eq_ignore_ascii_case("QUICK_REPLY");
+    let groups = buttons.chunk_by(|a, b| is_quick_reply(a) == is_quick_reply(b)).count();
+    if groups > 2 {
+        return Err(make::invalid("Quick replies and other buttons must not be mixed."));
+    }
+    let bounds = [("URL", URL_BUTTONS_MAX), ("PHONE_NUMBER", 1), ("COPY_CODE", 1)];
+    for (kind, max) in bounds {
+        let is_kind = |button: &&Value| string(&button["type"]).eq_ignore_ascii_case(kind);
+        if buttons.iter().filter(is_kind).count() > max {
+            return Err(make::invalid(format!("A template has at most {max} buttons of type {kind}.")));
+        }
+    }
+    for button in buttons {
+        if let Some(text) = check::optional_text(button, "text", "buttons")? {
+            check::param_length("buttons['text']", text, BUTTON_CHARS_MAX)?;
+        }
+        if let Some(url) = check::optional_text(button, "url", "buttons")? {
+            check::param_length("buttons['url']", url, URL_CHARS_MAX)?;
+        }
+        for app in array(&button["supported_apps"]) {
+            check::text(app, "package_name", "buttons['supported_apps']")?;
+        }
+    }
+    Ok(())
+}
+
+/// `DELETE /{waba-id}/message_templates?name=...[&hsm_id=...]`
+pub(crate) fn delete(call: &Call<'_>, waba_id: &str) -> Result<Reply, MetaError> {
+    let name = call.request.query("name").ok_or_else(|| make::invalid("The parameter name is required."))?;
+    let id = call.request.query("hsm_id");
+    if call.state.templates.remove(waba_id, &name, id.as_deref()) {
+        Ok(Reply::success())
+    } else {
+        Err(make::invalid(format!("Template {name} does not exist.")))
+    }
+}

@@ -1,0 +1,102 @@
+//! What all rooms of a running emulator share.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, RwLock};
+
+use serde_json::Value;
+
+use crate::clock::{Clock, millis};
+use crate::config::{Number, Rules, StatusPlan};
+use crate::fault::FaultBoard;
+use crate::graph::media::MediaStore;
+use crate::graph::templates::TemplateBook;
+use crate::ids::Ids;
+use crate::ledger::{Ledger, Tally};
+use crate::player::Directory;
+use crate::rules::rate::NumberRate;
+use crate::rules::recipient;
+use crate::webhook::{Change, Metadata, Update, Webhooks};
+
+/// The whole of it. Nothing here is one lock for all: numbers are read-only, players are sharded.
+pub(crate) struct State {
+    pub(crate) base_url: String,
+    pub(crate) access_token: String,
+    pub(crate) rules: Rules,
+    pub(crate) inbox_messages_max: usize,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    /// By phone number id.
+    pub(crate) numbers: HashMap<String, Arc<NumberState>>,
+    pub(crate) first_number: Arc<NumberState>,
+    pub(crate) templates: TemplateBook,
+    pub(crate) players: Directory,
+    pub(crate) media: MediaStore,
+    pub(crate) ledger: Ledger,
+    pub(crate) tally: Tally,
+    pub(crate) faults: FaultBoard,
+    pub(crate) statuses: RwLock<StatusPlan>,
+    pub(crate) webhooks: Webhooks,
+}
+
+/// A business number at work.
+pub(crate) struct NumberState {
+    pub(crate) id: Arc<str>,
+    pub(crate) waba_id: Arc<str>,
+    pub(crate) config: Number,
+    /// The displayed number's digits, as webhooks show it.
+    pub(crate) digits: String,
+    pub(crate) throughput_mps: AtomicU32,
+    pub(crate) rate: NumberRate,
+    pub(crate) settings: Mutex<Value>,
+    /// Blocked users, as `wa_id` or BSUID.
+    pub(crate) blocked: Mutex<Vec<String>>,
+}
+
+impl NumberState {
+    pub(crate) fn new(config: Number) -> Self {
+        let digits = config.display_phone_number.chars().filter(char::is_ascii_digit).collect();
+        Self {
+            id: config.phone_number_id.as_str().into(),
+            waba_id: config.waba_id.as_str().into(),
+            digits,
+            throughput_mps: AtomicU32::new(config.throughput_mps),
+            rate: NumberRate::default(),
+            settings: Mutex::new(Value::Object(serde_json::Map::new())),
+            blocked: Mutex::default(),
+            config,
+        }
+    }
+
+    pub(crate) fn metadata(&self) -> Metadata<'_> {
+        Metadata { display_phone_number: &self.digits, phone_number_id: &self.id }
+    }
+
+    /// The country code that Meta puts before numbers without a plus.
+    pub(crate) fn country_code(&self) -> Option<&str> {
+        recipient::country_code(&self.config.display_phone_number)
+    }
+}
+
+impl State {
+    /// Posts an update to the host, as late as the faults want.
+    pub(crate) fn tell(&self, update: Update) {
+        if let Some(faults) = self.faults.webhook() {
+            let wait = faults.delay + faults.delay_jitter.mul_f64(self.faults.roll());
+            if !wait.is_zero() {
+                let due_ms = self.clock.now_ms() + millis(wait);
+                return self.webhooks.post_at(due_ms, update);
+            }
+        }
+        self.webhooks.post(update);
+    }
+
+    /// Posts an update of an account's own, such as a template's.
+    pub(crate) fn tell_account(&self, waba_id: &Arc<str>, change: Change) {
+        self.tell(Update { waba_id: Arc::clone(waba_id), change, order_key: Update::key(waba_id, "") });
+    }
+
+    pub(crate) fn has_account(&self, waba_id: &str) -> bool {
+        self.numbers.values().any(|number| &*number.waba_id == waba_id)
+    }
+}
