@@ -1,0 +1,149 @@
+//! One call: a fresh instance for one event, thrown away with all that it did.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use questline_core::flow::{CallCost, FlowAnswer, FlowFailure, FlowLimits, Read};
+use questline_core::outcome::InvalidOutcome;
+use questline_core::port::FlowCall;
+use tokio::time::Instant;
+use wasmtime::Store;
+
+use crate::bindings::guest::{Description, FlowError, Outcome};
+use crate::convert::{effect, event, snapshot};
+use crate::engine::{Engine, TRANSFER_BYTES_MAX};
+use crate::linked::Linked;
+use crate::load::LoadedFlow;
+use crate::meter::{self, metered};
+use crate::registry::Slot;
+use crate::state::{Caller, State};
+use crate::trap;
+
+/// How a guest's work ended where it did not trap.
+enum Worked {
+    Answered(Result<Outcome, FlowError>),
+    NotMigrated(String),
+    InvalidState(InvalidOutcome),
+}
+
+/// Hands one event to a flow.
+pub(crate) async fn handle(
+    flow: &LoadedFlow,
+    slot: Arc<Slot>,
+    call: FlowCall<'_>,
+    recorded: Option<VecDeque<Read>>,
+) -> Result<FlowAnswer, FlowFailure> {
+    let started = Instant::now();
+    let FlowCall { game, flow: _, snapshot, event, references, services, grants, limits, now, state_version, idempotency_key } = call;
+    let parts = event::parts(event, references, grants);
+    let cards = event::cards(event, &parts);
+    let Some(event) = event::event(event, &parts, &cards) else {
+        return Err(FlowFailure::Host(format!("a flow was handed an event that is the host's alone: {}", event.kind())));
+    };
+    let caller = Caller {
+        slot,
+        services: services.clone(),
+        grants,
+        player: snapshot.player.clone(),
+        now,
+        idempotency_key,
+        backend_requests: Vec::new(),
+        recorded,
+    };
+    let refused = snapshot::refusals(&snapshot.refused);
+    let mut store = store(flow.engine(), State::new(&limits, Some(caller)));
+    let mut instantiate_us = 0;
+    let metered = metered(
+        async {
+            let instance = flow.linked.instantiate(&mut store).await?;
+            instantiate_us = us(started);
+            let old = snapshot.state.as_deref().zip(state_version.filter(|version| *version != flow.description().state_version));
+            let migrated = match old {
+                None => None,
+                Some((state, version)) => match flow.linked.call_migrate(&instance, &mut store, version, state).await? {
+                    Err(reason) => return Ok(Worked::NotMigrated(reason)),
+                    Ok(state) => match effect::state(state) {
+                        Err(invalid) => return Ok(Worked::InvalidState(invalid)),
+                        Ok(state) => Some(state),
+                    },
+                },
+            };
+            let state = migrated.as_deref().or(snapshot.state.as_deref());
+            let conversation = snapshot::conversation(game, &snapshot, state, &refused, grants, now);
+            flow.linked.call_handle(&instance, &mut store, conversation, event).await.map(Worked::Answered)
+        },
+        &limits,
+        started,
+    )
+    .await;
+    let result = match metered.answer {
+        None => Err(FlowFailure::WallDeadline { limit_ms: limits.wall_ms_max }),
+        Some(Err(error)) => Err(trap::failure(&error, store.data(), &limits)),
+        Some(Ok(Worked::Answered(Ok(outcome)))) => effect::outcome(outcome).map_err(FlowFailure::InvalidOutcome),
+        Some(Ok(Worked::Answered(Err(FlowError::Transient(reason))))) => Err(FlowFailure::Transient(trap::words(reason))),
+        Some(Ok(Worked::Answered(Err(FlowError::Permanent(reason))))) => Err(FlowFailure::Permanent(trap::words(reason))),
+        Some(Ok(Worked::InvalidState(invalid))) => Err(FlowFailure::InvalidOutcome(invalid)),
+        Some(Ok(Worked::NotMigrated(reason))) => {
+            Err(FlowFailure::Permanent(format!("the state of an older version cannot be migrated: {}", trap::words(reason))))
+        }
+    };
+    let state = store.data_mut();
+    let cost = CallCost {
+        wall_us: us(started),
+        cpu_us: metered.cpu_ns / 1000,
+        instantiate_us,
+        memory_peak_bytes: state.limiter.memory_peak_bytes() as u64,
+        host_calls: state.host_calls(),
+        log_lines_dropped: state.log_lines_dropped(),
+    };
+    match result {
+        Ok(outcome) => Ok(FlowAnswer { outcome, state_version: flow.description().state_version, cost, reads: state.take_reads() }),
+        Err(failure) => {
+            tracing::debug!(
+                game = game.as_str(),
+                flow = flow.description().name,
+                failure.kind = failure.kind(),
+                wall_us = cost.wall_us,
+                cpu_us = cost.cpu_us,
+                memory_peak_bytes = cost.memory_peak_bytes,
+                host_calls = cost.host_calls,
+                "a flow's call failed"
+            );
+            Err(failure)
+        }
+    }
+}
+
+/// Asks a flow who it is, with no import at hand but `log`.
+pub(crate) async fn describe(engine: &Engine, linked: &Linked, limits: &FlowLimits) -> Result<Description, FlowFailure> {
+    let _place = engine.loads().acquire().await.map_err(|_| FlowFailure::Host("the host is shutting down".into()))?;
+    let mut store = store(engine, State::new(limits, None));
+    let metered = metered(
+        async {
+            let instance = linked.instantiate(&mut store).await?;
+            linked.call_describe(&instance, &mut store).await
+        },
+        limits,
+        Instant::now(),
+    )
+    .await;
+    match metered.answer {
+        None => Err(FlowFailure::WallDeadline { limit_ms: limits.wall_ms_max }),
+        Some(answer) => answer.map_err(|error| trap::failure(&error, store.data(), limits)),
+    }
+}
+
+/// A store for one call, with every limit set.
+fn store(engine: &Engine, state: State) -> Store<State> {
+    let mut store = Store::new(engine.wasm(), state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(TRANSFER_BYTES_MAX);
+    store.set_epoch_deadline(meter::TICKS_TO_FIRST_LOOK);
+    store.epoch_deadline_callback(|_| meter::on_tick());
+    store
+}
+
+/// Microseconds since `started`.
+fn us(started: Instant) -> u64 {
+    started.elapsed().as_micros() as u64
+}
