@@ -31,11 +31,7 @@ pub(crate) struct Bump<M> {
 
 impl<M: Memory> Bump<M> {
     pub(crate) const fn new(memory: M) -> Self {
-        Self {
-            memory,
-            next: Cell::new(0),
-            end: Cell::new(0),
-        }
+        Self { memory, next: Cell::new(0), end: Cell::new(0) }
     }
 
     /// Makes `[start, start + size)` part of the memory handed out, growing it where needed.
@@ -46,10 +42,7 @@ impl<M: Memory> Bump<M> {
         let end = self.end.get();
         if until > end {
             let missing = until - end;
-            let grown = self
-                .memory
-                .grow(missing.max(GROW_BYTES_MIN))
-                .or_else(|| self.memory.grow(missing));
+            let grown = self.memory.grow(missing.max(GROW_BYTES_MIN)).or_else(|| self.memory.grow(missing));
             let Some(end) = grown else { return false };
             self.end.set(end);
         }
@@ -71,11 +64,7 @@ unsafe impl<M: Memory> GlobalAlloc for Bump<M> {
         let Some(start) = self.next.get().checked_next_multiple_of(layout.align()) else {
             return ptr::null_mut();
         };
-        if self.take(start, layout.size()) {
-            ptr::with_exposed_provenance_mut(start)
-        } else {
-            ptr::null_mut()
-        }
+        if self.take(start, layout.size()) { ptr::with_exposed_provenance_mut(start) } else { ptr::null_mut() }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -88,11 +77,7 @@ unsafe impl<M: Memory> GlobalAlloc for Bump<M> {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let start = block.expose_provenance();
         if start + layout.size() == self.next.get() {
-            return if self.take(start, new_size) {
-                block
-            } else {
-                ptr::null_mut()
-            };
+            return if self.take(start, new_size) { block } else { ptr::null_mut() };
         }
         if new_size <= layout.size() {
             return block;
@@ -127,10 +112,7 @@ mod linear {
 
     impl Memory for Linear {
         fn range(&self) -> (usize, usize) {
-            (
-                (&raw const __heap_base).expose_provenance(),
-                memory_size::<0>() * PAGE_BYTES,
-            )
+            ((&raw const __heap_base).expose_provenance(), memory_size::<0>() * PAGE_BYTES)
         }
 
         fn grow(&self, bytes: usize) -> Option<usize> {
@@ -164,12 +146,7 @@ mod tests {
         fn new(there: usize, most: usize) -> Self {
             // Leaked, so that blocks may be written to for as long as the test likes.
             let backing = vec![0; most].leak();
-            Self {
-                start: backing.as_mut_ptr().expose_provenance(),
-                most,
-                there: Cell::new(there),
-                grown: Cell::new(0),
-            }
+            Self { start: backing.as_mut_ptr().expose_provenance(), most, there: Cell::new(there), grown: Cell::new(0) }
         }
     }
 
@@ -204,12 +181,7 @@ mod tests {
             assert_ne!(at, 0);
             assert_eq!(at % align, 0, "{size} bytes at {align}");
             assert!(at >= start && at + size <= end);
-            assert!(
-                blocks
-                    .iter()
-                    .all(|(from, until)| at + size <= *from || at >= *until),
-                "blocks overlap"
-            );
+            assert!(blocks.iter().all(|(from, until)| at + size <= *from || at >= *until), "blocks overlap");
             blocks.push((at, at + size));
         }
     }
@@ -243,11 +215,7 @@ mod tests {
             assert_ne!(moved, block);
             assert_eq!(moved.cast::<u32>().read(), 0xfeed_beef);
             assert_eq!(above.cast::<u32>().read(), 7);
-            assert_eq!(
-                bump.realloc(above, layout(4, 4), 2),
-                above,
-                "a block that shrinks stays"
-            );
+            assert_eq!(bump.realloc(above, layout(4, 4), 2), above, "a block that shrinks stays");
         }
     }
 
@@ -272,10 +240,7 @@ mod tests {
         unsafe {
             assert!(!bump.alloc(layout(100, 1)).is_null());
             assert!(bump.alloc(layout(100, 1)).is_null(), "used up");
-            assert!(
-                !bump.alloc(layout(28, 1)).is_null(),
-                "a refusal takes nothing away"
-            );
+            assert!(!bump.alloc(layout(28, 1)).is_null(), "a refusal takes nothing away");
         }
     }
 

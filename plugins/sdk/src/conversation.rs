@@ -13,9 +13,7 @@ impl Conversation {
         self.state
             .as_deref()
             .map(|state| {
-                serde_json::from_str(state).map_err(|error| {
-                    FlowError::permanent(format!("the kept state cannot be read: {error}"))
-                })
+                serde_json::from_str(state).map_err(|error| FlowError::permanent(format!("the kept state cannot be read: {error}")))
             })
             .transpose()
     }
@@ -25,9 +23,7 @@ impl Conversation {
     /// # Errors
     /// Permanent where the table is not an `S`.
     pub fn read_settings<S: DeserializeOwned>(&self) -> Result<S, FlowError> {
-        serde_json::from_str(&self.settings).map_err(|error| {
-            FlowError::permanent(format!("the flow's settings in game.toml: {error}"))
-        })
+        serde_json::from_str(&self.settings).map_err(|error| FlowError::permanent(format!("the flow's settings in game.toml: {error}")))
     }
 
     /// A text of the game in the player's locale, with its variables filled in.
@@ -35,14 +31,7 @@ impl Conversation {
     /// # Errors
     /// What the import answers; `not-found` for a key that no locale has is told with the key.
     pub fn copy(&self, key: &str, arguments: &[(&str, &str)]) -> Result<String, ImportError> {
-        let owned: Vec<(String, String)> = arguments
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        crate::copy::text(key, &self.locale, &owned).map_err(|error| match error {
-            ImportError::NotFound => ImportError::Invalid(format!("no text has the key {key}")),
-            other => other,
-        })
+        copy_in(&self.locale, key, arguments)
     }
 
     /// The refusal of an effect by its name (for instance `open-ticket`), if this is the second time that the event is
@@ -63,4 +52,16 @@ impl Conversation {
     pub fn is_authenticated(&self) -> bool {
         matches!(self.authentication, Authentication::Authenticated(_))
     }
+}
+
+/// A text of the game in the locale nearest to `locale`, for readers other than the player.
+///
+/// # Errors
+/// As [`Conversation::copy`].
+pub fn copy_in(locale: &str, key: &str, arguments: &[(&str, &str)]) -> Result<String, ImportError> {
+    let owned: Vec<(String, String)> = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    crate::copy::text(key, locale, &owned).map_err(|error| match error {
+        ImportError::NotFound => ImportError::Invalid(format!("no text has the key {key}")),
+        other => other,
+    })
 }

@@ -111,13 +111,7 @@ impl Description {
     /// `name`: lower-case words joined by `-`; `version`: the flow's semantic version. State version 1.
     #[must_use]
     pub fn new(name: &str, version: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            state_version: 1,
-            events: Vec::new(),
-            capabilities: Vec::new(),
-        }
+        Self { name: name.to_owned(), version: version.to_owned(), state_version: 1, events: Vec::new(), capabilities: Vec::new() }
     }
 
     /// Raise it when the state's meaning changes, and write `migrate`.
@@ -130,19 +124,14 @@ impl Description {
     /// The events that it wants; all others pass it by.
     #[must_use]
     pub fn wants(mut self, events: &[EventKind]) -> Self {
-        self.events
-            .extend(events.iter().map(|event| event.name().to_owned()));
+        self.events.extend(events.iter().map(|event| event.name().to_owned()));
         self
     }
 
     /// The capabilities that it cannot do without.
     #[must_use]
     pub fn needs(mut self, capabilities: &[Capability]) -> Self {
-        self.capabilities.extend(
-            capabilities
-                .iter()
-                .map(|capability| capability.name().to_owned()),
-        );
+        self.capabilities.extend(capabilities.iter().map(|capability| capability.name().to_owned()));
         self
     }
 }

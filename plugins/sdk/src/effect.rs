@@ -1,25 +1,12 @@
 //! Builders for the effects that are not messages, with the contract's limits to each.
-use crate::limits::{
-    Check, LimitError, Problem, TEMPLATE_NAME_MAX, TICKET_BODY_MAX, at_most, fail, some,
-};
+use crate::limits::{Check, LimitError, Problem, TEMPLATE_NAME_MAX, TICKET_BODY_MAX, at_most, fail, some};
 use crate::types::{Effect, Measure, NewTimer, Recovery, Template, Ticket, TicketPriority};
 
 impl Ticket {
     /// `intent`: what it is about, for instance `purchase-problem`; `subject`: one line for the agent.
     #[must_use]
-    pub fn new(
-        priority: TicketPriority,
-        intent: impl Into<String>,
-        subject: impl Into<String>,
-    ) -> Self {
-        Self {
-            priority,
-            intent: intent.into(),
-            subject: subject.into(),
-            body: String::new(),
-            target_s: None,
-            tags: Vec::new(),
-        }
+    pub fn new(priority: TicketPriority, intent: impl Into<String>, subject: impl Into<String>) -> Self {
+        Self { priority, intent: intent.into(), subject: subject.into(), body: String::new(), target_s: None, tags: Vec::new() }
     }
 
     /// All that the agent should know.
@@ -48,13 +35,7 @@ impl Template {
     /// A template by its name, in the player's language.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            language: None,
-            body: Vec::new(),
-            header: None,
-            buttons: Vec::new(),
-        }
+        Self { name: name.into(), language: None, body: Vec::new(), header: None, buttons: Vec::new() }
     }
 
     /// A language tag as Meta writes it, for instance `pt_BR`.
@@ -90,11 +71,7 @@ impl NewTimer {
     /// Due in `after_ms` milliseconds; setting a timer again under its `id` moves it. No payload (`null`).
     #[must_use]
     pub fn new(id: impl Into<String>, after_ms: u64) -> Self {
-        Self {
-            id: id.into(),
-            after_ms,
-            payload: "null".to_owned(),
-        }
+        Self { id: id.into(), after_ms, payload: "null".to_owned() }
     }
 
     /// What comes back with the timer.
@@ -102,10 +79,8 @@ impl NewTimer {
     /// # Errors
     /// Where `payload` cannot be written as JSON.
     pub fn payload<T: serde::Serialize>(mut self, payload: &T) -> Result<Self, LimitError> {
-        self.payload = serde_json::to_string(payload).map_err(|_| LimitError {
-            field: "set-timer.payload",
-            problem: Problem::Invalid("is not JSON"),
-        })?;
+        self.payload = serde_json::to_string(payload)
+            .map_err(|_| LimitError { field: "set-timer.payload", problem: Problem::Invalid("is not JSON") })?;
         Ok(self)
     }
 }
@@ -118,12 +93,8 @@ impl Check for Effect {
             Self::SetTimer(timer) if timer.id.is_empty() => fail("set-timer.id", Problem::Missing),
             Self::OpenTicket(ticket) => ticket.check(),
             Self::IssueRecoveryCredentials(recovery) => recovery.check(),
-            Self::RequestAuthentication(request) if request.purpose.is_empty() => {
-                fail("request-authentication.purpose", Problem::Missing)
-            }
-            Self::ChangeConsent(change) if change.wording.trim().is_empty() => {
-                fail("change-consent.wording", Problem::Missing)
-            }
+            Self::RequestAuthentication(request) if request.purpose.is_empty() => fail("request-authentication.purpose", Problem::Missing),
+            Self::ChangeConsent(change) if change.wording.trim().is_empty() => fail("change-consent.wording", Problem::Missing),
             Self::HandOver(to) if to.flow.is_empty() => fail("hand-over.flow", Problem::Missing),
             Self::Track(measure) => measure.check(),
             _ => Ok(()),
@@ -135,10 +106,7 @@ impl Check for Template {
     fn check(&self) -> Result<(), LimitError> {
         some("send-template.name", &self.name, TEMPLATE_NAME_MAX)?;
         if !words(&self.name) {
-            return fail(
-                "send-template.name",
-                Problem::Invalid("has other than a-z, 0-9 and _"),
-            );
+            return fail("send-template.name", Problem::Invalid("has other than a-z, 0-9 and _"));
         }
         Ok(())
     }
@@ -164,10 +132,7 @@ impl Check for Recovery {
         if (0.0..=1.0).contains(&self.confidence) {
             return Ok(());
         }
-        fail(
-            "issue-recovery-credentials.confidence",
-            Problem::Invalid("is not from 0.0 to 1.0"),
-        )
+        fail("issue-recovery-credentials.confidence", Problem::Invalid("is not from 0.0 to 1.0"))
     }
 }
 
@@ -177,20 +142,12 @@ impl Check for Measure {
             return fail("track.name", Problem::Missing);
         }
         if !words(&self.name) {
-            return fail(
-                "track.name",
-                Problem::Invalid("has other than a-z, 0-9 and _"),
-            );
+            return fail("track.name", Problem::Invalid("has other than a-z, 0-9 and _"));
         }
-        if self.value.is_finite() {
-            Ok(())
-        } else {
-            fail("track.value", Problem::Invalid("is not a number"))
-        }
+        if self.value.is_finite() { Ok(()) } else { fail("track.value", Problem::Invalid("is not a number")) }
     }
 }
 
 fn words(name: &str) -> bool {
-    name.bytes()
-        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }

@@ -38,11 +38,7 @@ impl ImportError {
 impl From<ImportError> for FlowError {
     fn from(error: ImportError) -> Self {
         let reason = error.reason();
-        if error.is_transient() {
-            Self::Transient(reason)
-        } else {
-            Self::Permanent(reason)
-        }
+        if error.is_transient() { Self::Transient(reason) } else { Self::Permanent(reason) }
     }
 }
 

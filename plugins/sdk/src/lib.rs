@@ -78,6 +78,7 @@ pub use mock::imports::{backend, clock, copy, intents, log, players, random};
 pub use bindings::exports::questline::flow::guest::{Description, FlowError, Next, Outcome};
 /// Every type of the contract.
 pub use bindings::questline::flow::types;
+pub use conversation::copy_in;
 pub use description::{Capability, EventKind};
 pub use flow::{Component, Flow};
 pub use limits::LimitError;
@@ -85,12 +86,10 @@ pub use limits::LimitError;
 /// All that a flow usually names.
 pub mod prelude {
     pub use crate::types::{
-        Authentication, Buttons, Choice, Conversation, Effect, Event, Header, ImportError, Inbound,
-        LinkButton, ListMessage, ListSection, MediaSource, Message, NewTimer, Outbound,
-        OutboundMedia, RefusalReason, Template, Ticket, TicketPriority,
+        Authentication, Buttons, Choice, Conversation, Effect, Event, Header, ImportError, Inbound, LinkButton, ListMessage, ListSection,
+        MediaSource, Message, NewTimer, Outbound, OutboundMedia, RefusalReason, Template, Ticket, TicketPriority,
     };
     pub use crate::{
-        Capability, Description, EventKind, Flow, FlowError, LimitError, Next, Outcome, backend,
-        clock, copy, intents, log, players, random,
+        Capability, Description, EventKind, Flow, FlowError, LimitError, Next, Outcome, backend, clock, copy, intents, log, players, random,
     };
 }

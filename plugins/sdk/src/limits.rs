@@ -125,11 +125,7 @@ pub(crate) fn at_most(field: &'static str, text: &str, max: usize) -> Result<(),
         return Ok(());
     }
     let length = text.chars().count();
-    if length <= max {
-        Ok(())
-    } else {
-        fail(field, Problem::TooLong { length, max })
-    }
+    if length <= max { Ok(()) } else { fail(field, Problem::TooLong { length, max }) }
 }
 
 /// 1 to `max` characters, not only white space.
@@ -150,10 +146,7 @@ pub(crate) fn count(field: &'static str, count: usize, max: usize) -> Result<(),
 }
 
 /// No value twice. For the few entries of a message.
-pub(crate) fn distinct<'a>(
-    field: &'static str,
-    values: impl Iterator<Item = &'a str> + Clone,
-) -> Result<(), LimitError> {
+pub(crate) fn distinct<'a>(field: &'static str, values: impl Iterator<Item = &'a str> + Clone) -> Result<(), LimitError> {
     let mut rest = values;
     while let Some(value) = rest.next() {
         if rest.clone().any(|other| other == value) {
@@ -171,13 +164,7 @@ mod tests {
     #[test]
     fn lengths_count_characters_not_bytes() {
         assert_eq!(at_most("body", "ééééé", 5), Ok(()));
-        assert_eq!(
-            at_most("body", "éééééé", 5),
-            Err(LimitError {
-                field: "body",
-                problem: Problem::TooLong { length: 6, max: 5 }
-            })
-        );
+        assert_eq!(at_most("body", "éééééé", 5), Err(LimitError { field: "body", problem: Problem::TooLong { length: 6, max: 5 } }));
     }
 
     #[test]

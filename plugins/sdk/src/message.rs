@@ -1,12 +1,11 @@
 //! Builders for what is sent, on the contract's own types, with the limits that WhatsApp sets to each.
 use crate::limits::{
-    BODY_MAX, BUTTON_ID_MAX, BUTTON_TITLE_MAX, BUTTONS_MAX, CAPTION_MAX, Check, FOOTER_MAX,
-    HEADER_MAX, LIST_BODY_MAX, LimitError, Problem, ROW_DESCRIPTION_MAX, ROW_ID_MAX, ROW_TITLE_MAX,
-    ROWS_MAX, SECTION_TITLE_MAX, SECTIONS_MAX, TEXT_MAX, at_most, count, distinct, fail, some,
+    BODY_MAX, BUTTON_ID_MAX, BUTTON_TITLE_MAX, BUTTONS_MAX, CAPTION_MAX, Check, FOOTER_MAX, HEADER_MAX, LIST_BODY_MAX, LimitError, Problem,
+    ROW_DESCRIPTION_MAX, ROW_ID_MAX, ROW_TITLE_MAX, ROWS_MAX, SECTION_TITLE_MAX, SECTIONS_MAX, TEXT_MAX, at_most, count, distinct, fail,
+    some,
 };
 use crate::types::{
-    Buttons, Choice, Header, LinkButton, ListMessage, ListRow, ListSection, MediaKind, MediaSource,
-    Outbound, OutboundMedia, Text,
+    Buttons, Choice, Header, LinkButton, ListMessage, ListRow, ListSection, MediaKind, MediaSource, Outbound, OutboundMedia, Text,
 };
 
 impl From<&str> for Outbound {
@@ -17,10 +16,7 @@ impl From<&str> for Outbound {
 
 impl From<String> for Outbound {
     fn from(body: String) -> Self {
-        Self::Text(Text {
-            body,
-            preview: false,
-        })
+        Self::Text(Text { body, preview: false })
     }
 }
 
@@ -40,21 +36,13 @@ impl Buttons {
     /// Text above up to three reply buttons.
     #[must_use]
     pub fn new(body: impl Into<String>) -> Self {
-        Self {
-            header: None,
-            body: body.into(),
-            footer: None,
-            buttons: Vec::with_capacity(BUTTONS_MAX),
-        }
+        Self { header: None, body: body.into(), footer: None, buttons: Vec::with_capacity(BUTTONS_MAX) }
     }
 
     /// Adds a button. Its `id` comes back when it is pressed.
     #[must_use]
     pub fn button(mut self, id: impl Into<String>, title: impl Into<String>) -> Self {
-        self.buttons.push(Choice {
-            id: id.into(),
-            title: title.into(),
-        });
+        self.buttons.push(Choice { id: id.into(), title: title.into() });
         self
     }
 
@@ -77,13 +65,7 @@ impl ListMessage {
     /// Text with a button, labelled `button`, that opens a list.
     #[must_use]
     pub fn new(body: impl Into<String>, button: impl Into<String>) -> Self {
-        Self {
-            header: None,
-            body: body.into(),
-            footer: None,
-            button: button.into(),
-            sections: Vec::new(),
-        }
+        Self { header: None, body: body.into(), footer: None, button: button.into(), sections: Vec::new() }
     }
 
     /// Adds a section.
@@ -112,25 +94,13 @@ impl ListSection {
     /// A section; the title may be empty where it is the only one.
     #[must_use]
     pub fn new(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            rows: Vec::new(),
-        }
+        Self { title: title.into(), rows: Vec::new() }
     }
 
     /// Adds a row. Its `id` comes back when it is chosen.
     #[must_use]
-    pub fn row(
-        mut self,
-        id: impl Into<String>,
-        title: impl Into<String>,
-        description: Option<String>,
-    ) -> Self {
-        self.rows.push(ListRow {
-            id: id.into(),
-            title: title.into(),
-            description,
-        });
+    pub fn row(mut self, id: impl Into<String>, title: impl Into<String>, description: Option<String>) -> Self {
+        self.rows.push(ListRow { id: id.into(), title: title.into(), description });
         self
     }
 }
@@ -139,12 +109,7 @@ impl OutboundMedia {
     /// A picture, film, sound, document or sticker.
     #[must_use]
     pub fn new(kind: MediaKind, source: MediaSource) -> Self {
-        Self {
-            kind,
-            source,
-            caption: None,
-            filename: None,
-        }
+        Self { kind, source, caption: None, filename: None }
     }
 
     /// Text below it. Not for sounds and stickers.
@@ -166,12 +131,7 @@ impl LinkButton {
     /// Text above a button that opens `url`.
     #[must_use]
     pub fn new(body: impl Into<String>, label: impl Into<String>, url: impl Into<String>) -> Self {
-        Self {
-            body: body.into(),
-            footer: None,
-            label: label.into(),
-            url: url.into(),
-        }
+        Self { body: body.into(), footer: None, label: label.into(), url: url.into() }
     }
 
     /// Small print below the body.
@@ -209,14 +169,8 @@ impl Check for Buttons {
             some("buttons.id", &button.id, BUTTON_ID_MAX)?;
             some("buttons.title", &button.title, BUTTON_TITLE_MAX)?;
         }
-        distinct(
-            "buttons.id",
-            self.buttons.iter().map(|button| button.id.as_str()),
-        )?;
-        distinct(
-            "buttons.title",
-            self.buttons.iter().map(|button| button.title.as_str()),
-        )
+        distinct("buttons.id", self.buttons.iter().map(|button| button.id.as_str()))?;
+        distinct("buttons.title", self.buttons.iter().map(|button| button.title.as_str()))
     }
 }
 
@@ -278,10 +232,7 @@ impl Check for OutboundMedia {
             return Ok(());
         };
         if matches!(self.kind, MediaKind::Audio | MediaKind::Sticker) {
-            return fail(
-                "media.caption",
-                Problem::Invalid("is not for sounds and stickers"),
-            );
+            return fail("media.caption", Problem::Invalid("is not for sounds and stickers"));
         }
         some("media.caption", caption, CAPTION_MAX)
     }

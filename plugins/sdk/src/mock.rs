@@ -74,31 +74,21 @@ impl Mock {
 
     /// Texts from `copy(key, locale, arguments)`.
     #[must_use]
-    pub fn with_copy(
-        mut self,
-        copy: impl Fn(&str, &str, &[(String, String)]) -> Result<String, ImportError> + 'static,
-    ) -> Self {
+    pub fn with_copy(mut self, copy: impl Fn(&str, &str, &[(String, String)]) -> Result<String, ImportError> + 'static) -> Self {
         self.copy = Box::new(copy);
         self
     }
 
     /// Intents from `classify(text)`, likeliest first.
     #[must_use]
-    pub fn with_intents(
-        mut self,
-        classify: impl Fn(&str) -> Result<Vec<Intent>, ImportError> + 'static,
-    ) -> Self {
+    pub fn with_intents(mut self, classify: impl Fn(&str) -> Result<Vec<Intent>, ImportError> + 'static) -> Self {
         self.classify = Box::new(classify);
         self
     }
 
     /// Answers the backend operation `name` from its request (JSON). An operation without an answer is not granted.
     #[must_use]
-    pub fn with_operation(
-        mut self,
-        name: &str,
-        answer: impl FnMut(&str) -> Result<String, ImportError> + 'static,
-    ) -> Self {
+    pub fn with_operation(mut self, name: &str, answer: impl FnMut(&str) -> Result<String, ImportError> + 'static) -> Self {
         self.operations.insert(name.to_owned(), Box::new(answer));
         self
     }
@@ -131,13 +121,7 @@ thread_local! {
 /// A player's profile.
 #[must_use]
 pub fn profile(name: &str, tier: &str) -> PlayerProfile {
-    PlayerProfile {
-        name: name.to_owned(),
-        tier: tier.to_owned(),
-        locale: None,
-        country: None,
-        created_at: None,
-    }
+    PlayerProfile { name: name.to_owned(), tier: tier.to_owned(), locale: None, country: None, created_at: None }
 }
 
 /// A conversation with a known player, an open window, no state and empty settings.
@@ -219,11 +203,7 @@ pub(crate) mod imports {
         ///
         /// # Errors
         /// What the mock's texts answer.
-        pub fn text(
-            key: &str,
-            locale: &str,
-            arguments: &[(String, String)],
-        ) -> Result<String, ImportError> {
+        pub fn text(key: &str, locale: &str, arguments: &[(String, String)]) -> Result<String, ImportError> {
             super::HOST.with_borrow(|host| (host.copy)(key, locale, arguments))
         }
     }
@@ -254,9 +234,7 @@ pub(crate) mod imports {
 
     /// The player of the conversation.
     pub mod players {
-        pub use crate::bindings::questline::flow::players::{
-            DeviceMatch, PlayerBalances, PlayerProfile, Purchase,
-        };
+        pub use crate::bindings::questline::flow::players::{DeviceMatch, PlayerBalances, PlayerProfile, Purchase};
         use crate::types::ImportError;
 
         /// Who they are.

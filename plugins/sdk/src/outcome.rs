@@ -3,8 +3,8 @@ use serde::Serialize;
 
 use crate::limits::{Check, LimitError, Problem, STATE_BYTES_MAX, fail};
 use crate::types::{
-    AuthenticationRequest, ConsentChange, Conversation, Effect, HandOver, Measure, NewTimer,
-    Outbound, Reaction, Recovery, Reply, Template, Ticket,
+    AuthenticationRequest, ConsentChange, Conversation, Effect, HandOver, Measure, NewTimer, Outbound, Reaction, Recovery, Reply, Template,
+    Ticket,
 };
 use crate::{Next, Outcome};
 
@@ -12,29 +12,19 @@ impl Outcome {
     /// Keep the conversation. Forgets the state where neither [`Outcome::state`] nor [`Outcome::keep_state`] follows.
     #[must_use]
     pub fn stay() -> Self {
-        Self {
-            state: None,
-            effects: Vec::new(),
-            next: Next::Stay,
-        }
+        Self { state: None, effects: Vec::new(), next: Next::Stay }
     }
 
     /// Let go of the conversation.
     #[must_use]
     pub fn done() -> Self {
-        Self {
-            next: Next::Done,
-            ..Self::stay()
-        }
+        Self { next: Next::Done, ..Self::stay() }
     }
 
     /// Nothing for this flow: let the next one try. Carries neither state nor effects.
     #[must_use]
     pub fn pass() -> Self {
-        Self {
-            next: Next::Pass,
-            ..Self::stay()
-        }
+        Self { next: Next::Pass, ..Self::stay() }
     }
 
     /// Keeps `state` as JSON.
@@ -42,18 +32,10 @@ impl Outcome {
     /// # Errors
     /// Where it cannot be written as JSON, or is longer than 16 KiB.
     pub fn state<S: Serialize>(mut self, state: &S) -> Result<Self, LimitError> {
-        let state = serde_json::to_string(state).map_err(|_| LimitError {
-            field: "state",
-            problem: Problem::Invalid("cannot be written as JSON"),
-        })?;
+        let state = serde_json::to_string(state)
+            .map_err(|_| LimitError { field: "state", problem: Problem::Invalid("cannot be written as JSON") })?;
         if state.len() > STATE_BYTES_MAX {
-            fail(
-                "state",
-                Problem::TooLong {
-                    length: state.len(),
-                    max: STATE_BYTES_MAX,
-                },
-            )?;
+            fail("state", Problem::TooLong { length: state.len(), max: STATE_BYTES_MAX })?;
         }
         self.state = Some(state);
         Ok(self)
@@ -71,10 +53,7 @@ impl Outcome {
     /// # Errors
     /// The first limit that the message breaks.
     pub fn reply(self, content: impl Into<Outbound>) -> Result<Self, LimitError> {
-        self.effect(Effect::Reply(Reply {
-            content: content.into(),
-            reply_to: None,
-        }))
+        self.effect(Effect::Reply(Reply { content: content.into(), reply_to: None }))
     }
 
     /// As [`Outcome::reply`], quoting the message `target`.
@@ -82,10 +61,7 @@ impl Outcome {
     /// # Errors
     /// The first limit that the message breaks.
     pub fn reply_to(self, target: &str, content: impl Into<Outbound>) -> Result<Self, LimitError> {
-        self.effect(Effect::Reply(Reply {
-            content: content.into(),
-            reply_to: Some(target.to_owned()),
-        }))
+        self.effect(Effect::Reply(Reply { content: content.into(), reply_to: Some(target.to_owned()) }))
     }
 
     /// Sends a template: the only message that needs no open service window.
@@ -101,10 +77,7 @@ impl Outcome {
     /// # Errors
     /// None today.
     pub fn react(self, target: &str, emoji: Option<&str>) -> Result<Self, LimitError> {
-        self.effect(Effect::React(Reaction {
-            target: Some(target.to_owned()),
-            emoji: emoji.map(str::to_owned),
-        }))
+        self.effect(Effect::React(Reaction { target: Some(target.to_owned()), emoji: emoji.map(str::to_owned) }))
     }
 
     /// Sets a timer, or moves it where its id is set already.
@@ -128,24 +101,15 @@ impl Outcome {
     /// # Errors
     /// Where the purpose is empty.
     pub fn request_authentication(self, purpose: &str) -> Result<Self, LimitError> {
-        self.effect(Effect::RequestAuthentication(AuthenticationRequest {
-            purpose: purpose.to_owned(),
-        }))
+        self.effect(Effect::RequestAuthentication(AuthenticationRequest { purpose: purpose.to_owned() }))
     }
 
     /// Has the studio's backend issue temporary credentials; the secret never comes here.
     ///
     /// # Errors
     /// Where the reason is empty or the confidence not from 0.0 to 1.0.
-    pub fn issue_recovery_credentials(
-        self,
-        reason: &str,
-        confidence: f64,
-    ) -> Result<Self, LimitError> {
-        self.effect(Effect::IssueRecoveryCredentials(Recovery {
-            reason: reason.to_owned(),
-            confidence,
-        }))
+    pub fn issue_recovery_credentials(self, reason: &str, confidence: f64) -> Result<Self, LimitError> {
+        self.effect(Effect::IssueRecoveryCredentials(Recovery { reason: reason.to_owned(), confidence }))
     }
 
     /// Opens a ticket. The first of a step has the number that the conversation tells.
@@ -160,17 +124,8 @@ impl Outcome {
     ///
     /// # Errors
     /// Where the wording is empty.
-    pub fn change_consent(
-        self,
-        marketing: bool,
-        wording: &str,
-        method: &str,
-    ) -> Result<Self, LimitError> {
-        self.effect(Effect::ChangeConsent(ConsentChange {
-            marketing,
-            wording: wording.to_owned(),
-            method: method.to_owned(),
-        }))
+    pub fn change_consent(self, marketing: bool, wording: &str, method: &str) -> Result<Self, LimitError> {
+        self.effect(Effect::ChangeConsent(ConsentChange { marketing, wording: wording.to_owned(), method: method.to_owned() }))
     }
 
     /// Hands the conversation to another flow of the game. `note` is JSON.
@@ -178,10 +133,7 @@ impl Outcome {
     /// # Errors
     /// Where the flow has no name.
     pub fn hand_over(self, flow: &str, note: Option<String>) -> Result<Self, LimitError> {
-        self.effect(Effect::HandOver(HandOver {
-            flow: flow.to_owned(),
-            note,
-        }))
+        self.effect(Effect::HandOver(HandOver { flow: flow.to_owned(), note }))
     }
 
     /// Tracks a measure. `name`: lower-case words joined by `_`.
@@ -189,10 +141,7 @@ impl Outcome {
     /// # Errors
     /// Where the name is not one, or the value no finite number.
     pub fn track(self, name: &str, value: f64) -> Result<Self, LimitError> {
-        self.effect(Effect::Track(Measure {
-            name: name.to_owned(),
-            value,
-        }))
+        self.effect(Effect::Track(Measure { name: name.to_owned(), value }))
     }
 
     /// Adds any effect. Effects happen in the order in which they were added.

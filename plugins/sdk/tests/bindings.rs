@@ -46,17 +46,11 @@ fn committed_bindings_match_the_contract() {
         return;
     }
     let committed = std::fs::read_to_string(&path).expect("src/bindings.rs is there");
-    let differs = committed
-        .lines()
-        .zip(generated.lines())
-        .position(|(a, b)| a != b);
+    let differs = committed.lines().zip(generated.lines()).position(|(a, b)| a != b);
     assert!(
         committed == generated,
         "src/bindings.rs is not what wit/ says (first difference at line {}): run QUESTLINE_BLESS=1 cargo test -p \
          questline-sdk --test bindings, and raise the package's version if the contract changed",
-        differs.map_or(
-            committed.lines().count().min(generated.lines().count()),
-            |at| at
-        ) + 1,
+        differs.map_or(committed.lines().count().min(generated.lines().count()), |at| at) + 1,
     );
 }
