@@ -8,22 +8,24 @@ use tokio::sync::Notify;
 /// Milliseconds since the Unix epoch, in the emulator's time.
 pub(crate) type UnixMs = u64;
 
-/// Runs as real time does, never backwards; [`Clock::advance`] jumps ahead.
+/// Runs as real time does, or stands still; never backwards. [`Clock::advance`] jumps ahead.
 pub(crate) struct Clock {
-    origin: Instant,
+    /// `None` while time stands still.
+    origin: Option<Instant>,
     origin_unix_ms: UnixMs,
     offset_ms: AtomicU64,
     moved: Notify,
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(runs: bool) -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { origin: Instant::now(), origin_unix_ms: millis(since_epoch), offset_ms: AtomicU64::new(0), moved: Notify::new() }
+        Self { origin: runs.then(Instant::now), origin_unix_ms: millis(since_epoch), offset_ms: AtomicU64::new(0), moved: Notify::new() }
     }
 
     pub(crate) fn now_ms(&self) -> UnixMs {
-        self.origin_unix_ms + millis(self.origin.elapsed()) + self.offset_ms.load(Ordering::Relaxed)
+        let run_ms = self.origin.map_or(0, |origin| millis(origin.elapsed()));
+        self.origin_unix_ms + run_ms + self.offset_ms.load(Ordering::Relaxed)
     }
 
     /// Moves time forward and wakes all who sleep.
@@ -41,6 +43,10 @@ impl Clock {
             let left_ms = due_ms.saturating_sub(self.now_ms());
             if left_ms == 0 {
                 return;
+            }
+            if self.origin.is_none() {
+                moved.await;
+                continue;
             }
             let sleep = tokio::time::sleep(Duration::from_millis(left_ms));
             tokio::select! {

@@ -39,6 +39,9 @@ pub struct Config {
     pub media_bytes_max: usize,
     /// Messages buffered for each [`crate::Emulator::subscribe`]r before it misses some.
     pub subscription_messages_max: usize,
+    /// False lets the emulator's time stand still but for [`crate::Emulator::advance`]: rates, windows, delays and
+    /// retries are then exact, however slow the machine.
+    pub time_runs: bool,
     /// Same seed, same ids and same chances of faults.
     pub seed: u64,
 }
@@ -61,6 +64,7 @@ impl Config {
             inbox_messages_max: 1_000,
             media_bytes_max: 256 * 1024 * 1024,
             subscription_messages_max: 65_536,
+            time_runs: true,
             seed: 0,
         }
     }

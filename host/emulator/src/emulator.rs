@@ -108,7 +108,7 @@ impl Emulator {
             access_token: config.access_token.clone(),
             rules: config.rules,
             inbox_messages_max: config.inbox_messages_max,
-            clock: Clock::new(),
+            clock: Clock::new(config.time_runs),
             ids,
             numbers,
             first_number,

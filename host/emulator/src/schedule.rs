@@ -91,7 +91,7 @@ mod tests {
 
     #[tokio::test]
     async fn things_come_in_the_order_of_their_times_once_time_has_moved_there() {
-        let clock = Clock::new();
+        let clock = Clock::new(false);
         let schedule = Schedule::new();
         let hour_ms = 3_600_000;
         let now_ms = clock.now_ms();
