@@ -346,7 +346,7 @@ impl Default for Delivery {
     }
 }
 
-/// How often a failed webhook is tried again, in the emulator's time.
+/// How often a failed webhook is tried again. Waits are in the emulator's time, from the start of one attempt to the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
     /// Wait before the second attempt.

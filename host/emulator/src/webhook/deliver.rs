@@ -212,6 +212,7 @@ impl Poster {
 
     /// One attempt; then the batch is done, waits for the next, or is given up.
     async fn deliver(&self, target: &Uri, mut batch: Batch) {
+        let at_ms = self.state.clock.now_ms();
         if self.attempt(target, &batch).await {
             add(&self.state.tally.updates_delivered, batch.updates as u64);
             self.state.webhooks.done(batch.updates);
@@ -220,7 +221,8 @@ impl Poster {
         match self.delivery.retry.delay_after(batch.attempt) {
             Some(delay) => {
                 batch.attempt += 1;
-                let due_ms = self.state.clock.now_ms() + millis(delay);
+                // From the attempt's start: so the times are the same however long the host takes.
+                let due_ms = at_ms + millis(delay);
                 self.state.webhooks.later.at(due_ms, Later::Redeliver(batch));
             }
             None => {
