@@ -1,0 +1,239 @@
+//! What arrives: one POST becomes at most one script for each partition that it touches, all in one pipeline.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use questline_core::conversation::Conversation;
+use questline_core::event::{Event, StatusEvent};
+use questline_core::id::{ConversationId, GameId, InboxSeq, OutboxRef};
+use questline_core::port::{Appended, Batch, DedupKey, Inbox, Incoming, Notice, StatusUpdate, StoreError};
+use questline_core::status::DeliveryState;
+use questline_core::time::{DAY_MS, SECOND_MS, UnixMs};
+use redis::{Cmd, Value};
+
+use super::RedisStore;
+use super::keys::Partition;
+use super::memory::{self, Bucket, News};
+use super::names::Resolved;
+use super::pending::Arrived;
+use super::script::Script;
+use super::session::{Note, Session};
+use super::{SEEN_TTL_S, millis, value};
+use crate::codec::encode;
+
+/// Notices kept at most, whatever their age: Meta's mistakes must not fill the memory.
+const NOTICES_MAX: u64 = 100_000;
+
+/// Something that goes to a partition.
+enum Item {
+    Event(NewEvent),
+    Status(NewStatus),
+}
+
+struct NewEvent {
+    conversation: ConversationId,
+    game: GameId,
+    dedup: Option<DedupKey>,
+    event: Arc<Event>,
+    json: String,
+    /// The conversation as it begins, its JSON and its contact's; none where it is known to exist.
+    begin: Option<(Arc<Conversation>, String, String)>,
+}
+
+struct NewStatus {
+    id: OutboxRef,
+    update: StatusUpdate,
+    /// What the conversation is told if it failed.
+    event: Option<(Arc<Event>, String)>,
+}
+
+#[async_trait]
+impl Inbox for RedisStore {
+    async fn append(&self, batch: Batch) -> Result<Appended, StoreError> {
+        let Batch { events, statuses, notices, received_at } = batch;
+        let _admitted = self.memory.admit(by_game(&events))?;
+        let session = self.link.session()?;
+        let mut appended = Appended::default();
+
+        let addresses = events.iter().map(|incoming| &incoming.address).collect::<Vec<_>>();
+        let resolution = self.resolve(&session, &addresses).await?;
+        let mut items = Vec::with_capacity(events.len() + statuses.len());
+        for (incoming, resolved) in events.into_iter().zip(&resolution.of) {
+            items.push((Partition::of(resolved.conversation), Item::Event(NewEvent::new(incoming, *resolved)?)));
+        }
+        for update in statuses {
+            match update.message.or_else(|| self.memory.accepted(&update.wamid)) {
+                Some(id) => items.push((Partition::of(id.conversation), Item::Status(NewStatus::new(id, update)?))),
+                None => appended.statuses_unknown += 1,
+            }
+        }
+        // Stable: within a partition the order of the POST stays.
+        items.sort_by_key(|(partition, _)| *partition);
+
+        let commands = items.chunk_by(|(one, _), (other, _)| one == other);
+        let (commands, touched): (Vec<_>, Vec<_>) = commands.map(|items| self.append_to(&session, items, received_at)).unzip();
+        let answers = self.link.call(&session, commands, Some(note(items, touched, received_at))).await?;
+        for answer in &answers {
+            for is in value::text(answer)?.split(',').filter(|is| !is.is_empty()) {
+                match is.as_bytes().first() {
+                    Some(b'n' | b'c') => appended.events += 1,
+                    Some(b'd') => appended.duplicates += 1,
+                    Some(b's' | b'f') => appended.statuses += 1,
+                    _ => appended.statuses_unknown += 1,
+                }
+            }
+        }
+        self.names.remember(resolution.generation, resolution.new);
+        // Last: they have no key that tells a repetition, and a POST that fails is repeated.
+        if !notices.is_empty() {
+            appended.notices = self.keep_notices(&session, &notices).await?;
+        }
+        Ok(appended)
+    }
+}
+
+/// How many events came of each game.
+fn by_game(events: &[Incoming]) -> Vec<(GameId, u64)> {
+    let mut games: Vec<(GameId, u64)> = Vec::new();
+    for incoming in events {
+        match games.iter_mut().find(|(game, _)| *game == incoming.address.game) {
+            Some((_, count)) => *count += 1,
+            None => games.push((incoming.address.game.clone(), 1)),
+        }
+    }
+    games
+}
+
+impl NewEvent {
+    fn new(incoming: Incoming, resolved: Resolved) -> Result<Self, StoreError> {
+        let Incoming { address, dedup, event } = incoming;
+        let json = encode("an event", &event)?;
+        let game = address.game.clone();
+        let begin = if resolved.exists {
+            None
+        } else {
+            let contact = encode("a contact", &address.contact)?;
+            let conversation = Conversation::new(resolved.conversation, address);
+            let doc = encode("a conversation", &conversation)?;
+            Some((Arc::new(conversation), doc, contact))
+        };
+        Ok(Self { conversation: resolved.conversation, game, dedup, event: Arc::new(event), json, begin })
+    }
+}
+
+impl NewStatus {
+    fn new(id: OutboxRef, mut update: StatusUpdate) -> Result<Self, StoreError> {
+        let event = if update.state == DeliveryState::Failed {
+            let event = StatusEvent { message: Some(id), state: update.state, at: update.at, error: update.error.take() };
+            let event = Event::Status(event);
+            let json = encode("an event", &event)?;
+            Some((Arc::new(event), json))
+        } else {
+            None
+        };
+        Ok(Self { id, update, event })
+    }
+}
+
+impl RedisStore {
+    /// The script for what goes to one partition, and the buckets whose writing it notes.
+    fn append_to(&self, session: &Session, items: &[(Partition, Item)], received_at: UnixMs) -> (Cmd, Vec<Bucket>) {
+        let partition = items.first().map_or(Partition::FIRST, |(partition, _)| *partition);
+        let events = items.iter().filter_map(|(_, item)| if let Item::Event(event) = item { Some(event) } else { None });
+        let statuses = items.iter().filter_map(|(_, item)| if let Item::Status(status) = item { Some(status) } else { None });
+        let bytes = events.clone().map(|event| event.json.len() + 1_024).sum::<usize>() + statuses.clone().count() * 256;
+        let mut touched: Vec<Bucket> = Vec::new();
+        let mut touch = |bucket: Bucket| {
+            if !touched.contains(&bucket) && self.memory.is_stale(bucket, received_at.0) {
+                touched.push(bucket);
+            }
+        };
+
+        let mut command = self.fenced(Script::Append, session, partition, bytes);
+        command.arg(millis(received_at)).arg(events.clone().count());
+        for event in events {
+            command.arg(event.conversation.0).arg(event.game.as_str());
+            match event.dedup {
+                Some(DedupKey { sent_s, digest }) => {
+                    let day = sent_s / (DAY_MS / SECOND_MS);
+                    touch(('s', partition, day));
+                    command.arg(day).arg(&digest.to_be_bytes()[..]);
+                }
+                None => {
+                    command.arg("").arg("");
+                }
+            }
+            let (doc, contact) = event.begin.as_ref().map_or(("", ""), |(_, doc, contact)| (doc, contact));
+            command.arg(event.json.as_str()).arg(doc).arg(contact);
+        }
+        command.arg(statuses.clone().count());
+        for NewStatus { id, update, event } in statuses {
+            touch(('r', partition, id.seq.0 / DAY_MS));
+            command.arg(id.conversation.0).arg(id.seq.0).arg(update.state.number()).arg(millis(update.at));
+            command.arg(update.wamid.as_str()).arg(event.as_ref().map_or("", |(_, json)| json));
+        }
+        command.arg(touched.len());
+        for (kind, _, day) in &touched {
+            command.arg(format!("{kind}:{day}")).arg(if *kind == 's' { SEEN_TTL_S } else { "" });
+        }
+        (command, touched)
+    }
+
+    async fn keep_notices(&self, session: &Session, notices: &[Notice]) -> Result<u32, StoreError> {
+        let texts = notices.iter().map(|notice| Ok(format!("{} {}", millis(notice.received_at), encode("a notice", notice)?)));
+        let texts = texts.collect::<Result<Vec<_>, StoreError>>()?;
+        let mut command = self.fenced(Script::Notices, session, Partition::FIRST, texts.iter().map(String::len).sum());
+        command.arg(NOTICES_MAX).arg(texts.len());
+        for text in &texts {
+            command.arg(text);
+        }
+        self.link.call(session, vec![command], None).await?;
+        Ok(notices.len() as u32)
+    }
+}
+
+/// Brings to memory what has arrived.
+fn note(items: Vec<(Partition, Item)>, touched: Vec<Vec<Bucket>>, received_at: UnixMs) -> Note {
+    Box::new(move |answers, news| {
+        let mut items = items.into_iter().peekable();
+        for (answer, touched) in answers.iter().zip(touched) {
+            let partition = items.peek().map(|(partition, _)| *partition);
+            let items = std::iter::from_fn(|| items.next_if(|(of, _)| Some(*of) == partition)).map(|(_, item)| item).collect::<Vec<_>>();
+            // A refused part wrote nothing; the caller is told.
+            if !matches!(answer, Value::ServerError(_)) {
+                note_part(items, answer, received_at, news)?;
+                news.touched.extend(touched.into_iter().map(|bucket| (bucket, received_at.0)));
+            }
+        }
+        Ok(())
+    })
+}
+
+fn note_part(items: Vec<Item>, answer: &Value, received_at: UnixMs, news: &mut News) -> Result<(), StoreError> {
+    // The script answers for the events first.
+    let (events, statuses): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| matches!(item, Item::Event(_)));
+    for (item, is) in events.into_iter().chain(statuses).zip(value::text(answer)?.split(',')) {
+        let Some((is, place)) = is.split_at_checked(1) else { continue };
+        match (item, is) {
+            (Item::Event(new), "n" | "c") => {
+                if let Some((conversation, doc, _)) = new.begin
+                    && is == "c"
+                {
+                    news.conversations.push((conversation, doc.len()));
+                }
+                let seq = InboxSeq(value::parse_number(place)?);
+                let arrived = Arrived { game: new.game, seq, received_at, event: Some(new.event), bytes: new.json.len() };
+                news.inboxes.push((new.conversation, memory::Inbox::Arrived(arrived)));
+            }
+            (Item::Status(NewStatus { id, event: Some((event, json)), .. }), "f") => {
+                let (place, game) = place.split_once(' ').unwrap_or((place, ""));
+                let game = GameId::parse(game).map_err(|_| StoreError::Corrupt("a conversation has no game".to_owned()))?;
+                let seq = InboxSeq(value::parse_number(place)?);
+                let arrived = Arrived { game, seq, received_at, event: Some(event), bytes: json.len() };
+                news.inboxes.push((id.conversation, memory::Inbox::Arrived(arrived)));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

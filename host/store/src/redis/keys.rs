@@ -1,0 +1,149 @@
+//! Where everything lies in Redis. This page is the layout; changing it needs a new [`SCHEMA`].
+//!
+//! There are 1,024 partitions. A conversation belongs to one for life: its id modulo 1,024. All keys of a partition
+//! carry one hash tag, `{p17}`, so they lie in one slot of a Cluster and one script can write them together.
+//!
+//! | key, after `<prefix>:{p17}:` | type | holds |
+//! | --- | --- | --- |
+//! | `lease` | string, expires | who holds the partition: `<epoch> <owner>`; every script compares it |
+//! | `n` | hash | counters: `place`, `letter`, `ticket` (open ones), `conversation` |
+//! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` its contact, `g` its game, `i` last place in the inbox, `o` last outgoing message, `t` failed tries of the oldest event |
+//! | `in:<conversation>` | list | the inbox, oldest first: `<place> <received_at> <event>` |
+//! | `pending` | hash | conversations whose inbox holds something, with their game |
+//! | `queue` | sorted set | outgoing messages by their place in the queue |
+//! | `out` | hash | the same messages: `<attempts> <due_at> <since>`; `since` is 0 until a send begins |
+//! | `b:<day>` | hash | what messages say, until they are delivered or a day has passed |
+//! | `r:<day>` | hash | receipts: `<state> <at> <attempts> <wamid>` |
+//! | `s:<day>` | set, expires | digests of what came, by the day of its own time |
+//! | `buckets` | sorted set | the three above by their last write, so that old ones can be forgotten whole |
+//! | `timers`, `timers:events` | sorted set, hash | timers by due time, and the events that they become |
+//! | `tickets`, `tickets:open:<game>`, `tickets:closed:<game>` | hash, sorted sets | tickets, and their order |
+//! | `letters`, `letters:by-id` | hash, sorted set | dead letters |
+//! | `consents`, `audits`, `steps` | streams | append-only records; `steps` is cut |
+//! | `moves` | list | changes of names that a commit made and that are still to be done outside of its slot |
+//! | `notices` | list | partition 0 only: notices concern no conversation |
+//!
+//! Days of outgoing messages are those of their commits, and the message's name tells it: its number is the millisecond
+//! of its commit, or the next that is free. So no name is given twice even if a server loses its last writes, and
+//! receipts of a day are forgotten as one key.
+//!
+//! Names (a phone number or BSUID, as seen by one of our numbers) hash to 1,024 buckets with slots of their own,
+//! `<prefix>:{a17}:names` (hash: name to conversation) and `:next` (counter). Who comes first creates the conversation;
+//! its partition is the bucket of its first name. Names carry no fence: each is one field of one key, and whoever asks
+//! gets the same answer.
+//!
+//! Two keys stand alone: `<prefix>:{meta}:schema`, and `<prefix>:{meta}:epoch`, the counter of leases.
+
+use questline_core::id::{ConversationId, DeadLetterId};
+
+/// The layout that this code reads and writes.
+pub(super) const SCHEMA: u64 = 1;
+
+/// How many partitions there are; also how many buckets of names.
+pub(super) const PARTITIONS: u16 = 1024;
+
+/// A partition: below [`PARTITIONS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Partition(pub(super) u16);
+
+impl Partition {
+    /// Where notices lie.
+    pub(super) const FIRST: Self = Self(0);
+
+    pub(super) fn of(conversation: ConversationId) -> Self {
+        Self((conversation.0 % u64::from(PARTITIONS)) as u16)
+    }
+
+    pub(super) fn of_letter(letter: DeadLetterId) -> Self {
+        Self((letter.0 % u64::from(PARTITIONS)) as u16)
+    }
+
+    pub(super) fn all() -> impl ExactSizeIterator<Item = Self> + Clone {
+        (0..PARTITIONS).map(Self)
+    }
+
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// The names of keys under one prefix.
+#[derive(Debug)]
+pub(super) struct Keys {
+    prefix: Box<str>,
+    leases: Box<[Box<str>]>,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        let leases = Partition::all().map(|partition| format!("{prefix}:{{p{}}}:lease", partition.0).into_boxed_str());
+        Self { prefix: prefix.into(), leases: leases.collect() }
+    }
+
+    /// The lease of a partition: the key that routes a script to its slot.
+    pub(super) fn lease(&self, partition: Partition) -> &str {
+        self.leases.get(partition.index()).map_or("", |lease| lease)
+    }
+
+    /// Another key of a partition.
+    pub(super) fn key(&self, partition: Partition, name: &str) -> String {
+        let lease = self.lease(partition);
+        let base = lease.strip_suffix("lease").unwrap_or(lease);
+        let mut key = String::with_capacity(base.len() + name.len());
+        key.push_str(base);
+        key.push_str(name);
+        key
+    }
+
+    /// A key of a conversation.
+    pub(super) fn of(&self, conversation: ConversationId, kind: &str) -> String {
+        self.key(Partition::of(conversation), &format!("{kind}:{conversation}"))
+    }
+
+    pub(super) fn names(&self, name: &str) -> String {
+        format!("{}:{{a{}}}:names", self.prefix, bucket_of(name))
+    }
+
+    pub(super) fn next(&self, name: &str) -> String {
+        format!("{}:{{a{}}}:next", self.prefix, bucket_of(name))
+    }
+
+    pub(super) fn schema(&self) -> String {
+        format!("{}:{{meta}}:schema", self.prefix)
+    }
+
+    pub(super) fn epoch(&self) -> String {
+        format!("{}:{{meta}}:epoch", self.prefix)
+    }
+}
+
+/// The bucket of a name: FNV-1a, 64 bits, folded. Part of the layout.
+pub(super) fn bucket_of(name: &str) -> u16 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    ((hash ^ (hash >> 32)) % u64::from(PARTITIONS)) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_keys_of_a_partition_share_a_hash_tag() {
+        let keys = Keys::new("ql");
+        let conversation = ConversationId(3 * 1024 + 17);
+        assert_eq!(Partition::of(conversation), Partition(17));
+        assert_eq!(keys.of(conversation, "in"), "ql:{p17}:in:3089");
+        assert_eq!(keys.lease(Partition(17)), "ql:{p17}:lease");
+    }
+
+    #[test]
+    fn buckets_are_fixed_and_spread() {
+        assert_eq!(bucket_of("100/p/15550100"), 203, "changing the hash loses every conversation that is stored");
+        let mut filled = [0u32; PARTITIONS as usize];
+        for n in 0..100_000u32 {
+            filled[usize::from(bucket_of(&format!("100/p/4915{n:08}")))] += 1;
+        }
+        let (least, most) = (filled.iter().min().copied(), filled.iter().max().copied());
+        assert!(least > Some(50) && most < Some(160), "{least:?}..{most:?} where 98 is even");
+    }
+}

@@ -1,0 +1,74 @@
+-- What every script of a partition begins with: is the caller still the one who holds it?
+-- KEYS[1] is the partition's lease, ARGV[1] the lease that the caller was given.
+local held = redis.call('GET', KEYS[1])
+if held ~= ARGV[1] then
+  return redis.error_reply('FENCED ' .. (held or 'nobody'))
+end
+
+-- All keys of a partition begin alike and share one hash tag, hence one slot.
+local base = string.sub(KEYS[1], 1, -6)
+local DAY_MS = 86400000
+
+local cursor = 1
+local function arg()
+  cursor = cursor + 1
+  return ARGV[cursor]
+end
+local function num()
+  return tonumber(arg())
+end
+
+-- Lua writes large numbers as 1.7e+12 unless told otherwise. Exact below 2^53.
+local function int(number)
+  return string.format('%.0f', number)
+end
+
+-- An outgoing message's place is the millisecond of its commit, so it tells the day in whose buckets the message lies.
+local function day_of(seq)
+  return int(math.floor(tonumber(seq) / DAY_MS))
+end
+
+-- Puts an event at the end of a conversation's inbox; says its place there.
+local function put(conversation, game, received_at, event)
+  local seq = int(redis.call('HINCRBY', base .. 'c:' .. conversation, 'i', 1))
+  if redis.call('RPUSH', base .. 'in:' .. conversation, seq .. ' ' .. received_at .. ' ' .. event) == 1 then
+    redis.call('HSET', base .. 'pending', conversation, game)
+  end
+  return seq
+end
+
+-- Keeps a dead letter. Its name leads with the time, so that letters of all partitions sort by age, and ends with the
+-- partition, so that it is found again.
+local function bury(game, at, letter)
+  local last = tonumber(redis.call('HGET', base .. 'n', 'letter') or '0')
+  local time = math.max(last + 1, tonumber(at))
+  redis.call('HSET', base .. 'n', 'letter', int(time))
+  local id = int(time * 1024 + tonumber(string.match(base, '{p(%d+)}')))
+  redis.call('HSET', base .. 'letters', id, letter)
+  redis.call('ZADD', base .. 'letters:by-id', id, id .. ' ' .. game)
+  return id
+end
+
+-- Gives a message the next place in the queue of its partition. `wamid` is that of an earlier send, or empty.
+local function queue(ref, attempts, due_at, wamid)
+  local place = int(redis.call('HINCRBY', base .. 'n', 'place', 1))
+  redis.call('ZADD', base .. 'queue', place, ref)
+  redis.call('HSET', base .. 'out', ref, attempts .. ' ' .. due_at .. ' 0 ' .. wamid)
+  return place
+end
+
+-- core::status::DeliveryState::advance: accepted 0, sent 1, delivered 2, read 3, played 4, failed 5.
+local function advance(state, news)
+  if state == 5 then
+    return 5
+  end
+  if news == 5 then
+    return state <= 1 and 5 or state
+  end
+  return news > state and news or state
+end
+
+-- Remembers when a bucket was last written to, for forgetting it later.
+local function touch(bucket, at)
+  redis.call('ZADD', base .. 'buckets', 'GT', at, bucket)
+end

@@ -1,0 +1,2 @@
+-- Adds a dead letter. Answers its name.
+return bury(arg(), arg(), arg())

@@ -1,0 +1,20 @@
+-- Reads what a node has to know of a partition that it takes over. Answers when the next timer is due ('' for never),
+-- how many messages are queued, the names to move, and conversation, game and length of each inbox that holds something.
+local places_seen = num()
+-- A server that lost its last writes would give places again that this process has seen.
+if tonumber(redis.call('HGET', base .. 'n', 'place') or '0') < places_seen then
+  redis.call('HSET', base .. 'n', 'place', int(places_seen))
+end
+local inboxes = redis.call('HGETALL', base .. 'pending')
+local waiting = {}
+for n = 1, #inboxes, 2 do
+  waiting[#waiting + 1] = inboxes[n]
+  waiting[#waiting + 1] = inboxes[n + 1]
+  waiting[#waiting + 1] = redis.call('LLEN', base .. 'in:' .. inboxes[n])
+end
+return {
+  redis.call('ZRANGE', base .. 'timers', 0, 0, 'WITHSCORES')[2] or '',
+  redis.call('ZCARD', base .. 'queue'),
+  redis.call('LRANGE', base .. 'moves', 0, -1),
+  waiting,
+}

@@ -1,0 +1,210 @@
+//! The sender's side: what waits to be sent, what came of it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use questline_core::event::{Event, StatusEvent, Wamid};
+use questline_core::id::{InboxSeq, OutboxRef};
+use questline_core::outbox::{OutboxMessage, SendState};
+use questline_core::port::{Outbox, Receipt, StoreError};
+use questline_core::send::{SendRecord, SendResult};
+use questline_core::status::DeliveryState;
+use questline_core::time::{DAY_MS, UnixMs};
+use redis::{Cmd, Value};
+
+use super::RedisStore;
+use super::conversations::{letter_head, name_of};
+use super::keys::Partition;
+use super::memory::{Bucket, Inbox, News};
+use super::pending::Arrived;
+use super::script::Script;
+use super::session::{Note, Session};
+use super::{millis, value};
+use crate::codec::{decode, encode};
+use crate::handout::{Handed, Page, Placed};
+
+/// Messages that are read at once when the hand-out has to be refilled.
+const PAGE_MESSAGES: usize = 64;
+
+#[async_trait]
+impl Outbox for RedisStore {
+    async fn take_messages(&self, limit: usize) -> Result<Vec<OutboxMessage>, StoreError> {
+        loop {
+            match self.unless_closed(self.memory.handout.take(limit)).await? {
+                Handed::Messages(messages) => return Ok(messages),
+                // Nothing was there at the start, and nothing came since: the queue need not be read.
+                Handed::Refill(page) if page.after == 0 && self.memory.is_empty(Partition(page.lane)) => {
+                    self.memory.handout.refill(page, Vec::new(), true);
+                }
+                Handed::Refill(page) => self.refill(page).await?,
+            }
+        }
+    }
+
+    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<(), StoreError> {
+        let session = self.link.session()?;
+        let mut messages = messages.into_iter().map(|id| (Partition::of(id.conversation), id)).collect::<Vec<_>>();
+        messages.sort_by_key(|(partition, _)| *partition);
+        let commands = messages.chunk_by(|(one, _), (other, _)| one == other).map(|messages| {
+            let partition = messages.first().map_or(Partition::FIRST, |(partition, _)| *partition);
+            let mut command = self.fenced(Script::Begin, &session, partition, 64 * messages.len());
+            command.arg(millis(at)).arg(messages.len());
+            for (_, id) in messages {
+                command.arg(id.to_string());
+            }
+            command
+        });
+        self.link.call(&session, commands.collect(), None).await.map(drop)
+    }
+
+    async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError> {
+        let session = self.link.session()?;
+        let (mut commands, mut outcomes) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
+        for record in records {
+            let (command, outcome) = self.record_command(&session, record)?;
+            commands.push(command);
+            outcomes.push(outcome);
+        }
+        let note: Note = Box::new(move |answers, news| {
+            answers.iter().zip(outcomes).try_for_each(|(answer, outcome)| match answer {
+                Value::ServerError(_) => Ok(()),
+                answer => outcome.note(answer, news),
+            })
+        });
+        self.link.call(&session, commands, Some(note)).await.map(drop)
+    }
+
+    async fn settled(&self, messages: Vec<OutboxRef>) -> Result<Vec<OutboxRef>, StoreError> {
+        let session = self.link.session()?;
+        let answers = self.link.call(&session, messages.iter().map(|id| self.of_day("HEXISTS", 'r', *id)).collect(), None).await?;
+        let mut settled = Vec::new();
+        for (id, answer) in messages.into_iter().zip(&answers) {
+            if value::number(answer)? == 1 {
+                settled.push(id);
+            }
+        }
+        Ok(settled)
+    }
+
+    async fn receipt(&self, message: OutboxRef) -> Result<Option<Receipt>, StoreError> {
+        let session = self.link.session()?;
+        let reads = vec![self.of_day("HGET", 'r', message), self.of_day("HGET", 'b', message)];
+        let answers = self.link.call(&session, reads, None).await?;
+        let [receipt, content] = value::exactly(&answers)?;
+        let Some(receipt) = value::optional_bytes(receipt)? else { return Ok(None) };
+        let content = value::optional_bytes(content)?.map(|content| decode("a message", content)).transpose()?;
+        let receipt = String::from_utf8_lossy(receipt);
+        let mut parts = receipt.splitn(4, ' ');
+        let mut number = || value::parse_number(parts.next().unwrap_or_default());
+        let (state, at, attempts) = (number()?, UnixMs(number()?), number()?);
+        let state = u8::try_from(state).ok().and_then(DeliveryState::from_number);
+        let state = state.ok_or_else(|| StoreError::Corrupt("a receipt has a state that is not known".to_owned()))?;
+        let wamid = parts.next().filter(|wamid| !wamid.is_empty()).map(|wamid| Wamid(wamid.into()));
+        let attempts = attempts.try_into().unwrap_or(u32::MAX);
+        Ok(Some(Receipt { id: message, wamid, state, at, attempts, message: content }))
+    }
+}
+
+/// What a record brings to memory.
+enum Outcome {
+    Nothing,
+    Accepted { id: OutboxRef, wamid: Wamid, bucket: Option<(Bucket, u64)> },
+    Failed { id: OutboxRef, event: Arc<Event>, bytes: usize, received_at: UnixMs },
+}
+
+impl Outcome {
+    fn note(self, answer: &Value, news: &mut News) -> Result<(), StoreError> {
+        let answer = value::list(answer)?;
+        let taken = answer.first().map_or(Ok(0), value::number)? == 1;
+        match (self, answer) {
+            (Self::Accepted { id, wamid, bucket }, _) if taken => {
+                news.accepted.push((wamid, id));
+                news.touched.extend(bucket);
+            }
+            (Self::Failed { id, event, bytes, received_at }, [_, game, seq]) => {
+                let (game, seq) = (value::game(game)?, InboxSeq(value::number(seq)?));
+                let arrived = Arrived { game, seq, received_at, event: Some(event), bytes };
+                news.inboxes.push((id.conversation, Inbox::Arrived(arrived)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl RedisStore {
+    fn record_command(&self, session: &Session, record: SendRecord) -> Result<(Cmd, Outcome), StoreError> {
+        let SendRecord { id, result } = record;
+        let partition = Partition::of(id.conversation);
+        let mut command = self.fenced(Script::Record, session, partition, 256);
+        command.arg(id.conversation.0).arg(id.seq.0);
+        let outcome = match result {
+            SendResult::Accepted { wamid, at } => {
+                let bucket = ('r', partition, id.seq.0 / DAY_MS);
+                let is_stale = self.memory.is_stale(bucket, at.0);
+                command.arg("accepted").arg(millis(at)).arg(wamid.as_str()).arg(if is_stale { "1" } else { "" });
+                Outcome::Accepted { id, wamid, bucket: is_stale.then_some((bucket, at.0)) }
+            }
+            SendResult::Again { attempts, due_at } => {
+                command.arg("again").arg(millis(due_at)).arg(attempts);
+                Outcome::Nothing
+            }
+            SendResult::Failed { error, attempts, at } => {
+                let event = StatusEvent { message: Some(id), state: DeliveryState::Failed, at, error: Some(error) };
+                let event = Event::Status(event);
+                let json = encode("an event", &event)?;
+                command.arg("failed").arg(millis(at)).arg(attempts).arg(&json).arg(millis(at));
+                Outcome::Failed { id, event: Arc::new(event), bytes: json.len(), received_at: at }
+            }
+            SendResult::Dead { reason, detail, at } => {
+                command.arg("dead").arg(millis(at)).arg(letter_head(id.conversation, &reason, &detail, at)?);
+                Outcome::Nothing
+            }
+        };
+        Ok((command, outcome))
+    }
+
+    /// A command on a message's field in one of its day's buckets.
+    fn of_day(&self, name: &str, kind: char, id: OutboxRef) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(self.keys.key(Partition::of(id.conversation), &format!("{kind}:{}", id.seq.0 / DAY_MS))).arg(id.to_string());
+        command
+    }
+
+    /// Reads on in a partition's queue.
+    async fn refill(&self, page: Page) -> Result<(), StoreError> {
+        let session = self.link.session()?;
+        let partition = Partition(page.lane);
+        let mut command = self.fenced(Script::Page, &session, partition, 32);
+        command.arg(page.after).arg(PAGE_MESSAGES);
+        let answers = self.link.call(&session, vec![command], None).await?;
+        let [answer] = value::exactly(&answers)?;
+        let rows = value::list(answer)?;
+        let mut messages = Vec::with_capacity(rows.len() / 4);
+        for row in rows.chunks(4) {
+            let [place, name, standing, content] = value::exactly(row)?;
+            let place = value::number(place)?;
+            self.memory.saw_place(partition, place);
+            match message_of(name, standing, content) {
+                Ok((message, bytes)) => messages.push(Placed { place, message, bytes }),
+                // One that cannot be read must not hold up the others.
+                Err(error) => tracing::error!(%error, "a message in the outbox is left where it is"),
+            }
+        }
+        self.memory.handout.refill(page, messages, rows.len() < 4 * PAGE_MESSAGES);
+        Ok(())
+    }
+}
+
+/// A message as the queue holds it.
+fn message_of(name: &Value, standing: &Value, content: &Value) -> Result<(OutboxMessage, usize), StoreError> {
+    let name = value::text(name)?;
+    let id = name_of(name).ok_or_else(|| StoreError::Corrupt("a message has an odd name".to_owned()))?;
+    let mut parts = value::text(standing)?.splitn(4, ' ').map(value::parse_number);
+    let mut number = || parts.next().unwrap_or(Ok(0));
+    let (attempts, due_at, since) = (number()?.try_into().unwrap_or(u32::MAX), UnixMs(number()?), number()?);
+    let state = if since == 0 { SendState::Queued } else { SendState::InFlight { since: UnixMs(since) } };
+    let content = value::bytes(content)?;
+    let message = decode("a message", content)?;
+    Ok((OutboxMessage { id, message, attempts, due_at, state }, content.len()))
+}

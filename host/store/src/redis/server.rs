@@ -1,0 +1,256 @@
+//! Reaches a server: connects, looks at what it is, takes every partition, reads what waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use questline_core::contact::{Contact, PhoneNumber};
+use questline_core::id::{ConversationId, GameId, NumberId, OutboxRef, OutboxSeq};
+use questline_core::message::Outbound;
+use questline_core::outbox::{Content, MessageClass, NewMessage, OutboxMessage, SendState};
+use questline_core::port::StoreError;
+use questline_core::time::UnixMs;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value};
+
+use super::about;
+use super::keys::{Keys, PARTITIONS, Partition, SCHEMA};
+use super::memory::{Found, Memory};
+use super::names;
+use super::options::{DurabilityWarning, OpenError, RedisOptions};
+use super::owner::Owner;
+use super::script::{Script, Scripts};
+use super::session::Session;
+use super::value;
+
+/// Partitions that are asked for in one pipeline.
+const CHUNK: usize = 128;
+
+/// A server to be reached, again and again.
+pub(super) struct Server {
+    client: Client,
+    config: AsyncConnectionConfig,
+    pub(super) keys: Arc<Keys>,
+    pub(super) scripts: Arc<Scripts>,
+    owner: Owner,
+    pub(super) lease_ttl: Duration,
+}
+
+/// A connection with every partition taken.
+pub(super) struct Established {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) session: Arc<Session>,
+    pub(super) warnings: Vec<DurabilityWarning>,
+}
+
+impl Server {
+    pub(super) fn new(options: &RedisOptions) -> Result<Self, OpenError> {
+        // The parser's words do not repeat the URL.
+        let client = Client::open(options.url.as_str()).map_err(|error| OpenError::Url(error.to_string()))?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(options.call_timeout))
+            .set_response_timeout(Some(options.call_timeout))
+            // A batch leaves in as few writes as it can.
+            .set_write_backpressure_boundary(256 << 10);
+        Ok(Self {
+            client,
+            config,
+            keys: Arc::new(Keys::new(&options.prefix)),
+            scripts: Arc::new(Scripts::new()),
+            owner: Owner::new(),
+            lease_ttl: options.lease_ttl,
+        })
+    }
+
+    /// Connects, takes every partition under a new epoch, and reads into memory what waits in them.
+    pub(super) async fn establish(&self, memory: &Memory, number: u64) -> Result<Established, OpenError> {
+        let mut connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&self.config)
+            .await
+            .map_err(|error| OpenError::Unreachable(error.to_string()))?;
+        let warnings = about::look(&mut connection).await?;
+        self.check_schema(&mut connection).await?;
+        pipeline(&mut connection, Scripts::load().collect()).await?;
+
+        let mut epoch = redis::cmd("INCR");
+        epoch.arg(self.keys.epoch());
+        let answers = pipeline(&mut connection, vec![epoch]).await?;
+        let [epoch] = value::exactly(&answers)?;
+        let session = Session { number, lease: format!("{} {}", value::number(epoch)?, self.owner.0) };
+
+        if let Err(error) = self.acquire(&mut connection, &session).await {
+            self.leave(&mut connection, &session).await;
+            return Err(error);
+        }
+        let found = self.scan(&mut connection, &session, memory).await?;
+        if number > 1 {
+            for (partition, _) in found.iter().filter(|(_, found)| found.queued > 0) {
+                placeholder(*partition).into_iter().for_each(|any| memory.read_on(*partition, any));
+            }
+        }
+        memory.replace(&found);
+        Ok(Established { connection, session: Arc::new(session), warnings })
+    }
+
+    async fn check_schema(&self, connection: &mut MultiplexedConnection) -> Result<(), OpenError> {
+        let key = self.keys.schema();
+        let mut claim = redis::cmd("SET");
+        claim.arg(&key).arg(SCHEMA).arg("NX");
+        let mut read = redis::cmd("GET");
+        read.arg(&key);
+        let answers = pipeline(connection, vec![claim, read]).await?;
+        let [_, found] = value::exactly(&answers)?;
+        let found = value::text(found)?;
+        if found == SCHEMA.to_string() {
+            return Ok(());
+        }
+        let found = found.chars().filter(|c| !c.is_control()).take(32).collect();
+        Err(OpenError::Schema { found, supported: SCHEMA })
+    }
+
+    /// Takes the first partition, and only then the others: of two processes that start at once, one gets all.
+    async fn acquire(&self, connection: &mut MultiplexedConnection, session: &Session) -> Result<(), OpenError> {
+        let mut dead = String::new();
+        // A dead holder is found out at the first partition; a second one among the others is waited for.
+        for _ in 0..2 {
+            let first = self.acquire_command(session, Partition::FIRST, &dead);
+            let answers = pipeline(connection, vec![first]).await?;
+            match held(&answers)? {
+                None => break,
+                Some((owner, ends_in_ms)) => {
+                    if !owner.is_dead() || !dead.is_empty() {
+                        return Err(OpenError::Held { holder: owner.shown(), ends_in_ms });
+                    }
+                    dead = owner.0;
+                }
+            }
+        }
+        let rest = Partition::all().skip(1).collect::<Vec<_>>();
+        for chunk in rest.chunks(CHUNK) {
+            let commands = chunk.iter().map(|partition| self.acquire_command(session, *partition, &dead)).collect();
+            if let Some((owner, ends_in_ms)) = held(&pipeline(connection, commands).await?)? {
+                return Err(OpenError::Held { holder: owner.shown(), ends_in_ms });
+            }
+        }
+        Ok(())
+    }
+
+    fn acquire_command(&self, session: &Session, partition: Partition, dead: &str) -> Cmd {
+        let mut command = self.scripts.call(Script::Acquire, &[self.keys.lease(partition)], 256);
+        command.arg(&session.lease).arg(self.lease_ttl.as_millis() as u64).arg(&self.owner.0).arg(dead);
+        command
+    }
+
+    /// Keeps some partitions: those from `from` on, [`CHUNK`] of them.
+    pub(super) fn renew_commands(&self, session: &Session, from: u16) -> Vec<Cmd> {
+        let renew = |partition| {
+            let mut command = self.scripts.call(Script::Renew, &[self.keys.lease(partition)], 128);
+            command.arg(&session.lease).arg(self.lease_ttl.as_millis() as u64);
+            command
+        };
+        Partition::all().skip(from.into()).take(CHUNK).map(renew).collect()
+    }
+
+    /// How often [`renew_commands`](Self::renew_commands) is to be done for the next ones: each partition's turn comes
+    /// three times within the life of its lease.
+    pub(super) fn renew_every(&self) -> Duration {
+        self.lease_ttl / (3 * u32::from(PARTITIONS) / CHUNK as u32)
+    }
+
+    /// Gives every partition up. What fails here ends by itself when the leases expire.
+    pub(super) async fn leave(&self, connection: &mut MultiplexedConnection, session: &Session) {
+        let partitions = Partition::all().collect::<Vec<_>>();
+        for chunk in partitions.chunks(CHUNK) {
+            let leave = |partition: &Partition| {
+                let mut command = self.scripts.call(Script::Leave, &[self.keys.lease(*partition)], 128);
+                command.arg(&session.lease);
+                command
+            };
+            if let Err(error) = pipeline(connection, chunk.iter().map(leave).collect()).await {
+                tracing::warn!(%error, "partitions of the store were not given up; their leases expire");
+                return;
+            }
+        }
+    }
+
+    async fn scan(
+        &self,
+        connection: &mut MultiplexedConnection,
+        session: &Session,
+        memory: &Memory,
+    ) -> Result<Vec<(Partition, Found)>, OpenError> {
+        let partitions = Partition::all().collect::<Vec<_>>();
+        let mut all = Vec::with_capacity(partitions.len());
+        for chunk in partitions.chunks(CHUNK) {
+            let scan = |partition: &Partition| {
+                let mut command = self.scripts.fenced(Script::Scan, &self.keys, session, *partition, 32);
+                command.arg(memory.places_seen(*partition));
+                command
+            };
+            let answers = pipeline(connection, chunk.iter().map(scan).collect()).await?;
+            for (partition, answer) in chunk.iter().zip(&answers) {
+                let [timer_next, queued, moves, waiting] = value::exactly(value::list(answer)?)?;
+                for record in value::list(moves)? {
+                    let commands = names::replay(&self.keys, &self.scripts, *partition, value::bytes(record)?)?;
+                    pipeline(connection, commands).await?;
+                }
+                let mut found =
+                    Found { timer_next: value::optional_number(timer_next)?, queued: value::number(queued)?, waiting: Vec::new() };
+                for inbox in value::list(waiting)?.chunks(3) {
+                    let [conversation, game, length] = value::exactly(inbox)?;
+                    found.waiting.push((
+                        value::conversation(conversation)?,
+                        value::game(game)?,
+                        value::number(length)?.try_into().unwrap_or(u32::MAX),
+                    ));
+                }
+                all.push((*partition, found));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Who holds one of the partitions that were asked for, and for how long.
+fn held(answers: &[Value]) -> Result<Option<(Owner, u64)>, StoreError> {
+    for answer in answers {
+        let answer = value::list(answer)?;
+        if let [taken, holder, ends_in_ms] = answer
+            && value::number(taken)? == 0
+        {
+            let owner = Owner::of_lease(value::text(holder)?).unwrap_or(Owner(String::new()));
+            return Ok(Some((owner, value::number(ends_in_ms).unwrap_or(0))));
+        }
+    }
+    Ok(None)
+}
+
+/// Has commands done; any refusal is an error.
+pub(super) async fn pipeline(connection: &mut MultiplexedConnection, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    let count = commands.len();
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    for command in commands {
+        pipeline.add_command(command);
+    }
+    let answers = connection.send_packed_commands(&pipeline, 0, count).await.map_err(|error| value::failed(&error))?;
+    answers.iter().try_for_each(value::check)?;
+    Ok(answers)
+}
+
+/// Some message, for [`Memory::read_on`].
+fn placeholder(partition: Partition) -> Option<OutboxMessage> {
+    let message = NewMessage {
+        game: GameId::parse("none").ok()?,
+        number: NumberId::parse("0").ok()?,
+        contact: Contact::new(PhoneNumber::parse("00000").ok(), None)?,
+        class: MessageClass::Low,
+        content: Content::Reply { message: Outbound::Text { body: String::new(), preview: false }, reply_to: None },
+        committed_at: UnixMs(0),
+        expires_at: None,
+    };
+    let id = OutboxRef { conversation: ConversationId(partition.0.into()), seq: OutboxSeq(0) };
+    Some(OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued })
+}
