@@ -46,7 +46,12 @@ pub(crate) fn on_tick() -> wasmtime::Result<UpdateDeadline> {
     if now_ns >= slice.budget_ends_ns {
         return Err(Stop::CpuDeadline { limit_ms: slice.limit_ms }.into());
     }
-    if now_ns.saturating_sub(slice.begun_ns) >= SLICE_NS { Ok(UpdateDeadline::Yield(1)) } else { Ok(UpdateDeadline::Continue(1)) }
+    if now_ns.saturating_sub(slice.begun_ns) < SLICE_NS {
+        return Ok(UpdateDeadline::Continue(1));
+    }
+    // Not the runtime's plain yield, which wakes the task at once: it would run some sixty slices before the thread looks at
+    // its sockets and timers again.
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }
 
 /// How long a metered future took.

@@ -90,11 +90,11 @@ fn render_backtrace(error: &wasmtime::Error, state: &State) -> String {
             let mut told = false;
             for symbol in frame.symbols() {
                 let name = symbol.name().or_else(|| frame.func_name());
-                push_frame(&mut text, name, symbol.file().zip(symbol.line()));
+                push_frame(&mut text, name, frame.func_index(), symbol.file().zip(symbol.line()));
                 told = true;
             }
             if !told {
-                push_frame(&mut text, frame.func_name(), None);
+                push_frame(&mut text, frame.func_name(), frame.func_index(), None);
             }
         }
     }
@@ -106,8 +106,8 @@ fn render_backtrace(error: &wasmtime::Error, state: &State) -> String {
     text
 }
 
-fn push_frame(text: &mut String, name: Option<&str>, place: Option<(&str, u32)>) {
-    let name = name.map_or_else(|| "a function without a name".to_owned(), |name| format!("{:#}", rustc_demangle::demangle(name)));
+fn push_frame(text: &mut String, name: Option<&str>, index: u32, place: Option<(&str, u32)>) {
+    let name = name.map_or_else(|| format!("function {index}"), |name| format!("{:#}", rustc_demangle::demangle(name)));
     text.push_str(cut(&name, NAME_BYTES_MAX));
     if let Some((file, line)) = place {
         let _ = write!(text, " at {}:{line}", short_path(file));
