@@ -6,6 +6,7 @@
 
 pub mod alias;
 pub mod codec;
+pub mod embedded;
 pub mod handout;
 pub mod ready;
 pub mod redis;

@@ -1,0 +1,218 @@
+//! A step: all of it or nothing.
+
+use questline_core::commit::{Bury, DeadLetter, Letter, Resend, TimerChange};
+use questline_core::contact::Contact;
+use questline_core::id::{ConversationId, InboxSeq, OutboxRef, OutboxSeq};
+use questline_core::outbox::{NewMessage, OutboxMessage, SendState};
+use questline_core::port::{Committed, StoreError};
+use questline_core::time::UnixMs;
+
+use crate::alias::AliasChange;
+use crate::codec::{decode, encode};
+use crate::handout::Placed;
+
+use super::append::texts;
+use super::op::{Answer, CommitOp};
+use super::send::{FAILED, QUEUED};
+use super::writer::{Failure, Writer};
+
+impl Writer {
+    pub(super) fn commit(&mut self, commit: &mut CommitOp) -> Result<Answer, Failure> {
+        let (conversation, json) = &commit.conversation;
+        let id = conversation.id;
+        self.require_waiting(id, commit.ack)?;
+        let contact_before = self.contact_before(conversation)?;
+        if !self.write_conversation(commit, contact_before.as_ref())? {
+            self.staged.cold.push(id);
+            return Err(Failure::Refused(StoreError::Stale));
+        }
+        self.staged.hot.push((conversation.clone(), json.len()));
+        if let Some(before) = contact_before {
+            self.move_aliases(id, &AliasChange::between(&conversation.number, &before, &conversation.contact))?;
+        }
+        let game = conversation.game.clone();
+
+        self.execute("DELETE FROM inbox WHERE seq = ?1", [commit.ack.0])?;
+        self.staged.acknowledge(id, commit.ack);
+
+        let mut outbox = Vec::with_capacity(commit.outbox.len());
+        for (message, json) in commit.outbox.drain(..) {
+            outbox.push(self.queue(id, message, &json)?);
+        }
+        for resend in &commit.resend {
+            self.resend(id, resend, commit.now)?;
+        }
+        for bury in &commit.bury {
+            self.bury(id, bury)?;
+        }
+        for change in &commit.timers {
+            self.change_timer(id, change)?;
+        }
+        for (ticket, json) in &commit.tickets {
+            let sql = "INSERT INTO ticket(game, number, priority, opened_ms, doc) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+            let priority = ticket.priority as u8;
+            let opened = self.execute(sql, (ticket.game.as_str(), ticket.number.as_str(), priority, ticket.opened_at.0, json))?;
+            self.staged.tickets_open += opened as i64;
+        }
+        for (consent, json) in &commit.consents {
+            self.execute("INSERT INTO consent(conversation, at_ms, doc) VALUES (?1, ?2, ?3)", (id.0, consent.at.0, json))?;
+        }
+        for (audit, json) in &commit.audits {
+            let sql = "INSERT INTO audit(at_ms, game, conversation, doc) VALUES (?1, ?2, ?3, ?4)";
+            self.execute(sql, (audit.at.0, audit.game.as_str(), audit.conversation.0, json))?;
+        }
+        for (event, json) in commit.follow_ups.drain(..) {
+            self.arrive(id, game.clone(), commit.now, event, &json)?;
+        }
+        if let Some(json) = &commit.dead_letter {
+            self.insert_dead_letter(game.as_str(), json)?;
+        }
+        if let Some((at, json)) = &commit.step {
+            let sql = "INSERT OR REPLACE INTO step(seq, conversation, at_ms, doc) VALUES (?1, ?2, ?3, ?4)";
+            self.execute(sql, (commit.ack.0, id.0, at.0, json))?;
+        }
+        Ok(Answer::Committed(Committed { outbox }))
+    }
+
+    pub(super) fn count_attempt(&mut self, conversation: ConversationId, seq: InboxSeq, attempts: u32) -> Result<Answer, Failure> {
+        self.require_waiting(conversation, seq)?;
+        self.execute("UPDATE inbox SET attempts = ?2 WHERE seq = ?1", (seq.0, attempts))?;
+        self.staged.attempts.push((conversation, seq, attempts));
+        Ok(Answer::Done)
+    }
+
+    /// Refuses what is about an event that is no longer there.
+    fn require_waiting(&self, conversation: ConversationId, seq: InboxSeq) -> Result<(), Failure> {
+        if self.staged.is_acknowledged(seq) || !self.shared.pending().contains(conversation, seq) {
+            return Err(Failure::Refused(StoreError::Stale));
+        }
+        Ok(())
+    }
+
+    /// The contact before this commit, if the commit changes it.
+    fn contact_before(&self, conversation: &questline_core::conversation::Conversation) -> rusqlite::Result<Option<Contact>> {
+        let hot = self.shared.hot().peek(conversation.id);
+        let before = match hot {
+            // Of another version, the commit is refused below.
+            Some(hot) if hot.contact == conversation.contact => return Ok(None),
+            _ => self.contact_of(conversation.id)?,
+        };
+        Ok(before.filter(|before| *before != conversation.contact))
+    }
+
+    /// False when the conversation has moved on: then nothing was written.
+    fn write_conversation(&self, commit: &CommitOp, contact_before: Option<&Contact>) -> rusqlite::Result<bool> {
+        let (conversation, json) = &commit.conversation;
+        let Some(version_before) = conversation.version.checked_sub(1) else { return Ok(false) };
+        let changed = if contact_before.is_some() {
+            let (phone, bsuid) = texts(&conversation.contact);
+            let sql = "UPDATE conversation SET version = ?3, phone = ?4, bsuid = ?5, doc = ?6 WHERE id = ?1 AND version = ?2";
+            self.execute(sql, (conversation.id.0, version_before, conversation.version, phone, bsuid, json))?
+        } else {
+            let sql = "UPDATE conversation SET version = ?3, doc = ?4 WHERE id = ?1 AND version = ?2";
+            self.execute(sql, (conversation.id.0, version_before, conversation.version, json))?
+        };
+        Ok(changed == 1)
+    }
+
+    /// Puts a new message into the outbox.
+    pub(super) fn queue(&mut self, conversation: ConversationId, message: NewMessage, json: &str) -> rusqlite::Result<OutboxRef> {
+        let place = self.next_message()?;
+        let (at, due_at) = (message.committed_at, message.committed_at);
+        let sql =
+            "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content) VALUES (?1, ?2, ?1, ?3, ?4, 0, ?4, ?5)";
+        self.execute(sql, (place, conversation.0, QUEUED, at.0, json))?;
+        let id = OutboxRef { conversation, seq: OutboxSeq(place) };
+        let message = OutboxMessage { id, message, attempts: 0, due_at, state: SendState::Queued };
+        self.staged.placed.push(Placed { place, message, bytes: json.len() });
+        self.staged.outbox += 1;
+        Ok(id)
+    }
+
+    /// A failed message goes out again, if its content is still there.
+    fn resend(&mut self, conversation: ConversationId, resend: &Resend, now: UnixMs) -> rusqlite::Result<()> {
+        if resend.id.conversation != conversation {
+            return Ok(());
+        }
+        let place = self.next_message()?;
+        let sql = "UPDATE message SET place = ?3, state = ?4, at_ms = ?5, attempts = ?6, due_ms = ?7
+            WHERE seq = ?1 AND conversation = ?2 AND state = ?8 AND content IS NOT NULL RETURNING content";
+        let params = (resend.id.seq.0, conversation.0, place, QUEUED, now.0, resend.attempts, resend.due_at.0, FAILED);
+        let Some(content) = self.row(sql, params, |row| row.get::<_, String>(0))? else {
+            tracing::warn!(message = %resend.id, "a message is to go out again, and its content is gone");
+            return Ok(());
+        };
+        self.staged.outbox += 1;
+        if let Ok(message) = decode::<NewMessage>("a message", content.as_bytes()) {
+            let message =
+                OutboxMessage { id: resend.id, message, attempts: resend.attempts, due_at: resend.due_at, state: SendState::Queued };
+            self.staged.placed.push(Placed { place, message, bytes: content.len() });
+        }
+        Ok(())
+    }
+
+    /// A failed message is given up.
+    fn bury(&mut self, conversation: ConversationId, bury: &Bury) -> Result<(), Failure> {
+        if bury.id.conversation != conversation {
+            return Ok(());
+        }
+        let sql = "SELECT content, attempts FROM message WHERE seq = ?1 AND conversation = ?2 AND state = ?3 AND content IS NOT NULL";
+        let found = self.row(sql, (bury.id.seq.0, conversation.0, FAILED), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let Some((content, attempts)) = found else { return Ok(()) };
+        self.execute("UPDATE message SET content = NULL WHERE seq = ?1", [bury.id.seq.0])?;
+        self.bury_message(conversation, &content, &bury.reason, &bury.detail, attempts, bury.at)?;
+        Ok(())
+    }
+
+    /// Makes a dead letter of a message's content.
+    pub(super) fn bury_message(
+        &mut self,
+        conversation: ConversationId,
+        content: &str,
+        reason: &str,
+        detail: &str,
+        attempts: u32,
+        at: UnixMs,
+    ) -> rusqlite::Result<()> {
+        let letter = decode::<NewMessage>("a message", content.as_bytes()).and_then(|message| {
+            let game = message.game.clone();
+            let letter = Letter::Message(message);
+            let letter =
+                DeadLetter { game: game.clone(), conversation, letter, reason: reason.to_owned(), detail: detail.to_owned(), attempts, at };
+            Ok((game, encode("a dead letter", &letter)?))
+        });
+        match letter {
+            Ok((game, json)) => self.insert_dead_letter(game.as_str(), &json).map(|_| ()),
+            Err(error) => {
+                tracing::error!(%error, "a message that is to be kept cannot be read");
+                Ok(())
+            }
+        }
+    }
+
+    fn change_timer(&mut self, conversation: ConversationId, change: &TimerChange) -> rusqlite::Result<()> {
+        match change {
+            TimerChange::Set { due_at, timer } => {
+                let sql = "UPDATE timer SET due_ms = ?4, payload = ?5 WHERE conversation = ?1 AND flow = ?2 AND name = ?3";
+                let params = (conversation.0, timer.flow.as_str(), &timer.id, due_at.0, &timer.payload);
+                if self.execute(sql, params)? == 0 {
+                    let sql = "INSERT INTO timer(conversation, flow, name, due_ms, payload) VALUES (?1, ?2, ?3, ?4, ?5)";
+                    self.execute(sql, params)?;
+                    self.staged.timers += 1;
+                    self.staged.timer_due.set(due_at.0);
+                } else {
+                    // It may have been the next one, and be later now.
+                    self.staged.timer_due = super::staged::TimerDue::Unknown;
+                }
+            }
+            TimerChange::Cancel { flow, id } => {
+                let sql = "DELETE FROM timer WHERE conversation = ?1 AND flow = ?2 AND name = ?3";
+                if self.execute(sql, (conversation.0, flow.as_str(), id))? > 0 {
+                    self.staged.timers -= 1;
+                    self.staged.timer_due = super::staged::TimerDue::Unknown;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! The ports of core over this engine.
+
+use async_trait::async_trait;
+use questline_core::commit::{Commit, DeadLetter, StoredDeadLetter, Ticket};
+use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, TicketNumber};
+use questline_core::outbox::OutboxMessage;
+use questline_core::port::{
+    Appended, Batch, Committed, Conversations, Depth, Desk, Inbox, InboxEntry, Notice, Outbox, Ready, Receipt, StoreError, Timers, Work,
+};
+use questline_core::send::SendRecord;
+use questline_core::time::UnixMs;
+
+use crate::handout::Handed;
+
+use super::op::{Answer, AppendOp, CommitOp, Op};
+use super::{EmbeddedStore, read};
+
+/// Messages that are read at once when the hand-out has to be refilled.
+const PAGE_MESSAGES: usize = 64;
+
+/// The writer answered something else than was asked.
+fn odd() -> StoreError {
+    StoreError::Unavailable("the store's writer is out of step".into())
+}
+
+#[async_trait]
+impl Inbox for EmbeddedStore {
+    async fn append(&self, batch: Batch) -> Result<Appended, StoreError> {
+        // The writer looks again; here it saves a flood the way there.
+        if !batch.events.is_empty() {
+            self.shared.pending().admit_any()?;
+        }
+        match self.ask(Op::Append(AppendOp::new(batch)?)).await? {
+            Answer::Appended(appended) => Ok(appended),
+            _ => Err(odd()),
+        }
+    }
+}
+
+#[async_trait]
+impl Conversations for EmbeddedStore {
+    async fn take(&self, limit: usize) -> Result<Vec<Ready>, StoreError> {
+        self.unless_closed(self.shared.ready.take(limit)).await
+    }
+
+    async fn load(&self, conversation: ConversationId, events_max: usize) -> Result<Work, StoreError> {
+        let waiting = self.shared.pending().oldest(conversation, events_max);
+        let hot = self.shared.hot().get(conversation);
+        let cold_events = waiting.iter().filter(|waiting| waiting.event.is_none()).map(|waiting| waiting.seq).collect::<Vec<_>>();
+        let (conversation, mut read_events) = match hot {
+            Some(hot) if cold_events.is_empty() => (std::sync::Arc::unwrap_or_clone(hot), Default::default()),
+            hot => {
+                let read = move |connection: &rusqlite::Connection| {
+                    let conversation = match hot {
+                        Some(hot) => std::sync::Arc::unwrap_or_clone(hot),
+                        None => read::conversation(connection, conversation)?,
+                    };
+                    Ok((conversation, read::events(connection, &cold_events)?))
+                };
+                self.read(read).await?
+            }
+        };
+        let mut events = Vec::with_capacity(waiting.len());
+        for waiting in waiting {
+            // One that is in neither place was acknowledged meanwhile.
+            let Some(event) = waiting.event.or_else(|| read_events.remove(&waiting.seq)) else { continue };
+            events.push(InboxEntry { seq: waiting.seq, received_at: waiting.received_at, attempts: waiting.attempts, event });
+        }
+        Ok(Work { conversation, events })
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let commit = CommitOp::new(commit, self.shared.clock.now())?;
+        match self.ask(Op::Commit(commit)).await? {
+            Answer::Committed(committed) => Ok(committed),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn count_attempt(&self, conversation: ConversationId, seq: InboxSeq, attempts: u32) -> Result<(), StoreError> {
+        self.ask(Op::CountAttempt { conversation, seq, attempts }).await.map(|_| ())
+    }
+
+    async fn release(&self, conversation: ConversationId, not_before: Option<UnixMs>) -> Result<(), StoreError> {
+        // Under the lock, so that nothing arrives between the look and the release.
+        let pending = self.shared.pending();
+        self.shared.ready.release(conversation, pending.has_any(conversation), not_before);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Outbox for EmbeddedStore {
+    async fn take_messages(&self, limit: usize) -> Result<Vec<OutboxMessage>, StoreError> {
+        loop {
+            match self.unless_closed(self.shared.handout.take(limit)).await? {
+                Handed::Messages(messages) => return Ok(messages),
+                Handed::Refill(page) => {
+                    let after = page.after;
+                    let (messages, end) = self.read(move |connection| read::outbox(connection, after, PAGE_MESSAGES)).await?;
+                    self.shared.handout.refill(page, messages, end);
+                }
+            }
+        }
+    }
+
+    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<(), StoreError> {
+        self.ask(Op::Begin { messages, at }).await.map(|_| ())
+    }
+
+    async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError> {
+        self.ask(Op::Record(records)).await.map(|_| ())
+    }
+
+    async fn settled(&self, messages: Vec<OutboxRef>) -> Result<Vec<OutboxRef>, StoreError> {
+        self.read(move |connection| read::settled(connection, messages)).await
+    }
+
+    async fn receipt(&self, message: OutboxRef) -> Result<Option<Receipt>, StoreError> {
+        self.read(move |connection| read::receipt(connection, message)).await
+    }
+}
+
+#[async_trait]
+impl Timers for EmbeddedStore {
+    async fn fire_due(&self, now: UnixMs, limit: usize) -> Result<(usize, Option<UnixMs>), StoreError> {
+        // The clockwork looks often, and mostly in vain.
+        if let Some(due) = self.timer_due()
+            && due.is_none_or(|due| due > now)
+        {
+            return Ok((0, due));
+        }
+        match self.ask(Op::FireDue { now, limit }).await? {
+            Answer::Fired(fired, next) => Ok((fired, next)),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn prune(&self, now: UnixMs, limit: usize) -> Result<usize, StoreError> {
+        match self.ask(Op::Prune { now, limit }).await? {
+            Answer::Pruned(forgotten) => Ok(forgotten),
+            _ => Err(odd()),
+        }
+    }
+}
+
+#[async_trait]
+impl Desk for EmbeddedStore {
+    async fn dead_letters(
+        &self,
+        game: Option<GameId>,
+        after: Option<DeadLetterId>,
+        limit: usize,
+    ) -> Result<Vec<StoredDeadLetter>, StoreError> {
+        self.read(move |connection| read::dead_letters(connection, game, after, limit)).await
+    }
+
+    async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<StoredDeadLetter>, StoreError> {
+        self.read(move |connection| read::dead_letter(connection, id)).await
+    }
+
+    async fn retry_dead_letter(&self, id: DeadLetterId, now: UnixMs) -> Result<bool, StoreError> {
+        match self.ask(Op::RetryDeadLetter { id, now }).await? {
+            Answer::Found(found) => Ok(found),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn add_dead_letter(&self, dead_letter: DeadLetter) -> Result<DeadLetterId, StoreError> {
+        match self.ask(Op::AddDeadLetter(Box::new(dead_letter))).await? {
+            Answer::Added(id) => Ok(id),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn tickets(&self, game: &GameId, closed: bool, limit: usize) -> Result<Vec<Ticket>, StoreError> {
+        let game = game.clone();
+        self.read(move |connection| read::tickets(connection, &game, closed, limit)).await
+    }
+
+    async fn close_ticket(&self, game: &GameId, number: &TicketNumber, resolution: String, now: UnixMs) -> Result<bool, StoreError> {
+        match self.ask(Op::CloseTicket { game: game.clone(), number: number.clone(), resolution, now }).await? {
+            Answer::Found(found) => Ok(found),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
+        self.read(move |connection| read::notices(connection, limit)).await
+    }
+
+    async fn depth(&self) -> Result<Depth, StoreError> {
+        Ok(self.shared.depth())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.ask(Op::Check).await.map(|_| ())
+    }
+}

@@ -1,0 +1,174 @@
+//! What is read from the tables, on the reading connection.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use questline_core::commit::{StoredDeadLetter, Ticket};
+use questline_core::conversation::Conversation;
+use questline_core::event::{Event, Wamid};
+use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq};
+use questline_core::outbox::{OutboxMessage, SendState};
+use questline_core::port::{Notice, Receipt, StoreError};
+use questline_core::time::UnixMs;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use serde::de::DeserializeOwned;
+
+use crate::codec::decode;
+use crate::handout::Placed;
+
+use super::append::contact_from;
+use super::send::{IN_FLIGHT, RECEIPT, delivery_state};
+use super::unavailable;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// A conversation as its row has it; version and contact beside the document are newer than those in it.
+pub(super) fn conversation(connection: &Connection, id: ConversationId) -> Result<Conversation> {
+    let sql = "SELECT version, phone, bsuid, doc FROM conversation WHERE id = ?1";
+    let found = first(connection, sql, [id.0], |row| {
+        let (phone, bsuid) = (row.get_ref(1)?.as_str_or_null()?, row.get_ref(2)?.as_str_or_null()?);
+        let doc = decode::<Conversation>("a conversation", row.get_ref(3)?.as_bytes()?);
+        Ok((row.get(0)?, contact_from(phone, bsuid), doc))
+    })?;
+    let Some((version, contact, doc)) = found else {
+        return Err(StoreError::Corrupt(format!("there is no conversation {id}")));
+    };
+    let mut conversation = doc?;
+    conversation.version = version;
+    conversation.contact = contact.ok_or_else(|| StoreError::Corrupt(format!("conversation {id} has no contact")))?;
+    Ok(conversation)
+}
+
+/// The events with these places, as far as they are there.
+pub(super) fn events(connection: &Connection, seqs: &[InboxSeq]) -> Result<HashMap<InboxSeq, Arc<Event>>> {
+    let mut events = HashMap::with_capacity(seqs.len());
+    for seq in seqs {
+        let event = first(connection, "SELECT event FROM inbox WHERE seq = ?1", [seq.0], |row| json("an event", row, 0))?;
+        if let Some(event) = event {
+            events.insert(*seq, Arc::new(event?));
+        }
+    }
+    Ok(events)
+}
+
+/// The outbox after a place, and whether that is all.
+pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> Result<(Vec<Placed>, bool)> {
+    let sql =
+        "SELECT place, conversation, seq, state, at_ms, attempts, due_ms, content FROM message WHERE place > ?1 ORDER BY place LIMIT ?2";
+    let mut end = 0;
+    let rows = all(connection, sql, (after, limit as i64), |row| {
+        end += 1;
+        let since = UnixMs(row.get(4)?);
+        let state = if row.get::<_, u8>(3)? == IN_FLIGHT { SendState::InFlight { since } } else { SendState::Queued };
+        let id = OutboxRef { conversation: ConversationId(row.get(1)?), seq: OutboxSeq(row.get(2)?) };
+        let content = row.get_ref(7)?.as_bytes()?;
+        let message = match decode("a message", content) {
+            Ok(message) => message,
+            Err(error) => {
+                // One that cannot be read must not hold up the others.
+                tracing::error!(%error, message = %id, "a message in the outbox is left where it is");
+                return Ok(None);
+            }
+        };
+        let message = OutboxMessage { id, message, attempts: row.get(5)?, due_at: UnixMs(row.get(6)?), state };
+        Ok(Some(Placed { place: row.get(0)?, message, bytes: content.len() }))
+    })?;
+    Ok((rows.into_iter().flatten().collect(), end < limit))
+}
+
+/// Those that have become receipts.
+pub(super) fn settled(connection: &Connection, messages: Vec<OutboxRef>) -> Result<Vec<OutboxRef>> {
+    let sql = "SELECT 1 FROM message WHERE seq = ?1 AND conversation = ?2 AND place IS NULL";
+    let mut settled = Vec::new();
+    for id in messages {
+        if first(connection, sql, (id.seq.0, id.conversation.0), |_| Ok(()))?.is_some() {
+            settled.push(id);
+        }
+    }
+    Ok(settled)
+}
+
+/// How far a sent message came.
+pub(super) fn receipt(connection: &Connection, id: OutboxRef) -> Result<Option<Receipt>> {
+    let sql = "SELECT state, at_ms, attempts, wamid, content FROM message WHERE seq = ?1 AND conversation = ?2 AND state >= ?3";
+    let found = first(connection, sql, (id.seq.0, id.conversation.0, RECEIPT), |row| {
+        let content = row.get_ref(4)?.as_bytes_or_null()?.map(|content| decode("a message", content)).transpose();
+        let wamid = row.get::<_, Option<Box<str>>>(3)?.map(Wamid);
+        Ok((row.get(0)?, UnixMs(row.get(1)?), row.get(2)?, wamid, content))
+    })?;
+    let Some((state, at, attempts, wamid, message)) = found else { return Ok(None) };
+    Ok(Some(Receipt { id, wamid, state: delivery_state(state)?, at, attempts, message: message? }))
+}
+
+/// Dead letters, oldest first.
+pub(super) fn dead_letters(
+    connection: &Connection,
+    game: Option<GameId>,
+    after: Option<DeadLetterId>,
+    limit: usize,
+) -> Result<Vec<StoredDeadLetter>> {
+    let (after, limit) = (after.map_or(0, |id| id.0), limit as i64);
+    let read = |row: &Row<'_>| Ok(json("a dead letter", row, 1)?.map(|dead_letter| (row.get(0), dead_letter)));
+    let rows = match &game {
+        Some(game) => {
+            let sql = "SELECT id, doc FROM dead_letter WHERE game = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+            all(connection, sql, (game.as_str(), after, limit), read)?
+        }
+        None => all(connection, "SELECT id, doc FROM dead_letter WHERE id > ?1 ORDER BY id LIMIT ?2", (after, limit), read)?,
+    };
+    rows.into_iter()
+        .map(|row| {
+            let (id, dead_letter) = row?;
+            Ok(StoredDeadLetter { id: DeadLetterId(id.map_err(unavailable)?), dead_letter })
+        })
+        .collect()
+}
+
+/// One dead letter.
+pub(super) fn dead_letter(connection: &Connection, id: DeadLetterId) -> Result<Option<StoredDeadLetter>> {
+    let found = first(connection, "SELECT doc FROM dead_letter WHERE id = ?1", [id.0], |row| json("a dead letter", row, 0))?;
+    found.map(|dead_letter| dead_letter.map(|dead_letter| StoredDeadLetter { id, dead_letter })).transpose()
+}
+
+/// Open tickets by priority and age, then, if asked for, closed ones, the last closed first.
+pub(super) fn tickets(connection: &Connection, game: &GameId, closed: bool, limit: usize) -> Result<Vec<Ticket>> {
+    let sql = "SELECT doc FROM ticket WHERE game = ?1 AND closed_ms IS NULL ORDER BY priority, opened_ms, id LIMIT ?2";
+    let mut rows = all(connection, sql, (game.as_str(), limit as i64), |row| json("a ticket", row, 0))?;
+    if closed && rows.len() < limit {
+        let sql = "SELECT doc FROM ticket WHERE game = ?1 AND closed_ms IS NOT NULL ORDER BY closed_ms DESC, id DESC LIMIT ?2";
+        rows.extend(all(connection, sql, (game.as_str(), (limit - rows.len()) as i64), |row| json("a ticket", row, 0))?);
+    }
+    rows.into_iter().collect()
+}
+
+/// Notices, newest first.
+pub(super) fn notices(connection: &Connection, limit: usize) -> Result<Vec<Notice>> {
+    let rows = all(connection, "SELECT doc FROM notice ORDER BY id DESC LIMIT ?1", [limit as i64], |row| json("a notice", row, 0))?;
+    rows.into_iter().collect()
+}
+
+fn first<T>(
+    connection: &Connection,
+    sql: &'static str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>> {
+    let mut statement = connection.prepare_cached(sql).map_err(unavailable)?;
+    statement.query_row(params, read).optional().map_err(unavailable)
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &'static str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql).map_err(unavailable)?;
+    let rows = statement.query_map(params, read).map_err(unavailable)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(unavailable)
+}
+
+/// The typed value of a JSON column: the outer error is SQLite's, the inner one the JSON's.
+fn json<T: DeserializeOwned>(what: &'static str, row: &Row<'_>, column: usize) -> rusqlite::Result<Result<T>> {
+    Ok(decode(what, row.get_ref(column)?.as_bytes()?))
+}

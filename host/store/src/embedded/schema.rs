@@ -1,0 +1,115 @@
+//! The tables, and the settings of the connections.
+//!
+//! What is written for every message is appended: rows of the inbox and messages go to the end of their tables, and so
+//! do repetition keys, which lead with the second they were sent in. Only the conversation's own row is written where
+//! it lies.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::OpenError;
+
+/// The version of the tables that this build reads and writes.
+pub(super) const SCHEMA_VERSION: i64 = 1;
+
+/// Page cache of the writing connection.
+const WRITER_CACHE_KB: i64 = 6 * 1024;
+/// Page cache of the reading connection: it reads what is cold.
+const READER_CACHE_KB: i64 = 1024;
+/// Pages of the write-ahead log (4 KiB each) after which it is copied into the database: larger copies a page that was
+/// written often fewer times, smaller keeps the file and the pauses short.
+const CHECKPOINT_PAGES: i64 = 2_000;
+/// What is kept of the log's file after a burst.
+const WAL_BYTES_KEPT: i64 = 16 << 20;
+
+const TABLES: &str = "
+CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+
+-- version and contact lie beside the document: they also change without a step.
+CREATE TABLE conversation(id INTEGER PRIMARY KEY, version INTEGER NOT NULL, game TEXT NOT NULL, number TEXT NOT NULL,
+  phone TEXT, bsuid TEXT, doc TEXT NOT NULL);
+CREATE TABLE alias(name TEXT PRIMARY KEY, conversation INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE inbox(seq INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, received_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL, event TEXT NOT NULL);
+CREATE TABLE seen(sent_s INTEGER NOT NULL, digest BLOB NOT NULL, arrived_s INTEGER NOT NULL,
+  PRIMARY KEY(sent_s, digest)) WITHOUT ROWID;
+
+-- Outbox and receipts are one table: a message that was sent stays where it lies. It is in the outbox while it has a
+-- place there. state: 0 queued, 1 in flight, 10 + n as far as Meta has it.
+CREATE TABLE message(seq INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, place INTEGER, state INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, due_ms INTEGER NOT NULL, wamid TEXT, content TEXT);
+CREATE INDEX message_outbox ON message(place) WHERE place IS NOT NULL;
+
+CREATE TABLE timer(id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, flow TEXT NOT NULL, name TEXT NOT NULL,
+  due_ms INTEGER NOT NULL, payload TEXT NOT NULL, UNIQUE(conversation, flow, name));
+CREATE INDEX timer_due ON timer(due_ms);
+
+CREATE TABLE ticket(id INTEGER PRIMARY KEY, game TEXT NOT NULL, number TEXT NOT NULL, priority INTEGER NOT NULL,
+  opened_ms INTEGER NOT NULL, closed_ms INTEGER, doc TEXT NOT NULL, UNIQUE(game, number));
+CREATE INDEX ticket_open ON ticket(game, priority, opened_ms) WHERE closed_ms IS NULL;
+CREATE INDEX ticket_closed ON ticket(game, closed_ms) WHERE closed_ms IS NOT NULL;
+
+CREATE TABLE dead_letter(id INTEGER PRIMARY KEY AUTOINCREMENT, game TEXT NOT NULL, doc TEXT NOT NULL);
+CREATE INDEX dead_letter_game ON dead_letter(game, id);
+CREATE TABLE consent(id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, at_ms INTEGER NOT NULL, doc TEXT NOT NULL);
+CREATE INDEX consent_conversation ON consent(conversation);
+CREATE TABLE audit(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, game TEXT NOT NULL, conversation INTEGER NOT NULL,
+  doc TEXT NOT NULL);
+CREATE TABLE step(seq INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, at_ms INTEGER NOT NULL, doc TEXT NOT NULL);
+CREATE TABLE notice(id INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, doc TEXT NOT NULL);
+";
+
+/// Opens the connection that writes, and makes the tables in a new database.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    // First, so that nothing is changed in what is not ours.
+    check_version(&mut connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // Every commit reaches the disk before it is answered.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KB)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}
+
+/// Opens a connection that reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KB)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn check_version(connection: &mut Connection) -> Result<(), OpenError> {
+    let transaction = connection.transaction()?;
+    let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        transaction.execute_batch(TABLES)?;
+        transaction.execute("INSERT INTO meta(key, value) VALUES ('schema_version', ?1)", [SCHEMA_VERSION])?;
+        transaction.commit()?;
+        return Ok(());
+    }
+    let found = transaction.query_row("SELECT value FROM meta WHERE key = 'schema_version'", [], |row| row.get::<_, i64>(0)).optional();
+    match found {
+        Ok(Some(SCHEMA_VERSION)) => Ok(()),
+        Ok(Some(found)) => Err(OpenError::SchemaVersion { found, supported: SCHEMA_VERSION }),
+        Ok(None) => Err(OpenError::Foreign),
+        Err(error) if is_damage(&error) => Err(error.into()),
+        // No such table or column: it is a database, and not ours.
+        Err(_) => Err(OpenError::Foreign),
+    }
+}
+
+/// Whether the file itself is broken.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}

@@ -1,0 +1,160 @@
+//! Messages on their way: begun, sent, refused, and how far Meta has them.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use questline_core::event::{Event, StatusError, StatusEvent, Wamid};
+use questline_core::id::{ConversationId, OutboxRef};
+use questline_core::port::{StatusUpdate, StoreError};
+use questline_core::send::{SendRecord, SendResult};
+use questline_core::status::DeliveryState;
+use questline_core::time::UnixMs;
+
+use crate::codec::encode;
+
+use super::op::Answer;
+use super::writer::{Failure, Writer};
+
+/// In the outbox, not under way.
+pub(super) const QUEUED: u8 = 0;
+/// In the outbox, a send was begun.
+pub(super) const IN_FLIGHT: u8 = 1;
+/// Meta has it or has refused it: this, and the number of its [`DeliveryState`].
+pub(super) const RECEIPT: u8 = 10;
+/// Meta has refused it.
+pub(super) const FAILED: u8 = RECEIPT + 5;
+
+/// How far a receipt's message came.
+pub(super) fn delivery_state(state: u8) -> Result<DeliveryState, StoreError> {
+    let known = state.checked_sub(RECEIPT).and_then(DeliveryState::from_number);
+    known.ok_or_else(|| StoreError::Corrupt(format!("a receipt has state {state}")))
+}
+
+fn receipt_state(state: DeliveryState) -> u8 {
+    RECEIPT + state.number()
+}
+
+/// Whether the content is needed no more: the player has the message.
+fn is_done(state: DeliveryState) -> bool {
+    matches!(state, DeliveryState::Delivered | DeliveryState::Read | DeliveryState::Played)
+}
+
+impl Writer {
+    pub(super) fn begin(&mut self, messages: &[OutboxRef], at: UnixMs) -> Result<Answer, Failure> {
+        for id in messages {
+            let sql = "UPDATE message SET state = ?3, at_ms = ?4 WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
+            self.execute(sql, (id.seq.0, id.conversation.0, IN_FLIGHT, at.0))?;
+        }
+        Ok(Answer::Done)
+    }
+
+    /// What a status has settled meanwhile has no place in the outbox any more, so that nothing here finds it.
+    pub(super) fn record(&mut self, records: &mut Vec<SendRecord>) -> Result<Answer, Failure> {
+        for SendRecord { id, result } in records.drain(..) {
+            match result {
+                SendResult::Accepted { wamid, at } => {
+                    let sql = "UPDATE message SET place = NULL, state = ?3, at_ms = ?4, attempts = attempts + 1, wamid = ?5
+                        WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
+                    let state = receipt_state(DeliveryState::Accepted);
+                    if self.execute(sql, (id.seq.0, id.conversation.0, state, at.0, wamid.as_str()))? == 1 {
+                        self.staged.outbox -= 1;
+                        let key = self.hasher.hash_one(&wamid);
+                        self.accepted.put(key, id);
+                    }
+                }
+                SendResult::Again { attempts, due_at } => {
+                    let sql = "UPDATE message SET state = ?3, attempts = ?4, due_ms = ?5
+                        WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
+                    self.execute(sql, (id.seq.0, id.conversation.0, QUEUED, attempts, due_at.0))?;
+                }
+                SendResult::Failed { error, attempts, at } => {
+                    let sql = "UPDATE message SET place = NULL, state = ?3, at_ms = ?4, attempts = ?5, wamid = NULL
+                        WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
+                    if self.execute(sql, (id.seq.0, id.conversation.0, FAILED, at.0, attempts))? == 1 {
+                        self.staged.outbox -= 1;
+                        self.tell_failed(id, at, Some(error), at)?;
+                    }
+                }
+                SendResult::Dead { reason, detail, at } => self.give_up(id, &reason, &detail, at)?,
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    fn give_up(&mut self, id: OutboxRef, reason: &str, detail: &str, at: UnixMs) -> rusqlite::Result<()> {
+        let sql = "DELETE FROM message WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL RETURNING content, attempts";
+        let found = self.row(sql, (id.seq.0, id.conversation.0), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        if let Some((content, attempts)) = found {
+            self.staged.outbox -= 1;
+            self.bury_message(id.conversation, &content, reason, detail, attempts, at)?;
+        }
+        Ok(())
+    }
+
+    /// Moves a receipt forward. False when the message is not known.
+    ///
+    /// A status of a message in the outbox settles it: Meta has it, whatever came of the request. One that names an
+    /// earlier send of a message that goes out again, or a failure of a second copy, changes nothing.
+    pub(super) fn status(&mut self, update: StatusUpdate, received_at: UnixMs) -> rusqlite::Result<bool> {
+        let named = update.message.or_else(|| self.accepted.get(&self.hasher.hash_one(&update.wamid)).copied());
+        let Some(id) = named else { return Ok(false) };
+        let sql = "SELECT conversation, place IS NOT NULL, state, wamid FROM message WHERE seq = ?1";
+        let found = self.row(sql, [id.seq.0], |row| {
+            let wamid = row.get::<_, Option<Box<str>>>(3)?.map(Wamid);
+            Ok((ConversationId(row.get(0)?), row.get::<_, bool>(1)?, row.get::<_, u8>(2)?, wamid))
+        })?;
+        let Some((conversation, in_outbox, state, wamid)) = found else { return Ok(false) };
+        if conversation != id.conversation {
+            return Ok(false);
+        }
+        let same_send = wamid.as_ref() == Some(&update.wamid);
+        let before = if in_outbox {
+            if same_send {
+                return Ok(true);
+            }
+            self.staged.outbox -= 1;
+            DeliveryState::Accepted
+        } else {
+            let Ok(before) = delivery_state(state) else { return Ok(false) };
+            if before.advance(update.state) == before || (update.state == DeliveryState::Failed && wamid.is_some() && !same_send) {
+                return Ok(true);
+            }
+            before
+        };
+        let after = before.advance(update.state);
+        let sql = "UPDATE message SET place = NULL, state = ?2, at_ms = ?3, attempts = attempts + ?4, wamid = ?5,
+            content = iif(?6, NULL, content) WHERE seq = ?1";
+        let wamid = if in_outbox { &update.wamid } else { wamid.as_ref().unwrap_or(&update.wamid) };
+        self.execute(sql, (id.seq.0, receipt_state(after), update.at.0, in_outbox, wamid.as_str(), is_done(after)))?;
+        if after == DeliveryState::Failed {
+            self.tell_failed(id, update.at, update.error, received_at)?;
+        }
+        Ok(true)
+    }
+
+    /// Tells a conversation that its message failed.
+    fn tell_failed(&mut self, id: OutboxRef, at: UnixMs, error: Option<StatusError>, received_at: UnixMs) -> rusqlite::Result<()> {
+        let Some(game) = self.game_of(id.conversation)? else { return Ok(()) };
+        let event = Event::Status(StatusEvent { message: Some(id), state: DeliveryState::Failed, at, error });
+        match encode("an event", &event) {
+            Ok(json) => self.arrive(id.conversation, game, received_at, Arc::new(event), &json),
+            // Numbers and texts alone: they always have a JSON form.
+            Err(error) => {
+                tracing::error!(%error, "a failed message's event");
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_has_the_number_of_failed() {
+        assert_eq!(receipt_state(DeliveryState::Failed), FAILED);
+        assert_eq!(delivery_state(FAILED), Ok(DeliveryState::Failed));
+        assert!(delivery_state(QUEUED).is_err() && delivery_state(RECEIPT + 6).is_err());
+    }
+}
