@@ -31,6 +31,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             ]),
         ));
     config.port = PORT;
+    // Some libraries read the contact of every status.
+    config.statuses.failed_with_contact = true;
     config.webhook_url = std::env::args().nth(1);
     let emulator = Emulator::start(config).await?;
     let config = emulator.config();

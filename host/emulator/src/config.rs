@@ -235,8 +235,11 @@ impl Template {
 
     /// An approved template that is a body alone; `{{1}}` or `{{name}}` are its variables.
     pub fn body(name: impl Into<String>, language: impl Into<String>, category: Category, body: &str) -> Self {
-        let components = json!([{"type": "BODY", "text": body}]);
-        Self::new(name, language, category, components)
+        let mut component = json!({"type": "BODY", "text": body});
+        if let Some(example) = example(body) {
+            component["example"] = example;
+        }
+        Self::new(name, language, category, json!([component]))
     }
 
     /// An approved authentication template with a copy-code button, as Meta defines it.
@@ -256,6 +259,20 @@ impl Template {
     }
 }
 
+/// Meta's templates carry an example of every variable in their body.
+fn example(body: &str) -> Option<Value> {
+    let names: Vec<&str> = body.split("{{").skip(1).filter_map(|piece| Some(piece.split_once("}}")?.0.trim())).collect();
+    if names.is_empty() {
+        return None;
+    }
+    if names.iter().all(|name| name.parse::<usize>().is_ok()) {
+        let values: Vec<_> = names.iter().map(|name| format!("example {name}")).collect();
+        return Some(json!({ "body_text": [values] }));
+    }
+    let values: Value = names.iter().map(|name| json!({"param_name": name, "example": format!("example {name}")})).collect();
+    Some(json!({ "body_text_named_params": values }))
+}
+
 /// Which statuses follow an accepted message: the delay since acceptance in the emulator's time, or `None` for never.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusPlan {
@@ -265,16 +282,19 @@ pub struct StatusPlan {
     pub delivered: Option<Duration>,
     /// `read`. Without it, players read by [`crate::PlayerHandle::read_all`].
     pub read: Option<Duration>,
+    /// Whether `failed` statuses carry `contacts[]`. Meta's documentation says no; samples that do have been seen, and
+    /// some client libraries insist on it.
+    pub failed_with_contact: bool,
 }
 
 impl StatusPlan {
     /// No statuses at all. Failures are still reported.
-    pub const NONE: Self = Self { sent: None, delivered: None, read: None };
+    pub const NONE: Self = Self { sent: None, delivered: None, read: None, failed_with_contact: false };
 }
 
 impl Default for StatusPlan {
     fn default() -> Self {
-        Self { sent: Some(Duration::ZERO), delivered: Some(Duration::ZERO), read: None }
+        Self { sent: Some(Duration::ZERO), delivered: Some(Duration::ZERO), read: None, failed_with_contact: false }
     }
 }
 

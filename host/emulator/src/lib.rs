@@ -47,5 +47,5 @@ pub use ledger::{Accepted, Counters, Recipient};
 pub use player::chat::{PlayerError, PlayerHandle};
 pub use player::content::{Card, Context, Inbound, MediaFile, OrderItem, Referral};
 pub use player::inbox::{Choice, ChoiceKind, Received};
-pub use player::{PhoneShape, Player};
+pub use player::{PhoneShape, Player, UserId};
 pub use webhook::deliver::{DeliveryOutcome, DeliveryRecord};

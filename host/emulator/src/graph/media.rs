@@ -43,7 +43,7 @@ impl MediaKind {
         Some(match bare {
             "audio/aac" | "audio/amr" | "audio/mpeg" | "audio/mp4" | "audio/ogg" => Self::Audio,
             "image/jpeg" | "image/png" => Self::Image,
-            "video/mp4" | "video/3gpp" => Self::Video,
+            "video/mp4" | "video/3gpp" | "video/3gp" => Self::Video,
             "image/webp" => Self::Sticker,
             "text/plain"
             | "application/pdf"
@@ -173,7 +173,9 @@ pub(crate) async fn upload(call: &Call<'_>) -> Result<Reply, MetaError> {
     let whole = futures_util::stream::once(async move { Ok::<_, std::io::Error>(body) });
     let mut form = multer::Multipart::new(whole, boundary);
     let broken = |error: multer::Error| make::invalid(format!("Malformed form: {error}"));
-    let (mut product, mut declared, mut file) = (None, None, None);
+    // Meta takes the product from the query as well.
+    let mut product = call.request.query("messaging_product");
+    let (mut declared, mut file) = (None, None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name() {
             Some("messaging_product") => product = Some(field.text().await.map_err(broken)?),

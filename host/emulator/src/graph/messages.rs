@@ -14,7 +14,7 @@ use crate::config::{Category, Report};
 use crate::http::Reply;
 use crate::ids::{Direction, wamid_party};
 use crate::ledger::{Accepted, Recipient, add};
-use crate::player::{Arrived, PlayerState};
+use crate::player::{Arrived, PlayerState, made_up_user_id};
 use crate::rules::recipient::{self, Address};
 use crate::rules::template::Spec;
 use crate::rules::{check, content, window};
@@ -24,7 +24,7 @@ use crate::webhook::{Change, Pricing, Sender, Status, StatusKind, Update};
 
 /// Answers a call whose faults have been dealt with; `doom` makes an accepted message fail.
 pub(crate) fn post(call: &Call<'_>, number: &Arc<NumberState>, doom: Option<MetaError>) -> Result<Reply, MetaError> {
-    let request: Value =
+    let mut request: Value =
         serde_json::from_slice(&call.request.body).map_err(|error| make::invalid(format!("The body is not JSON: {error}")))?;
     if !request.is_object() {
         return Err(make::invalid("The body must be a JSON object."));
@@ -32,6 +32,7 @@ pub(crate) fn post(call: &Call<'_>, number: &Arc<NumberState>, doom: Option<Meta
     if request["messaging_product"] != "whatsapp" {
         return Err(make::invalid("The parameter messaging_product is required."));
     }
+    content::unfold(&mut request);
     if request.get("status").is_some() {
         return mark_read(call, number, &request);
     }
@@ -243,6 +244,7 @@ impl Send<'_> {
     fn fail(&self, id: &str, reached: &Reached, error: MetaError) {
         let mut status = Status::failed(id, self.now_ms / 1000, reached.recipient.clone(), error);
         status.biz_opaque_callback_data = self.mark();
+        status.contact = read(&self.state.statuses).failed_with_contact.then(|| contact_of(reached));
         self.tell(reached, &status, Duration::ZERO);
     }
 
@@ -273,6 +275,12 @@ impl Send<'_> {
             let timestamp_s = (self.now_ms + millis(delay)) / 1000;
             let mut status = Status::new(id, kind, timestamp_s, reached.recipient.clone());
             status.contact = Some(contact.clone());
+            if kind == StatusKind::Sent
+                && let Some(contact) = &mut status.contact
+            {
+                // Meta leaves the username out of this one.
+                contact.username = None;
+            }
             status.biz_opaque_callback_data = self.mark();
             // On `sent` and on the first of `delivered` and `read`.
             if kind == StatusKind::Sent || is_priced_since == 0 {
@@ -315,7 +323,7 @@ impl Send<'_> {
 fn contact_of(reached: &Reached) -> Sender {
     match (&reached.player, &reached.recipient) {
         (Some(player), _) => player.identity().sender(),
-        (None, Recipient::Phone(wa_id)) => Sender::phone(wa_id, String::new()),
+        (None, Recipient::Phone(wa_id)) => Sender { user_id: Some(made_up_user_id(wa_id)), ..Sender::phone(wa_id, String::new()) },
         (None, Recipient::UserId(id)) => Sender::user_id(id, String::new()),
     }
 }

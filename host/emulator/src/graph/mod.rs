@@ -105,12 +105,16 @@ fn authorise(state: &State, request: &Request) -> Result<(), MetaError> {
     }
 }
 
-/// `/{version}/{node}` or `/{version}/{node}/{edge}`.
+/// `/{version}/{node}` or `/{version}/{node}/{edge}`. Without a version Meta takes the app's default.
 fn split_path(path: &str) -> Option<(&str, &str)> {
-    let mut parts = path.strip_prefix('/')?.trim_end_matches('/').split('/');
-    let version = parts.next()?;
-    let (node, edge) = (parts.next()?, parts.next().unwrap_or_default());
-    (is_version(version) && !node.is_empty() && parts.next().is_none()).then_some((node, edge))
+    let path = path.strip_prefix('/')?.trim_end_matches('/');
+    let path = match path.split_once('/') {
+        Some((version, rest)) if is_version(version) => rest,
+        _ => path,
+    };
+    let (node, edge) = path.split_once('/').unwrap_or((path, ""));
+    let is_id = !node.is_empty() && !is_version(node);
+    (is_id && !edge.contains('/')).then_some((node, edge))
 }
 
 /// `v25.0` and the like.
@@ -128,10 +132,11 @@ mod tests {
     use super::split_path;
 
     #[test]
-    fn paths_have_a_version_a_node_and_at_most_one_edge() {
+    fn paths_have_a_node_and_at_most_one_edge_and_mostly_a_version() {
         assert_eq!(split_path("/v25.0/1001/messages"), Some(("1001", "messages")));
         assert_eq!(split_path("/v9.0/1001"), Some(("1001", "")));
-        for bad in ["/1001/messages", "/v25/1001", "/v25.0", "/v25.0/1/2/3", "/"] {
+        assert_eq!(split_path("/1001/block_users"), Some(("1001", "block_users")));
+        for bad in ["/v25.0", "/v25.0/1/2/3", "/1/2/3", "/"] {
             assert_eq!(split_path(bad), None, "{bad}");
         }
     }

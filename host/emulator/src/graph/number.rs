@@ -34,7 +34,7 @@ pub(crate) async fn handle(call: &Call<'_>, number: &Arc<NumberState>, edge: &st
             Ok(Reply::json(200, &json!({ "data": [profile] })))
         }
         (&Method::GET, "block_users") => {
-            let blocked: Vec<_> = lock(&number.blocked).iter().map(|user| user_on_wire(user, Map::new())).collect();
+            let blocked: Vec<_> = lock(&number.blocked).iter().map(|user| user_on_wire(user, input(user))).collect();
             Ok(Reply::json(200, &json!({ "data": blocked })))
         }
         (&Method::POST, "block_users") => block(call, number),
@@ -113,8 +113,7 @@ fn block(call: &Call<'_>, number: &Arc<NumberState>) -> Result<Reply, MetaError>
         } else {
             None
         };
-        let mut entry = Map::new();
-        entry.insert("input".into(), input.into());
+        let entry = self::input(&input);
         match error {
             Some(error) => {
                 let mut user = user_on_wire(&key, entry);
@@ -147,9 +146,7 @@ fn unblock(call: &Call<'_>, number: &NumberState) -> Result<Reply, MetaError> {
     for input in users(call)? {
         let key = user_key(&input);
         lock(&number.blocked).retain(|known| *known != key);
-        let mut entry = Map::new();
-        entry.insert("input".into(), input.into());
-        removed.push(user_on_wire(&key, entry));
+        removed.push(user_on_wire(&key, self::input(&input)));
     }
     Ok(Reply::json(
         200,
@@ -162,7 +159,13 @@ fn unblock(call: &Call<'_>, number: &NumberState) -> Result<Reply, MetaError> {
 
 fn users(call: &Call<'_>) -> Result<Vec<String>, MetaError> {
     let request = body(call)?;
-    let users: Vec<String> = array(&request["block_users"]).iter().map(|entry| string(&entry["user"])).collect();
+    let users: Vec<String> = array(&request["block_users"])
+        .iter()
+        .map(|entry| match entry["user"].as_str() {
+            Some(phone) => phone.to_owned(),
+            None => string(&entry["user_id"]),
+        })
+        .collect();
     if users.is_empty() || users.iter().any(String::is_empty) {
         return Err(make::invalid("The parameter block_users is required."));
     }
@@ -172,6 +175,11 @@ fn users(call: &Call<'_>) -> Result<Vec<String>, MetaError> {
 /// The key of the directory: `wa_id` or BSUID.
 fn user_key(input: &str) -> String {
     recipient::wa_id(input).unwrap_or_else(|| input.to_owned())
+}
+
+/// How the caller named the user.
+fn input(text: &str) -> Map<String, Value> {
+    Map::from_iter([("input".to_owned(), text.into())])
 }
 
 fn user_on_wire(key: &str, mut entry: Map<String, Value>) -> Value {

@@ -23,6 +23,8 @@ const BUTTONS_MAX: usize = 10;
 const BUTTON_CHARS_MAX: usize = 25;
 const URL_CHARS_MAX: usize = 2000;
 const URL_BUTTONS_MAX: usize = 2;
+/// Templates of an account whose business is not verified.
+const ACCOUNT_TEMPLATES_MAX: usize = 250;
 /// Templates on one page if the call does not say.
 const PAGE_TEMPLATES: usize = 25;
 
@@ -134,6 +136,15 @@ pub(crate) fn list(call: &Call<'_>, waba_id: &str) -> Result<Reply, MetaError> {
         let path = call.request.path();
         answer["paging"]["next"] = format!("{}{path}?limit={limit}&after={}", call.state.base_url, cursor(end)).into();
     }
+    if let Some(summary) = query("summary") {
+        let counts = json!({
+            "total_count": all.len(),
+            "message_template_count": call.state.templates.of_account(waba_id).len(),
+            "message_template_limit": ACCOUNT_TEMPLATES_MAX,
+            "are_translations_complete": true,
+        });
+        answer["summary"] = number::with_fields(counts, Some(&summary));
+    }
     Ok(Reply::json(200, &answer))
 }
 
@@ -176,6 +187,9 @@ pub(crate) fn create(call: &Call<'_>, waba_id: &str) -> Result<Reply, MetaError>
         check_component(component, category)?;
     }
     let existing = call.state.templates.of_account(waba_id);
+    if existing.len() >= ACCOUNT_TEMPLATES_MAX {
+        return Err(make::invalid("The account has reached its limit of message templates."));
+    }
     if existing.iter().any(|spec| spec.template.name == name && spec.template.language == language) {
         return Err(make::invalid("Content in this language already exists."));
     }
@@ -197,6 +211,7 @@ fn check_component(component: &Value, category: Category) -> Result<(), MetaErro
     match kind.as_str() {
         "HEADER" if component["text"].is_string() => {
             let title = check::text(component, "text", "components")?;
+            check_example(component, title)?;
             check::param_length("components['text']", title, HEADER_CHARS_MAX)
         }
         "BODY" if category != Category::Authentication => {
@@ -206,7 +221,7 @@ fn check_component(component: &Value, category: Category) -> Result<(), MetaErro
             if trimmed.starts_with("{{") || trimmed.ends_with("}}") {
                 return Err(make::invalid("Variables can't be at the start or end of the template."));
             }
-            Ok(())
+            check_example(component, body)
         }
         "FOOTER" if category != Category::Authentication => {
             let footer = check::text(component, "text", "components")?;
@@ -220,6 +235,14 @@ fn check_component(component: &Value, category: Category) -> Result<(), MetaErro
         "HEADER" | "BODY" | "CAROUSEL" | "LIMITED_TIME_OFFER" => Ok(()),
         _ => Err(make::invalid(format!("Component type {kind} is not valid."))),
     }
+}
+
+/// A text with variables needs an example of each.
+fn check_example(component: &Value, text: &str) -> Result<(), MetaError> {
+    if text.contains("{{") && !component["example"].is_object() {
+        return Err(make::invalid(format!("component of type {} is missing expected field(s) (example)", string(&component["type"]))));
+    }
+    Ok(())
 }
 
 fn check_buttons(buttons: &[Value]) -> Result<(), MetaError> {

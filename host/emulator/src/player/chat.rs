@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::content::{Card, Context, Inbound};
 use super::inbox::{Choice, ChoiceKind, Received};
-use super::{Arrived, Conversation, Identity, PlayerState};
+use super::{Arrived, Conversation, Identity, PlayerState, made_up_user_id};
 use crate::graph::messages::status_update;
 use crate::ids::Direction;
 use crate::ledger::{Recipient, add};
@@ -178,19 +178,17 @@ impl PlayerHandle {
 
     /// Moves to another phone number, and so to another BSUID: later messages come from there, and Meta tells the
     /// host in a system message.
-    pub async fn change_number(&self, new_phone: &str, new_user_id: Option<&str>) -> Result<String, PlayerError> {
+    pub async fn change_number(&self, new_phone: &str) -> Result<String, PlayerError> {
         let new_wa_id = recipient::wa_id(new_phone).ok_or(PlayerError::NoIdentity)?;
         let old = self.player.identity();
         let mut new = old.clone();
         new.wa_id = Some(new_wa_id.clone());
-        new.user_id = new_user_id.map(str::to_owned);
+        new.user_id = old.user_id.as_ref().map(|_| made_up_user_id(&new_wa_id));
+        let new_user_id = new.user_id.clone();
         self.state.webhooks.room().await;
         self.move_to(&old, new)?;
-        let notice = Inbound::NumberChanged {
-            body: format!("{} changed to a new number", old.name),
-            wa_id: new_wa_id,
-            user_id: new_user_id.map(str::to_owned),
-        };
+        let notice =
+            Inbound::NumberChanged { body: format!("{} changed to a new number", old.name), wa_id: new_wa_id, user_id: new_user_id };
         self.post(notice, &Context::default(), &old)
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::ledger::Accepted;
+use crate::rules::content::unfold;
 use crate::rules::template::Spec;
 
 /// A message that reached a player. `Debug` shows no content.
@@ -75,7 +76,8 @@ impl Received {
     }
 
     pub(crate) fn read(message: &Accepted, template: Option<&Spec>) -> Self {
-        let json = message.json();
+        let mut json = message.json();
+        unfold(&mut json);
         let kind = json["type"].as_str().unwrap_or("text").to_owned();
         let content = &json[kind.as_str()];
         let (text, choices) = match (kind.as_str(), template) {

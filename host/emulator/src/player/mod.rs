@@ -28,8 +28,8 @@ const SHARDS: usize = 32;
 pub struct Player {
     /// The phone number in any notation; `None` for a user whose phone this business never sees.
     pub phone: Option<String>,
-    /// The business-scoped user id, for example `US.13491208655302741918`.
-    pub user_id: Option<String>,
+    /// The business-scoped user id (BSUID).
+    pub user_id: UserId,
     /// The id over several portfolios: `US.ENT....`.
     pub parent_user_id: Option<String>,
     /// The profile's name.
@@ -38,6 +38,17 @@ pub struct Player {
     pub username: Option<String>,
     /// How `from` and `wa_id` look in webhooks.
     pub phone_shape: PhoneShape,
+}
+
+/// Where a player's BSUID comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum UserId {
+    /// Made up from the phone number, the same every time: since April 2026 every user has one.
+    Auto,
+    /// This one, for example `US.13491208655302741918`.
+    Is(String),
+    /// None: webhooks as they were before April 2026.
+    Absent,
 }
 
 /// How a player's phone appears in webhooks.
@@ -56,11 +67,11 @@ pub enum PhoneShape {
 }
 
 impl Player {
-    /// A user with a visible phone and no BSUID.
+    /// A user with a visible phone, and a BSUID that is made up from it.
     pub fn new(phone: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             phone: Some(phone.into()),
-            user_id: None,
+            user_id: UserId::Auto,
             parent_user_id: None,
             name: name.into(),
             username: None,
@@ -70,12 +81,18 @@ impl Player {
 
     /// A user known by BSUID alone.
     pub fn with_user_id_only(user_id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { phone: None, user_id: Some(user_id.into()), phone_shape: PhoneShape::Missing, ..Self::new(String::new(), name) }
+        Self { phone: None, user_id: UserId::Is(user_id.into()), phone_shape: PhoneShape::Missing, ..Self::new(String::new(), name) }
     }
 
     /// Gives a BSUID.
     pub fn user_id(mut self, user_id: impl Into<String>) -> Self {
-        self.user_id = Some(user_id.into());
+        self.user_id = UserId::Is(user_id.into());
+        self
+    }
+
+    /// Takes the BSUID away: webhooks as they were before April 2026.
+    pub fn without_user_id(mut self) -> Self {
+        self.user_id = UserId::Absent;
         self
     }
 
@@ -96,7 +113,7 @@ impl fmt::Debug for Player {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Player")
             .field("phone", &self.phone.is_some())
-            .field("user_id", &self.user_id.is_some())
+            .field("user_id", &(self.user_id != UserId::Absent))
             .field("phone_shape", &self.phone_shape)
             .finish_non_exhaustive()
     }
@@ -116,9 +133,15 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn of(player: Player) -> Self {
+        let wa_id = player.phone.as_deref().and_then(recipient::wa_id);
+        let user_id = match player.user_id {
+            UserId::Auto => wa_id.as_deref().map(made_up_user_id),
+            UserId::Is(id) => Some(id),
+            UserId::Absent => None,
+        };
         Self {
-            wa_id: player.phone.as_deref().and_then(recipient::wa_id),
-            user_id: player.user_id,
+            wa_id,
+            user_id,
             parent_user_id: player.parent_user_id,
             name: player.name,
             username: player.username,
@@ -150,6 +173,15 @@ impl Identity {
             username: self.username.clone(),
         }
     }
+}
+
+/// A BSUID that belongs to a phone number: a country and some twenty digits.
+pub(crate) fn made_up_user_id(wa_id: &str) -> String {
+    let countries = [("1", "US"), ("44", "GB"), ("49", "DE"), ("52", "MX"), ("55", "BR"), ("62", "ID"), ("91", "IN")];
+    let country = countries.iter().find(|(code, _)| wa_id.starts_with(code)).map_or("US", |(_, country)| country);
+    let mut hasher = DefaultHasher::new();
+    wa_id.hash(&mut hasher);
+    format!("{country}.{:020}", hasher.finish())
 }
 
 /// All about one player.

@@ -15,6 +15,18 @@ const OPAQUE_CHARS_MAX: usize = 512;
 /// Why a message that is well-formed will still fail, after Meta has said 200.
 pub(crate) type Late = Option<MetaError>;
 
+/// The Graph API takes objects and lists also as JSON inside a text; here, for the content of a message.
+pub(crate) fn unfold(request: &mut Value) {
+    let Some(kind) = request["type"].as_str().map(str::to_owned) else {
+        return;
+    };
+    if let Some(Value::String(text)) = request.get(&kind)
+        && let Ok(content @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text)
+    {
+        request[kind] = content;
+    }
+}
+
 /// Checks what stands around the content.
 pub(crate) fn envelope(request: &Value) -> Result<(), MetaError> {
     if request["messaging_product"] != "whatsapp" {

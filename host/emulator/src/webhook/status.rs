@@ -53,7 +53,7 @@ pub struct Status {
     pub kind: StatusKind,
     /// Seconds since the Unix epoch.
     pub timestamp_s: u64,
-    /// `recipient_id` or `recipient_user_id`.
+    /// `recipient_id` or `recipient_user_id`: what the message was sent to.
     pub recipient: Recipient,
     /// Stands in `contacts[]`. Meta leaves it out of failures.
     pub contact: Option<Sender>,
@@ -95,8 +95,15 @@ impl Serialize for Status {
         map.serialize_entry("id", &self.id)?;
         map.serialize_entry("status", self.kind.as_str())?;
         map.serialize_entry("timestamp", &format_args!("{}", self.timestamp_s))?;
+        // The BSUID stands in all statuses but failures of messages that were sent to a phone.
+        let known_id = self.contact.as_ref().and_then(|contact| contact.user_id.as_ref());
         match &self.recipient {
-            Recipient::Phone(wa_id) => map.serialize_entry("recipient_id", wa_id)?,
+            Recipient::Phone(wa_id) => {
+                map.serialize_entry("recipient_id", wa_id)?;
+                if let Some(id) = known_id.filter(|_| self.kind != StatusKind::Failed) {
+                    map.serialize_entry("recipient_user_id", id)?;
+                }
+            }
             Recipient::UserId(id) => map.serialize_entry("recipient_user_id", id)?,
         }
         if let Some(mark) = &self.biz_opaque_callback_data {

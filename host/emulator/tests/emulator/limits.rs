@@ -97,6 +97,7 @@ async fn what_is_within_the_limits_is_accepted() {
         json!({"type": "image", "image": {"link": "https://example.com/a.png", "caption": "x".repeat(1024)}}),
         json!({"type": "location", "location": {"latitude": 1.5, "longitude": "-2.5", "name": "Here"}}),
         json!({"type": "contacts", "contacts": [{"name": {"formatted_name": "Ada", "first_name": "Ada"}}]}),
+        json!({"type": "contacts", "contacts": "[{\"name\":{\"formatted_name\":\"JSON in a text\"}}]"}),
         json!({"type": "reaction", "reaction": {"message_id": "wamid.HBgLMTY1MDU1NTEyMzQVAgASGBI=", "emoji": "🎮"}}),
         json!({"type": "reaction", "reaction": {"message_id": "wamid.HBgLMTY1MDU1NTEyMzQVAgASGBI=", "emoji": ""}}),
         add(text("x"), "", "biz_opaque_callback_data", "x".repeat(512).into()),

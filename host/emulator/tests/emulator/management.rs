@@ -67,6 +67,8 @@ async fn templates_are_listed_page_by_page() {
     let (_, one) = bench.call("GET", "2001/message_templates?name=t3&fields=name,status", None).await;
     assert_eq!(one["data"][0]["status"], "APPROVED");
     assert_eq!(one["data"][0].get("components"), None);
+    let (_, summed) = bench.call("GET", "2001/message_templates?limit=1&summary=total_count,message_template_limit", None).await;
+    assert_eq!(summed["summary"], json!({"total_count": 7, "message_template_limit": 250}));
     let (status, bad) = bench.call("GET", "2001/message_templates?after=zzz", None).await;
     assert_eq!((status, &bad["error"]["code"]), (400, &json!(131_059)));
 }
@@ -90,6 +92,12 @@ async fn templates_are_created_reviewed_and_deleted() {
     assert_eq!(bench.call("POST", path, template("Hello", "Bad name.")).await.0, 400);
     assert_eq!(bench.call("POST", path, template("other", "{{1}} first")).await.0, 400);
     assert_eq!(bench.call("POST", path, template("long", &"x".repeat(1025))).await.0, 400);
+    let without_example = json!({
+        "name": "bare", "language": "en_US", "category": "UTILITY", "components": [{"type": "BODY", "text": "Hi {{1}}, hi."}],
+    });
+    let (status, answer) = bench.call("POST", path, Some(without_example)).await;
+    assert_eq!(status, 400);
+    assert!(answer["error"]["error_data"]["details"].as_str().unwrap().contains("example"));
     bench.emulator.review_template("hello", None, TemplateStatus::Approved);
     let (_, list) = bench.call("GET", "2001/message_templates?status=APPROVED", None).await;
     assert_eq!(list["data"][0]["name"], "hello");

@@ -14,7 +14,7 @@ async fn round_trip(inbound: Inbound, context: Context) -> Value {
     let value = bench.host.wait_value(|value| value["messages"][0]["id"] == id.as_str()).await;
     let mut message = value["messages"][0].clone();
     assert_eq!(message["from"], ADA);
-    message.as_object_mut().unwrap().retain(|key, _| !matches!(key.as_str(), "id" | "timestamp" | "from"));
+    message.as_object_mut().unwrap().retain(|key, _| !matches!(key.as_str(), "id" | "timestamp" | "from" | "from_user_id"));
     message
 }
 
@@ -185,6 +185,12 @@ async fn a_player_without_a_visible_phone_is_named_as_asked() {
     let value = bench.host.wait_value(|value| value.get("messages").is_some()).await;
     assert_eq!(value["contacts"][0]["wa_id"], ADA);
     assert_eq!(value["contacts"][0]["user_id"], "US.1");
+    let bo = bench.emulator.add_player(Player::new("+49 1511 2345678", "Bo")).unwrap();
+    assert!(bo.user_id().unwrap().starts_with("DE."), "made up from the number");
+    let old = bench.emulator.add_player(Player::new("16505550000", "Old").without_user_id()).unwrap();
+    old.send("hi").await.unwrap();
+    let value = bench.host.wait_value(|value| value["messages"][0]["from"] == "16505550000").await;
+    assert_eq!((value["contacts"][0].get("user_id"), value["messages"][0].get("from_user_id")), (None, None));
 }
 
 #[tokio::test]
@@ -280,18 +286,20 @@ async fn a_new_number_takes_the_conversation_along() {
     let bench = Bench::start(config()).await;
     let ada = bench.emulator.add_player(Player::new(ADA, "Ada").user_id("US.1")).unwrap();
     ada.send("hello").await.unwrap();
-    ada.change_number("+1 650 555 7777", Some("US.2")).await.unwrap();
+    ada.change_number("+1 650 555 7777").await.unwrap();
+    let new_id = ada.user_id().unwrap();
+    assert_ne!(new_id, "US.1", "a new number brings a new user id");
     let value = bench.host.wait_value(|value| value["messages"][0]["type"] == "system").await;
     assert_eq!(value.get("contacts"), None, "system messages have none");
     assert_eq!(value["messages"][0]["from"], ADA);
     let system = &value["messages"][0]["system"];
     assert_eq!(
         (&system["type"], &system["wa_id"], &system["user_id"]),
-        (&json!("user_changed_number"), &json!("16505557777"), &json!("US.2"))
+        (&json!("user_changed_number"), &json!("16505557777"), &json!(new_id))
     );
     ada.send("me again").await.unwrap();
     let value = bench.host.wait_value(|value| value["messages"][0]["from"] == "16505557777").await;
-    assert_eq!(value["contacts"][0]["user_id"], "US.2");
+    assert_eq!(value["contacts"][0]["user_id"], new_id.as_str());
     let mut message = text("welcome back");
     message["to"] = "16505557777".into();
     bench.accepted(message).await;
@@ -301,9 +309,9 @@ async fn a_new_number_takes_the_conversation_along() {
     ada.change_user_id("US.3").await.unwrap();
     let changed = |value: &Value| value["messages"][0]["system"]["type"] == "user_changed_user_id";
     let value = bench.host.wait_value(changed).await;
-    assert_eq!(value["messages"][0]["system"]["previous_user_id"], "US.2");
+    assert_eq!(value["messages"][0]["system"]["previous_user_id"], new_id.as_str());
     let other = bench.emulator.add_player(Player::new("16505550000", "Bo")).unwrap();
-    assert!(matches!(other.change_number("16505557777", None).await, Err(PlayerError::Taken)));
+    assert!(matches!(other.change_number("16505557777").await, Err(PlayerError::Taken)));
 }
 
 #[tokio::test]
@@ -332,6 +340,10 @@ async fn a_blocked_player_gets_nothing_through() {
     assert_eq!(list["data"][0]["wa_id"], ADA);
     bench.call("DELETE", &path, Some(block)).await;
     ada.send("hello!").await.unwrap();
+    let by_id = json!({"messaging_product": "whatsapp", "block_users": [{"user_id": ada.user_id().unwrap()}]});
+    let (_, answer) = bench.call("POST", &path, Some(by_id)).await;
+    assert_eq!(answer["block_users"]["added_users"][0]["user_id"], ada.user_id().unwrap());
+    assert!(matches!(ada.send("hello?").await, Err(PlayerError::Blocked)));
     let stranger = json!({"messaging_product": "whatsapp", "block_users": [{"user": "+4915112345678"}]});
     let (status, answer) = bench.call("POST", &path, Some(stranger)).await;
     assert_eq!((status, &answer["error"]["code"]), (400, &json!(139_100)));

@@ -33,6 +33,7 @@ async fn a_text_is_accepted_answered_as_documented_and_read_by_the_player() {
     let sent = bench.host.wait_status(id, "sent").await;
     assert_eq!(sent["biz_opaque_callback_data"], "mark-1");
     assert_eq!(sent["recipient_id"], ADA);
+    assert_eq!(sent["recipient_user_id"], ada.user_id().unwrap());
     assert_eq!(sent["pricing"]["type"], "free_customer_service");
     bench.host.wait_status(id, "delivered").await;
 }
@@ -141,7 +142,15 @@ async fn unknown_recipients_fail_later_or_at_once_or_not_at_all() {
     let value = bench.host.wait_value(|value| value["statuses"][0]["id"] == id.as_str()).await;
     assert_eq!(value["statuses"][0]["errors"][0]["code"], 131_026);
     assert_eq!(value.get("contacts"), None, "failures carry no contacts");
+    assert_eq!(value["statuses"][0].get("recipient_user_id"), None, "nor the user id behind a phone");
     assert_eq!(bench.emulator.accepted()[0].failed_code, Some(131_026));
+
+    let mut with_contact = config();
+    with_contact.statuses.failed_with_contact = true;
+    let bench = Bench::start(with_contact).await;
+    let id = bench.accepted(message.clone()).await;
+    let value = bench.host.wait_value(|value| value["statuses"][0]["id"] == id.as_str()).await;
+    assert_eq!(value["contacts"][0]["wa_id"], "4915112345678");
 
     let mut at_once = config();
     at_once.rules.undeliverable = Report::Response;

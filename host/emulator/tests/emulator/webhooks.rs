@@ -213,8 +213,12 @@ async fn a_host_that_does_not_answer_in_time_is_tried_again() {
 async fn statuses_follow_the_plan_and_its_delays() {
     let mut config = config();
     config.time_runs = false;
-    config.statuses =
-        StatusPlan { sent: Some(Duration::ZERO), delivered: Some(Duration::from_secs(2)), read: Some(Duration::from_secs(60)) };
+    config.statuses = StatusPlan {
+        sent: Some(Duration::ZERO),
+        delivered: Some(Duration::from_secs(2)),
+        read: Some(Duration::from_secs(60)),
+        failed_with_contact: false,
+    };
     let (bench, ada) = Bench::with_ada(config).await;
     let id = bench.accepted(text("hi")).await;
     let sent = bench.host.wait_status(&id, "sent").await;
