@@ -49,6 +49,11 @@ impl Pacer {
         Ok(())
     }
 
+    /// Counts something that happened without asking.
+    pub fn charge(&mut self, pace: Pace, now: UnixMs) {
+        self.arrival_us = self.arrival_us.max(now.0.saturating_mul(1_000)) + pace.interval_us;
+    }
+
     /// Whether it holds nothing worth keeping.
     pub fn is_idle(&self, now: UnixMs) -> bool {
         self.arrival_us <= now.0.saturating_mul(1_000)

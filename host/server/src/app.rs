@@ -1,0 +1,299 @@
+//! The composition root: the only place that names concrete stores, the registry of flows and the Graph client. Parts
+//! start in the order of their needs, and stop in the reverse, within a bound.
+
+mod flows;
+mod stores;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use questline_core::capability::{Capability, Grants};
+use questline_core::id::NumberId;
+use questline_core::port::{Clock, Depth, GuestLog, StoreError};
+use questline_whatsapp::graph::{AccessToken, GraphClient, GraphOptions, NumberDirectory};
+use questline_whatsapp::signature::{AppSecrets, VerifyToken};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Admin, AdminToken};
+use crate::clock::SystemClock;
+use crate::config::{Config, SecretError};
+use crate::game::{self, GameError, Games, LoadContext, LoadedGame};
+use crate::guest_log::TracedGuestLog;
+use crate::ingress::{self, App, Ingress, Room};
+use crate::metrics::Metrics;
+use crate::runner::Runner;
+use crate::sender::{Number, Sender};
+use crate::timer;
+use crate::traffic::Traffic;
+
+pub use flows::{FlowsError, load as load_flows};
+pub use stores::{OpenedStore, StoreOpenError, open as open_store};
+
+/// Why the host does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A secret that cannot be used.
+    #[error("{what} cannot be used: {problem}")]
+    Unusable {
+        /// Which.
+        what: String,
+        /// Why.
+        problem: String,
+    },
+    /// The folder of games.
+    #[error("cannot read the folder of games {path}: {problem}")]
+    GamesDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        problem: std::io::Error,
+    },
+    /// A number of a game that is not there.
+    #[error("number {number} is of game {game:?}, and {games_dir} has no such game")]
+    NoGame {
+        /// Which number.
+        number: String,
+        /// Which game.
+        game: String,
+        /// Where games are.
+        games_dir: PathBuf,
+    },
+    /// A game.
+    #[error(transparent)]
+    Game(#[from] GameError),
+    /// Flows.
+    #[error(transparent)]
+    Flows(#[from] FlowsError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// Meta's address.
+    #[error("graph: {0}")]
+    Graph(String),
+    /// Our address.
+    #[error("cannot listen on {address}: {problem}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        problem: std::io::Error,
+    },
+}
+
+/// A running host.
+pub struct Host {
+    address: SocketAddr,
+    admin: Arc<Admin>,
+    store: OpenedStore,
+    listener: JoinHandle<()>,
+    runner: JoinHandle<()>,
+    sender: JoinHandle<()>,
+    timers: JoinHandle<()>,
+    stop_listening: CancellationToken,
+    stop_running: CancellationToken,
+    stop_sending: CancellationToken,
+    drain: Duration,
+}
+
+/// How a stop went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// All that was in hand is done.
+    Drained,
+    /// Time was up: what was in hand is done after the next start.
+    Cut,
+}
+
+/// Loads all games of the folder that have numbers.
+pub fn load_games(config: &Config, http: &reqwest::Client) -> Result<Vec<LoadedGame>, StartError> {
+    let folders = game::folders(&config.games_dir).map_err(|problem| StartError::GamesDir { path: config.games_dir.clone(), problem })?;
+    let denied: Grants = config.operator.deny.iter().copied().collect();
+    let operator_grants = Capability::ALL.iter().copied().filter(|capability| !denied.has(*capability)).collect();
+    let mut games = Vec::new();
+    for dir in folders {
+        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let numbers: Vec<NumberId> = config.numbers.iter().filter(|number| number.game.as_str() == name).map(|number| number.id.clone()).collect();
+        games.push(game::load(&dir, &LoadContext { numbers, operator_grants, connector_hosts: &config.operator.connector_hosts, http })?);
+    }
+    let missing = config.numbers.iter().find(|number| !games.iter().any(|game| game.rules.id == number.game));
+    match missing {
+        Some(number) => {
+            Err(StartError::NoGame { number: number.id.to_string(), game: number.game.to_string(), games_dir: config.games_dir.clone() })
+        }
+        None => Ok(games),
+    }
+}
+
+/// For connectors: no redirects, since a host was allowed and not what it points to.
+pub fn connector_client() -> Result<reqwest::Client, StartError> {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().connect_timeout(Duration::from_secs(3));
+    client.build().map_err(|problem| StartError::Graph(problem.to_string()))
+}
+
+impl Host {
+    /// Starts all parts. When it returns, webhooks are taken.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let metrics = Arc::new(Metrics::default());
+        let apps = apps(config)?;
+        let graph = Arc::new(graph(config)?);
+        let admin_token = config.admin.token.as_ref().map(|token| token.read("the operator's token")).transpose()?;
+        let games = Arc::new(Games::new(load_games(config, &connector_client()?)?));
+        let guest_log: Arc<dyn GuestLog> = Arc::new(TracedGuestLog::new(clock.clone(), metrics.clone()));
+        let flows = flows::load(config, &games, guest_log).await?;
+        let store = stores::open(config).await?;
+        let listener = ingress::listen::bind(config.listen).await.map_err(|problem| StartError::Listen { address: config.listen, problem })?;
+        let address = listener.local_addr().map_err(|problem| StartError::Listen { address: config.listen, problem })?;
+
+        let traffic = Arc::new(Traffic::new(config.numbers.iter().map(|number| number.id.clone())));
+        let ingress = Arc::new(Ingress {
+            apps,
+            games: games.clone(),
+            inbox: store.inbox.clone(),
+            traffic: traffic.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            room: Room::new(config.limits.bodies_bytes_max),
+            body_bytes_max: config.limits.body_bytes_max,
+        });
+        let admin = Arc::new(Admin {
+            desk: store.desk.clone(),
+            games: games.clone(),
+            metrics: metrics.clone(),
+            clock: clock.clone(),
+            token: admin_token.as_ref().map(AdminToken::new),
+            ready: AtomicBool::new(true),
+        });
+        let runner = Arc::new(Runner {
+            conversations: store.conversations.clone(),
+            outbox: store.outbox.clone(),
+            desk: store.desk.clone(),
+            flows,
+            games,
+            react: |code| questline_whatsapp::error_table::react(code, 0).0,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            steps_max: config.limits.steps_max,
+            steps_per_game_max: config.limits.steps_per_game_max,
+            outbox_max: config.limits.outbox_max,
+        });
+        let sender = Arc::new(Sender {
+            outbox: store.outbox.clone(),
+            graph,
+            numbers: numbers(config),
+            traffic,
+            clock: clock.clone(),
+            metrics,
+            in_flight_max: config.graph.in_flight_max,
+            settle_ms: config.graph.settle_ms,
+        });
+
+        let (stop_listening, stop_running, stop_sending) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let timers = tokio::spawn(timer::run(store.timers.clone(), clock, stop_running.clone()));
+        let sender = tokio::spawn(sender.run(stop_sending.clone()));
+        let runner = tokio::spawn(runner.run(stop_running.clone()));
+        let router = ingress::router(ingress).merge(admin::router(admin.clone()));
+        let listener = tokio::spawn(ingress::listen::serve(listener, router, config.limits.connections_max, stop_listening.clone()));
+        tracing::info!(%address, games = config.numbers.len(), "questline takes webhooks");
+        let drain = Duration::from_millis(config.limits.drain_ms);
+        Ok(Self { address, admin, store, listener, runner, sender, timers, stop_listening, stop_running, stop_sending, drain })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Steps that ended by a commit since the start.
+    pub fn steps(&self) -> u64 {
+        self.admin.metrics.steps_total()
+    }
+
+    /// Waits until nothing waits in inbox and outbox, at most this long; says how much is where then.
+    pub async fn settled(&self, timeout: Duration) -> Result<Depth, StoreError> {
+        let deadline = tokio::time::Instant::now() + timeout;
+        loop {
+            let depth = self.store.desk.depth().await?;
+            if depth.inbox + depth.outbox == 0 || tokio::time::Instant::now() >= deadline {
+                return Ok(depth);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Stops in the message's order: no more webhooks, then no more steps, then no more sends; each part finishes what
+    /// it has in hand, all within `limits.drain_ms`.
+    pub async fn stop(self) -> Stopped {
+        self.admin.ready.store(false, Ordering::Relaxed);
+        let deadline = tokio::time::Instant::now() + self.drain;
+        let mut stopped = Stopped::Drained;
+        let stages = [
+            ("listener", self.stop_listening, vec![self.listener]),
+            ("runner", self.stop_running, vec![self.runner, self.timers]),
+            ("sender", self.stop_sending, vec![self.sender]),
+        ];
+        for (name, stop, tasks) in stages {
+            stop.cancel();
+            for mut task in tasks {
+                if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
+                    tracing::warn!(part = name, "time is up: what is in hand goes on after the next start");
+                    task.abort();
+                    stopped = Stopped::Cut;
+                }
+            }
+        }
+        if let Err(problem) = self.store.close().await {
+            tracing::error!(%problem, "the store did not close well");
+            stopped = Stopped::Cut;
+        }
+        tracing::info!(drained = stopped == Stopped::Drained, "questline has stopped");
+        stopped
+    }
+}
+
+fn apps(config: &Config) -> Result<HashMap<String, App>, StartError> {
+    let mut apps = HashMap::new();
+    for app in &config.apps {
+        let unusable = |problem: String| StartError::Unusable { what: format!("a secret of app {:?}", app.name), problem };
+        let secrets = app.secrets.iter().map(|source| source.read(&format!("an app secret of {:?}", app.name))).collect::<Result<Vec<_>, _>>()?;
+        let secrets = AppSecrets::new(secrets.iter().map(|secret| secret.reveal())).map_err(|problem| unusable(problem.to_string()))?;
+        let token = app.verify_token.read(&format!("the verify token of {:?}", app.name))?;
+        let verify_token = VerifyToken::new(token.reveal()).map_err(|problem| unusable(problem.to_string()))?;
+        apps.insert(app.name.clone(), App { name: app.name.clone(), secrets, verify_token });
+    }
+    Ok(apps)
+}
+
+fn numbers(config: &Config) -> Vec<Number> {
+    let number = |number: &crate::config::NumberConfig| Number {
+        id: number.id.clone(),
+        app: number.app.clone(),
+        account: number.account.clone(),
+        per_second: number.per_second,
+    };
+    config.numbers.iter().map(number).collect()
+}
+
+/// Meta's API with the numbers' access tokens.
+pub fn graph(config: &Config) -> Result<GraphClient, StartError> {
+    let mut directory = NumberDirectory::default();
+    for number in &config.numbers {
+        let token = number.access_token.read(&format!("the access token of number {}", number.id))?;
+        directory.insert(number.id.clone(), AccessToken::new(token.reveal()));
+    }
+    let options = GraphOptions {
+        base_url: config.graph.url.clone(),
+        version: config.graph.version.clone(),
+        timeout_ms: config.graph.timeout_ms,
+        in_flight_max: config.graph.in_flight_max,
+    };
+    GraphClient::new(options, directory).map_err(|problem| StartError::Graph(problem.to_string()))
+}

@@ -1,0 +1,91 @@
+//! Opens the store that the configuration names, behind its ports.
+
+use std::sync::Arc;
+
+use questline_core::port::{Conversations, Desk, Inbox, Outbox, Store, StoreError, Timers};
+use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
+use questline_store::redis::{self, RedisOptions, RedisStore};
+
+use crate::clock::SystemClock;
+use crate::config::{Config, Engine, SecretError};
+
+/// A store behind its ports.
+pub struct OpenedStore {
+    /// The edge's side.
+    pub inbox: Arc<dyn Inbox>,
+    /// The runner's side.
+    pub conversations: Arc<dyn Conversations>,
+    /// The sender's side.
+    pub outbox: Arc<dyn Outbox>,
+    /// The clockwork's side.
+    pub timers: Arc<dyn Timers>,
+    /// What people look at.
+    pub desk: Arc<dyn Desk>,
+    /// What the store may lose as it is set up, in words; empty when nothing.
+    pub warnings: Vec<String>,
+    concrete: Concrete,
+}
+
+enum Concrete {
+    Embedded(Arc<EmbeddedStore>),
+    Redis(Arc<RedisStore>),
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreOpenError {
+    /// The embedded engine.
+    #[error(transparent)]
+    Embedded(#[from] embedded::OpenError),
+    /// Redis.
+    #[error(transparent)]
+    Redis(#[from] redis::OpenError),
+    /// Its address.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// Its address is not configured.
+    #[error("store.engine is \"redis\" and store.url is missing")]
+    NoUrl,
+}
+
+/// Opens it.
+pub async fn open(config: &Config) -> Result<OpenedStore, StoreOpenError> {
+    let limits = &config.limits;
+    match config.store.engine {
+        Engine::Embedded => {
+            let mut options = EmbeddedOptions::new(&config.store.dir, Arc::new(SystemClock));
+            options.inbox_max = limits.inbox_max;
+            options.inbox_per_game_max = limits.inbox_per_game_max;
+            let store = Arc::new(EmbeddedStore::open(options)?);
+            Ok(OpenedStore::over(store.clone(), Concrete::Embedded(store), Vec::new()))
+        }
+        Engine::Redis => {
+            let url = config.store.url.as_ref().ok_or(StoreOpenError::NoUrl)?.read("the address of Redis")?;
+            let mut options = RedisOptions::new(url.reveal(), Arc::new(SystemClock));
+            options.prefix = config.store.prefix.clone();
+            options.inbox_max = limits.inbox_max;
+            options.inbox_per_game_max = limits.inbox_per_game_max;
+            let (store, warnings) = RedisStore::open(options).await?;
+            let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+            for warning in &warnings {
+                tracing::warn!("{warning}");
+            }
+            let store = Arc::new(store);
+            Ok(OpenedStore::over(store.clone(), Concrete::Redis(store), warnings))
+        }
+    }
+}
+
+impl OpenedStore {
+    fn over<S: Store + 'static>(store: Arc<S>, concrete: Concrete, warnings: Vec<String>) -> Self {
+        Self { inbox: store.clone(), conversations: store.clone(), outbox: store.clone(), timers: store.clone(), desk: store, warnings, concrete }
+    }
+
+    /// Writes what is left, and lets go.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self.concrete {
+            Concrete::Embedded(store) => store.close().await,
+            Concrete::Redis(store) => store.close().await,
+        }
+    }
+}

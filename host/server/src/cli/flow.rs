@@ -1,0 +1,54 @@
+//! `questline flow build`: components from the plugins of a workspace.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+use questline_guest_build::{BuiltGuest, Progress, build_guests};
+
+use super::{Failure, Outcome};
+
+/// Arguments.
+#[derive(Debug, Parser)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compile plugins and make them components.
+    Build {
+        /// Packages, for instance `vip-routing`.
+        #[arg(required = true)]
+        plugins: Vec<String>,
+        /// Where the components go; `components_dir` of questline.toml is to be this folder.
+        #[arg(long, default_value = "components")]
+        out: PathBuf,
+        /// The workspace that they are members of.
+        #[arg(long, default_value = ".")]
+        workspace: PathBuf,
+    },
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let Command::Build { plugins, out, workspace } = &args.command;
+    let names: Vec<&str> = plugins.iter().map(String::as_str).collect();
+    let built = build(workspace, &names)?;
+    std::fs::create_dir_all(out).map_err(|problem| Failure::new(format!("cannot make {}: {problem}", out.display())))?;
+    for guest in built {
+        let path = out.join(format!("{}.wasm", guest.name));
+        std::fs::write(&path, &guest.component).map_err(|problem| Failure::new(format!("cannot write {}: {problem}", path.display())))?;
+        println!("{} ({} KiB)", path.display(), guest.component.len().div_ceil(1024));
+    }
+    Ok(())
+}
+
+/// Builds plugins, with progress on standard error.
+pub(super) fn build(workspace: &Path, plugins: &[&str]) -> Result<Vec<BuiltGuest>, Failure> {
+    let target = workspace.join("target");
+    build_guests(workspace, plugins, &target, &mut |progress| match progress {
+        Progress::Tool(line) => eprintln!("    {}", line.trim()),
+        progress => eprintln!("  {progress}"),
+    })
+    .map_err(Failure::new)
+}

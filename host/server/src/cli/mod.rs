@@ -1,0 +1,91 @@
+//! The command line.
+
+mod bench;
+mod client;
+mod dead_letters;
+mod demo;
+mod doctor;
+mod flow;
+mod serve;
+mod sandbox;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// A host for WhatsApp conversation flows.
+#[derive(Debug, Parser)]
+#[command(name = "questline", version, about, propagate_version = true)]
+struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, default_value = "questline.toml", env = "QUESTLINE_CONFIG")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play conversations against the WhatsApp emulator and show them as a chat.
+    Demo(demo::Args),
+    /// Run the host.
+    Serve,
+    /// Measure the whole way of a message, from webhook to reply.
+    Bench(bench::Args),
+    /// Check configuration, store, games, flows and machine, and say what to do.
+    Doctor(doctor::Args),
+    /// Look at what could not be done, and try it again.
+    DeadLetters(dead_letters::Args),
+    /// Work on flows.
+    Flow(flow::Args),
+}
+
+/// How a command fails.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    text: String,
+}
+
+impl Failure {
+    /// It ran and found something wrong.
+    fn new(text: impl std::fmt::Display) -> Self {
+        Self { code: 1, text: text.to_string() }
+    }
+
+    /// The configuration is not right.
+    fn config(text: impl std::fmt::Display) -> Self {
+        Self { code: 78, text: text.to_string() }
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = || Config::load(&cli.config).map_err(Failure::config);
+    let outcome = match &cli.command {
+        Command::Demo(args) => run(demo::run(args)),
+        Command::Serve => config().and_then(|config| run(serve::run(config))),
+        Command::Bench(args) => run(bench::run(args)),
+        Command::Doctor(args) => run(doctor::run(args, &cli.config)),
+        Command::DeadLetters(args) => config().and_then(|config| run(dead_letters::run(args, config))),
+        Command::Flow(args) => flow::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("questline: {}", failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|problem| Failure::new(format!("the runtime does not start: {problem}")))?.block_on(command)
+}

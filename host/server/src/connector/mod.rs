@@ -1,0 +1,133 @@
+//! Connections to a studio: its players' database and its backend. Two kinds: the studio's own HTTP service, and a
+//! sample file for development and demonstrations.
+
+mod breaker;
+mod http;
+mod sample;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use questline_core::port::{Backend, Players};
+use serde::Deserialize;
+
+use crate::config::{SecretError, SecretSource};
+use crate::game::LoadContext;
+
+pub use breaker::Breaker;
+
+/// `[players]` in game.toml.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlayersFile {
+    connector: Kind,
+    /// For `sample`.
+    file: Option<PathBuf>,
+    /// For `http`.
+    url: Option<String>,
+    secret: Option<SecretSource>,
+    timeout_ms: Option<u64>,
+}
+
+/// `[backend]` in game.toml.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackendFile {
+    #[serde(default)]
+    connector: Kind,
+    url: Option<String>,
+    secret: Option<SecretSource>,
+    timeout_ms: Option<u64>,
+    #[serde(default)]
+    operations: BTreeMap<String, OperationFile>,
+}
+
+/// `[backend.operations.<name>]` in game.toml.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationFile {
+    timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    #[default]
+    Sample,
+    Http,
+}
+
+/// Why a studio cannot be connected.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectorError {
+    /// A key is missing.
+    #[error("{section} needs {key} for connector = {connector:?}")]
+    Missing {
+        /// Of game.toml.
+        section: &'static str,
+        /// Which.
+        key: &'static str,
+        /// Which kind.
+        connector: &'static str,
+    },
+    /// An address.
+    #[error("{section}.url {url:?} {problem}")]
+    Url {
+        /// Of game.toml.
+        section: &'static str,
+        /// As written.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The operator's list.
+    #[error("{section}.url leads to {host}, which the operator has not allowed: add it to operator.connector_hosts in questline.toml")]
+    HostNotAllowed {
+        /// Of game.toml.
+        section: &'static str,
+        /// Which.
+        host: String,
+    },
+    /// A secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The sample file.
+    #[error("{path}: {problem}")]
+    Sample {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Makes both connections of a game.
+pub fn connect(
+    dir: &Path,
+    players: PlayersFile,
+    backend: BackendFile,
+    context: &LoadContext<'_>,
+) -> Result<(Arc<dyn Players>, Arc<dyn Backend>), ConnectorError> {
+    let sample = match &players.file {
+        Some(file) => Some(Arc::new(sample::SampleStudio::load(&dir.join(file))?)),
+        None => None,
+    };
+    let needs_sample = |section| ConnectorError::Missing { section, key: "players.file", connector: "sample" };
+    let connected_players: Arc<dyn Players> = match players.connector {
+        Kind::Sample => sample.clone().ok_or_else(|| needs_sample("players"))?,
+        Kind::Http => Arc::new(http::HttpStudio::new("players", players.url, players.secret, players.timeout_ms, BTreeMap::new(), context)?),
+    };
+    let connected_backend: Arc<dyn Backend> = match backend.connector {
+        Kind::Sample => match sample {
+            Some(sample) => Arc::new(sample::SampleBackend::new(sample, backend.operations.into_keys().collect())),
+            None if backend.operations.is_empty() => Arc::new(sample::NoBackend),
+            None => return Err(needs_sample("backend")),
+        },
+        Kind::Http => {
+            let timeouts = backend.operations.into_iter().map(|(name, operation)| (name, operation.timeout_ms)).collect();
+            Arc::new(http::HttpStudio::new("backend", backend.url, backend.secret, backend.timeout_ms, timeouts, context)?)
+        }
+    };
+    Ok((connected_players, connected_backend))
+}

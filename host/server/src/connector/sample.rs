@@ -1,0 +1,255 @@
+//! A studio made of one file: players, their belongings, and three backend operations that work on them. For
+//! development, demonstrations and tests; what players claim is forgotten when the host stops.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use questline_core::contact::{Contact, PhoneNumber};
+use questline_core::id::PlayerId;
+use questline_core::port::{Backend, Balances, DeviceMatch, Players, Profile, Purchase, ServiceError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::ConnectorError;
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    players: Vec<PlayerFile>,
+    #[serde(default)]
+    active_events: Vec<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlayerFile {
+    id: PlayerId,
+    #[serde(default)]
+    phone: Option<PhoneNumber>,
+    name: String,
+    tier: String,
+    #[serde(default)]
+    locale: Option<String>,
+    #[serde(default)]
+    country: Option<String>,
+    #[serde(default)]
+    created_at_ms: Option<u64>,
+    balances: BalancesFile,
+    #[serde(default)]
+    transactions: Vec<Value>,
+    #[serde(default)]
+    last_purchase: Option<Purchase>,
+    #[serde(default)]
+    devices: Vec<String>,
+    #[serde(default)]
+    rewards: Vec<Reward>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BalancesFile {
+    premium: u64,
+    free: u64,
+    /// The number of `rewards`, for readers of the file.
+    #[serde(default, rename = "pending_rewards")]
+    _pending_rewards: Option<u32>,
+}
+
+/// Something to claim.
+#[derive(Debug, Clone, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+struct Reward {
+    id: String,
+    name: String,
+    #[serde(default)]
+    premium: u64,
+    #[serde(default)]
+    free: u64,
+}
+
+struct Player {
+    profile: Profile,
+    premium: u64,
+    free: u64,
+    transactions: Vec<Value>,
+    last_purchase: Option<Purchase>,
+    devices: HashSet<String>,
+    rewards: Vec<Reward>,
+}
+
+/// The players.
+pub(super) struct SampleStudio {
+    by_phone: HashMap<PhoneNumber, PlayerId>,
+    players: Mutex<HashMap<PlayerId, Player>>,
+    active_events: Vec<Value>,
+}
+
+impl SampleStudio {
+    pub(super) fn load(path: &Path) -> Result<Self, ConnectorError> {
+        let wrong = |problem: String| ConnectorError::Sample { path: path.to_owned(), problem };
+        let text = std::fs::read_to_string(path).map_err(|problem| wrong(problem.to_string()))?;
+        let file: File = serde_json::from_str(&text).map_err(|problem| wrong(problem.to_string()))?;
+        let by_phone = file.players.iter().filter_map(|player| Some((player.phone.clone()?, player.id.clone()))).collect();
+        let players = file.players.into_iter().map(|player| (player.id.clone(), Player::from(player))).collect();
+        Ok(Self { by_phone, players: Mutex::new(players), active_events: file.active_events })
+    }
+
+    fn players(&self) -> MutexGuard<'_, HashMap<PlayerId, Player>> {
+        self.players.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of<T>(&self, player: &PlayerId, read: impl FnOnce(&mut Player) -> T) -> Result<T, ServiceError> {
+        self.players().get_mut(player).map(read).ok_or(ServiceError::NotFound)
+    }
+}
+
+impl From<PlayerFile> for Player {
+    fn from(file: PlayerFile) -> Self {
+        Self {
+            profile: Profile {
+                name: file.name,
+                tier: file.tier,
+                locale: file.locale,
+                country: file.country,
+                created_at: file.created_at_ms.map(questline_core::time::UnixMs),
+            },
+            premium: file.balances.premium,
+            free: file.balances.free,
+            transactions: file.transactions,
+            last_purchase: file.last_purchase,
+            devices: file.devices.into_iter().collect(),
+            rewards: file.rewards,
+        }
+    }
+}
+
+#[async_trait]
+impl Players for SampleStudio {
+    async fn by_contact(&self, contact: &Contact) -> Result<(PlayerId, Profile), ServiceError> {
+        let phone = contact.phone().ok_or(ServiceError::NotFound)?;
+        let id = self.by_phone.get(phone).ok_or(ServiceError::NotFound)?;
+        Ok((id.clone(), self.profile(id).await?))
+    }
+
+    async fn profile(&self, player: &PlayerId) -> Result<Profile, ServiceError> {
+        self.of(player, |player| player.profile.clone())
+    }
+
+    async fn balances(&self, player: &PlayerId) -> Result<Balances, ServiceError> {
+        self.of(player, |player| Balances { premium: player.premium, free: player.free, pending_rewards: player.rewards.len() as u32 })
+    }
+
+    async fn last_purchase(&self, player: &PlayerId) -> Result<Option<Purchase>, ServiceError> {
+        self.of(player, |player| player.last_purchase.clone())
+    }
+
+    async fn check_device(&self, player: &PlayerId, fingerprint: &str) -> Result<DeviceMatch, ServiceError> {
+        self.of(player, |player| match player.devices.is_empty() {
+            true => DeviceMatch::Unknown,
+            false if player.devices.contains(fingerprint) => DeviceMatch::Same,
+            false => DeviceMatch::Different,
+        })
+    }
+}
+
+/// Operations on the players: `transactions`, `claim-rewards`, `active-events`.
+pub(super) struct SampleBackend {
+    studio: Arc<SampleStudio>,
+    declared: BTreeSet<String>,
+    /// What was answered to a claim, by idempotency key: asked again, it answers the same and claims nothing.
+    claims: Mutex<Claims>,
+}
+
+#[derive(Default)]
+struct Claims {
+    answers: HashMap<String, String>,
+    order: std::collections::VecDeque<String>,
+}
+
+/// Answers that are kept for repetitions.
+const CLAIMS_MAX: usize = 10_000;
+
+impl SampleBackend {
+    pub(super) fn new(studio: Arc<SampleStudio>, declared: BTreeSet<String>) -> Self {
+        Self { studio, declared, claims: Mutex::default() }
+    }
+
+    fn claim(&self, player: &PlayerId, key: &str) -> Result<String, ServiceError> {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = claims.answers.get(key) {
+            return Ok(answer.clone());
+        }
+        let answer = self.studio.of(player, |player| {
+            let claimed = std::mem::take(&mut player.rewards);
+            player.premium += claimed.iter().map(|reward| reward.premium).sum::<u64>();
+            player.free += claimed.iter().map(|reward| reward.free).sum::<u64>();
+            json!({ "claimed": claimed, "premium": player.premium, "free": player.free }).to_string()
+        })?;
+        if claims.order.len() >= CLAIMS_MAX
+            && let Some(oldest) = claims.order.pop_front()
+        {
+            claims.answers.remove(&oldest);
+        }
+        claims.order.push_back(key.to_owned());
+        claims.answers.insert(key.to_owned(), answer.clone());
+        Ok(answer)
+    }
+}
+
+#[async_trait]
+impl Backend for SampleBackend {
+    async fn call(&self, operation: &str, player: Option<&PlayerId>, _request: &str, idempotency_key: &str) -> Result<String, ServiceError> {
+        if !self.declared.contains(operation) {
+            return Err(ServiceError::NotGranted(format!("game.toml declares no operation {operation:?}")));
+        }
+        let known = player.ok_or(ServiceError::NotFound);
+        match operation {
+            "active-events" => Ok(json!({ "events": self.studio.active_events }).to_string()),
+            "transactions" => self.studio.of(known?, |player| json!({ "transactions": player.transactions }).to_string()),
+            "claim-rewards" => self.claim(known?, idempotency_key),
+            other => Err(ServiceError::Invalid(format!("the sample backend knows no operation {other:?}"))),
+        }
+    }
+}
+
+/// For games that declare no operations.
+pub(super) struct NoBackend;
+
+#[async_trait]
+impl Backend for NoBackend {
+    async fn call(&self, operation: &str, _: Option<&PlayerId>, _: &str, _: &str) -> Result<String, ServiceError> {
+        Err(ServiceError::NotGranted(format!("game.toml declares no operation {operation:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn rewards_are_claimed_once_whatever_is_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("players.json");
+        let players = json!({ "players": [{
+            "id": "p1", "phone": "+15550100", "name": "Ada", "tier": "gold",
+            "balances": { "premium": 10, "free": 5 },
+            "rewards": [{ "id": "r1", "name": "Daily", "premium": 2, "free": 30 }],
+        }]});
+        std::fs::write(&path, players.to_string()).unwrap();
+        let studio = Arc::new(SampleStudio::load(&path).unwrap());
+        let contact = Contact::new(PhoneNumber::parse("15550100").ok(), None).unwrap();
+        let (id, profile) = studio.by_contact(&contact).await.unwrap();
+        assert_eq!(profile.tier, "gold");
+        let backend = SampleBackend::new(studio.clone(), ["claim-rewards".to_owned()].into());
+        let first = backend.call("claim-rewards", Some(&id), "{}", "k1").await.unwrap();
+        assert_eq!(backend.call("claim-rewards", Some(&id), "{}", "k1").await.unwrap(), first);
+        assert_eq!(studio.balances(&id).await.unwrap(), Balances { premium: 12, free: 35, pending_rewards: 0 });
+        let second: Value = serde_json::from_str(&backend.call("claim-rewards", Some(&id), "{}", "k2").await.unwrap()).unwrap();
+        assert_eq!(second["claimed"], json!([]));
+        assert!(matches!(backend.call("transactions", Some(&id), "{}", "k3").await, Err(ServiceError::NotGranted(_))));
+    }
+}

@@ -1,0 +1,172 @@
+//! game.toml: what a studio declares, checked and turned into rules.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use questline_core::capability::{Capability, Grants};
+use questline_core::flow::FlowLimits;
+use questline_core::game::{FlowBinding, Game, Route};
+use questline_core::id::{FlowName, GameId, TicketNumber};
+use questline_core::intent::Lexicon;
+use questline_core::port::Services;
+use questline_core::retry::Backoff;
+use questline_core::template::{Template, parameters};
+use serde::Deserialize;
+
+use super::copy::CopyBook;
+use super::{GameProblem, LoadContext, LoadedGame};
+use crate::connector::{self, BackendFile, PlayersFile};
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GameFile {
+    name: String,
+    pub(super) locale: String,
+    ticket_prefix: String,
+    default_flow: FlowName,
+    flows: BTreeMap<FlowName, FlowFile>,
+    #[serde(default)]
+    routes: Vec<RouteFile>,
+    players: PlayersFile,
+    #[serde(default)]
+    backend: BackendFile,
+    #[serde(default)]
+    intents: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    #[serde(default)]
+    window_closed_template: Option<String>,
+    #[serde(default)]
+    step_retry: StepRetry,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FlowFile {
+    plugin: String,
+    grants: Vec<Capability>,
+    #[serde(default)]
+    limits: FlowLimits,
+    #[serde(default)]
+    settings: toml::Table,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteFile {
+    flow: FlowName,
+    #[serde(default)]
+    events: Vec<String>,
+    #[serde(default)]
+    game_events: Vec<String>,
+    #[serde(default)]
+    intents: Vec<String>,
+}
+
+/// How a failed step is tried again.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StepRetry {
+    base_ms: u64,
+    ceiling_ms: u64,
+    attempts_max: u32,
+}
+
+impl Default for StepRetry {
+    fn default() -> Self {
+        Self { base_ms: 500, ceiling_ms: 30_000, attempts_max: 5 }
+    }
+}
+
+/// The largest limits that a game can give its flows.
+const LIMITS_MAX: FlowLimits =
+    FlowLimits { memory_bytes_max: 256 << 20, cpu_ms_max: 1_000, wall_ms_max: 30_000, host_calls_max: 1_024, log_lines_max: 256 };
+
+fn rule(text: String) -> GameProblem {
+    GameProblem::Rule(text)
+}
+
+impl GameFile {
+    pub(super) fn into_game(
+        self,
+        id: GameId,
+        dir: &Path,
+        templates: BTreeMap<String, Template>,
+        copy: CopyBook,
+        context: &LoadContext<'_>,
+    ) -> Result<LoadedGame, GameProblem> {
+        self.check(&templates)?;
+        let mut plugins = HashMap::new();
+        let mut flows = BTreeMap::new();
+        for (name, flow) in self.flows {
+            let settings = serde_json::to_string(&flow.settings).map_err(|problem| rule(format!("flows.{name}.settings: {problem}")))?;
+            let grants = flow.grants.into_iter().collect::<Grants>().and(context.operator_grants);
+            plugins.insert(name.clone(), flow.plugin);
+            flows.insert(name.clone(), FlowBinding { name, grants, limits: flow.limits, settings: Arc::from(settings) });
+        }
+        let lexicon = Arc::new(Lexicon::new(&self.intents));
+        let (players, backend) = connector::connect(dir, self.players, self.backend, context)?;
+        let route = |route: RouteFile| Route { events: route.events, game_events: route.game_events, intents: route.intents, flow: Some(route.flow) };
+        Ok(LoadedGame {
+            rules: Game {
+                id,
+                name: self.name,
+                locale: self.locale,
+                ticket_prefix: self.ticket_prefix,
+                numbers: context.numbers.clone(),
+                flows,
+                routes: self.routes.into_iter().map(route).collect(),
+                default_flow: self.default_flow,
+                templates,
+                window_closed_template: self.window_closed_template,
+                step_retry: Backoff { base_ms: self.step_retry.base_ms, ceiling_ms: self.step_retry.ceiling_ms, attempts_max: self.step_retry.attempts_max },
+            },
+            services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
+            plugins,
+        })
+    }
+
+    fn check(&self, templates: &BTreeMap<String, Template>) -> Result<(), GameProblem> {
+        let known = |flow: &FlowName| self.flows.contains_key(flow);
+        if !known(&self.default_flow) {
+            return Err(rule(format!("default_flow is {:?}, and there is no [flows.{}]", self.default_flow.as_str(), self.default_flow)));
+        }
+        if let Some(route) = self.routes.iter().find(|route| !known(&route.flow)) {
+            return Err(rule(format!("a route leads to {:?}, and there is no [flows.{}]", route.flow.as_str(), route.flow)));
+        }
+        for route in &self.routes {
+            if let Some(unknown) = route.intents.iter().find(|intent| !self.intents.contains_key(*intent)) {
+                return Err(rule(format!("a route names the intent {unknown:?}, and there is no [intents.{unknown}]")));
+            }
+        }
+        if self.ticket_prefix.len() > 8 || TicketNumber::parse(&self.ticket_prefix).is_err() {
+            return Err(rule("ticket_prefix takes 1 to 8 letters, digits and -".to_owned()));
+        }
+        for (name, flow) in &self.flows {
+            let plugin_fits = !flow.plugin.is_empty() && flow.plugin.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+            if !plugin_fits {
+                return Err(rule(format!("flows.{name}.plugin is a name of letters, digits, - and _, not {:?}", flow.plugin)));
+            }
+            check_limits(name, &flow.limits)?;
+        }
+        if let Some(name) = &self.window_closed_template {
+            let template = templates.get(name).ok_or_else(|| rule(format!("window_closed_template is {name:?}, and templates/ has none of that name")))?;
+            let takes_values = |texts: &questline_core::template::Texts| parameters(&texts.body) + texts.header.as_deref().map_or(0, parameters) > 0;
+            if template.languages.values().any(takes_values) {
+                return Err(rule(format!("window_closed_template {name:?} takes values: it must be one without")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_limits(flow: &FlowName, limits: &FlowLimits) -> Result<(), GameProblem> {
+    let limit = |name: &str, value: u64, max: u64| {
+        if (1..=max).contains(&value) { Ok(()) } else { Err(rule(format!("flows.{flow}.limits.{name} is {value}; it takes 1 to {max}"))) }
+    };
+    limit("memory_bytes_max", limits.memory_bytes_max as u64, LIMITS_MAX.memory_bytes_max as u64)?;
+    limit("cpu_ms_max", limits.cpu_ms_max, LIMITS_MAX.cpu_ms_max)?;
+    limit("wall_ms_max", limits.wall_ms_max, LIMITS_MAX.wall_ms_max)?;
+    limit("host_calls_max", limits.host_calls_max.into(), LIMITS_MAX.host_calls_max.into())?;
+    limit("log_lines_max", limits.log_lines_max.into(), LIMITS_MAX.log_lines_max.into())
+}

@@ -1,0 +1,85 @@
+//! The listener: hyper 1 with bounds that axum's own does not set: connections at once, and time to send a header.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// A request's header has to be there by then, and a body too.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Binds the address.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves until `stop`; then takes no more connections, ends idle ones, and returns when all requests in hand are
+/// answered. The caller bounds how long it waits.
+pub async fn serve(listener: TcpListener, router: Router, connections_max: usize, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(connections_max));
+    let connections = TaskTracker::new();
+    loop {
+        // Over the bound nobody is accepted: the kernel's queue holds them, then their clients' patience.
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, place)) = accepted else { continue };
+        let (router, stop) = (router.clone(), stop.clone());
+        connections.spawn(async move {
+            let service = service_fn(move |request: hyper::Request<Incoming>| {
+                let router = router.clone();
+                async move {
+                    let answer = router.oneshot(request.map(Body::new));
+                    let response = tokio::time::timeout(REQUEST_TIMEOUT, answer).await;
+                    let late = || axum::response::IntoResponse::into_response(hyper::StatusCode::REQUEST_TIMEOUT);
+                    Ok::<_, Infallible>(response.unwrap_or_else(|_| Ok(late())).unwrap_or_else(|never| match never {}))
+                }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEADER_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            let _ = stream.set_nodelay(true);
+            Some((stream, place))
+        }
+        Err(problem) => {
+            tracing::warn!(%problem, "a connection could not be accepted");
+            // Out of file descriptors, most likely: ask again when some may have been closed.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The host. Modules stand in the order a message meets them: [`ingress`] takes a webhook and stores it, [`runner`] runs
+//! the step, [`sender`] sends what the step committed. They never name one another: they meet in the store. [`app`] puts
+//! all together; [`admin`] and [`cli`] stand around it.
+
+pub mod app;
+
+pub mod ingress;
+pub mod runner;
+pub mod sender;
+pub mod timer;
+
+pub mod config;
+pub mod connector;
+pub mod game;
+
+pub mod admin;
+pub mod cli;
+pub mod clock;
+pub mod guest_log;
+pub mod metrics;
+pub mod telemetry;
+pub mod traffic;

@@ -1,0 +1,231 @@
+//! Figures for `/metrics`. Labels are names of ours, never what a sender could make up, and never personal.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use questline_core::flow::CallCost;
+use questline_core::id::GameId;
+use questline_core::port::{Appended, Depth};
+
+/// Names of measures that one game may track; more are counted together.
+const MEASURES_PER_GAME_MAX: usize = 64;
+/// The outcome of a step that is tried again.
+pub const AGAIN: &str = "again";
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GameOutcome {
+    game: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfGame {
+    game: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Measured {
+    game: String,
+    measure: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Scope {
+    scope: &'static str,
+}
+
+/// All figures.
+pub struct Metrics {
+    registry: Registry,
+    webhooks: Family<Outcome, Counter>,
+    events: Family<Kind, Counter>,
+    steps: Family<GameOutcome, Counter>,
+    steps_total: AtomicU64,
+    step_seconds: Histogram,
+    flow_cpu_seconds: Histogram,
+    flow_instantiate_seconds: Histogram,
+    guest_lines_dropped: Family<OfGame, Counter>,
+    measures: Family<Measured, Counter<f64, AtomicU64>>,
+    measure_names: Mutex<HashSet<(String, String)>>,
+    sends: Family<Outcome, Counter>,
+    send_seconds: Histogram,
+    reply_seconds: Histogram,
+    sends_in_flight: Gauge,
+    holds: Family<Scope, Counter>,
+    depth: Family<Kind, Gauge<i64, AtomicI64>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let seconds = |buckets: &[f64]| Histogram::new(buckets.iter().copied());
+        let wide = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+        let fine = [0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.02, 0.05, 0.2];
+        let mut metrics = Self {
+            registry: Registry::with_prefix("questline"),
+            webhooks: Family::default(),
+            events: Family::default(),
+            steps: Family::default(),
+            steps_total: AtomicU64::new(0),
+            step_seconds: seconds(&wide),
+            flow_cpu_seconds: seconds(&fine),
+            flow_instantiate_seconds: seconds(&fine),
+            guest_lines_dropped: Family::default(),
+            measures: Family::default(),
+            measure_names: Mutex::default(),
+            sends: Family::default(),
+            send_seconds: seconds(&wide),
+            reply_seconds: seconds(&wide),
+            sends_in_flight: Gauge::default(),
+            holds: Family::default(),
+            depth: Family::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
+        registry.register("events", "What webhooks held", metrics.events.clone());
+        registry.register("steps", "Events handled, by how it ended", metrics.steps.clone());
+        registry.register("step_seconds", "From taking an event up to its commit", metrics.step_seconds.clone());
+        registry.register("flow_cpu_seconds", "CPU time of flow calls", metrics.flow_cpu_seconds.clone());
+        registry.register("flow_instantiate_seconds", "Time to make a fresh instance", metrics.flow_instantiate_seconds.clone());
+        registry.register("guest_log_lines_dropped", "Log lines of flows over their limits", metrics.guest_lines_dropped.clone());
+        registry.register("measure", "What flows track", metrics.measures.clone());
+        registry.register("sends", "Requests to Meta, by what came of them", metrics.sends.clone());
+        registry.register("send_seconds", "Time that Meta took to answer", metrics.send_seconds.clone());
+        registry.register("reply_seconds", "From the commit of a message until Meta accepted it", metrics.reply_seconds.clone());
+        registry.register("sends_in_flight", "Requests to Meta without an answer yet", metrics.sends_in_flight.clone());
+        registry.register("holds", "Times that sending was held, by scope", metrics.holds.clone());
+        registry.register("waiting", "How much is where", metrics.depth.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    /// A webhook POST was answered.
+    pub fn webhook(&self, outcome: &'static str) {
+        self.webhooks.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A batch was stored.
+    pub fn appended(&self, appended: &Appended) {
+        let counts = [
+            ("event", appended.events),
+            ("duplicate", appended.duplicates),
+            ("status", appended.statuses),
+            ("status-unknown", appended.statuses_unknown),
+            ("notice", appended.notices),
+        ];
+        for (kind, count) in counts {
+            if count > 0 {
+                self.events.get_or_create(&Kind { kind }).inc_by(count.into());
+            }
+        }
+    }
+
+    /// A step ended.
+    pub fn step(&self, game: &GameId, outcome: &'static str, seconds: f64) {
+        self.steps.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
+        self.step_seconds.observe(seconds);
+        if outcome != AGAIN {
+            self.steps_total.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Steps that ended by a commit.
+    pub fn steps_total(&self) -> u64 {
+        self.steps_total.load(Ordering::Relaxed)
+    }
+
+    /// A flow answered or failed.
+    pub fn flow_call(&self, game: &GameId, cost: &CallCost) {
+        self.flow_cpu_seconds.observe(cost.cpu_us as f64 / 1e6);
+        self.flow_instantiate_seconds.observe(cost.instantiate_us as f64 / 1e6);
+        if cost.log_lines_dropped > 0 {
+            self.guest_lines_dropped(game, cost.log_lines_dropped);
+        }
+    }
+
+    /// Lines of a flow were dropped.
+    pub fn guest_lines_dropped(&self, game: &GameId, lines: u32) {
+        self.guest_lines_dropped.get_or_create(&OfGame { game: game.to_string() }).inc_by(lines.into());
+    }
+
+    /// A flow tracked something.
+    pub fn measure(&self, game: &GameId, name: &str, value: f64) {
+        if !value.is_finite() || value < 0.0 {
+            return;
+        }
+        let mut measure = name.to_owned();
+        {
+            let mut names = self.measure_names.lock().unwrap_or_else(PoisonError::into_inner);
+            let key = (game.to_string(), measure.clone());
+            if !names.contains(&key) {
+                if names.iter().filter(|(known, _)| *known == key.0).count() < MEASURES_PER_GAME_MAX {
+                    names.insert(key);
+                } else {
+                    measure = "other".to_owned();
+                }
+            }
+        }
+        self.measures.get_or_create(&Measured { game: game.to_string(), measure }).inc_by(value);
+    }
+
+    /// Meta answered a send, or did not.
+    pub fn send(&self, outcome: &'static str, seconds: f64) {
+        self.sends.get_or_create(&Outcome { outcome }).inc();
+        self.send_seconds.observe(seconds);
+    }
+
+    /// Meta accepted a message this long after its commit.
+    pub fn reply(&self, seconds: f64) {
+        self.reply_seconds.observe(seconds);
+    }
+
+    /// Requests in flight.
+    pub fn in_flight(&self, count: usize) {
+        self.sends_in_flight.set(count as i64);
+    }
+
+    /// Something is held.
+    pub fn held(&self, scope: &'static str) {
+        self.holds.get_or_create(&Scope { scope }).inc();
+    }
+
+    /// All figures in Prometheus' text format (OpenMetrics 1.0), with how much is where as of now.
+    pub fn render(&self, depth: Option<Depth>) -> String {
+        if let Some(depth) = depth {
+            let waiting = [
+                ("inbox", depth.inbox),
+                ("outbox", depth.outbox),
+                ("timers", depth.timers),
+                ("dead-letters", depth.dead_letters),
+                ("tickets-open", depth.tickets_open),
+                ("conversations", depth.conversations),
+            ];
+            for (kind, count) in waiting {
+                self.depth.get_or_create(&Kind { kind }).set(count as i64);
+            }
+        }
+        let mut rendered = String::new();
+        if let Err(problem) = text::encode(&mut rendered, &self.registry) {
+            let _ = write!(rendered, "# {problem}");
+        }
+        rendered
+    }
+}

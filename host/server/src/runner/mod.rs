@@ -1,0 +1,175 @@
+//! Runs steps: takes conversations that have something to do, one step at a time in each, thousands at once, and fair
+//! between games.
+
+mod fairness;
+mod step;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use questline_core::flow::FlowFailure;
+use questline_core::id::{ConversationId, GameId};
+use questline_core::port::{Clock, Conversations, Desk, Flows, Outbox, Ready, StoreError};
+use questline_core::send::Reaction;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::game::Games;
+use crate::metrics::{AGAIN, Metrics};
+use fairness::Turns;
+
+/// Events handled in one go of a conversation before others get their turn.
+const EVENTS_PER_TURN: usize = 16;
+/// Conversations taken from the store at once.
+const TAKE_MAX: usize = 256;
+/// Wait after the store failed.
+const STORE_WAIT: Duration = Duration::from_millis(500);
+
+/// All that steps need.
+pub struct Runner {
+    /// Sessions, inboxes, commits.
+    pub conversations: Arc<dyn Conversations>,
+    /// Receipts of our messages.
+    pub outbox: Arc<dyn Outbox>,
+    /// How much is waiting.
+    pub desk: Arc<dyn Desk>,
+    /// Loaded flows.
+    pub flows: Arc<dyn Flows>,
+    /// The rules.
+    pub games: Arc<Games>,
+    /// What to do about Meta's errors that come by webhook.
+    pub react: fn(u32) -> Reaction,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+    /// Conversations in hand at once.
+    pub steps_max: usize,
+    /// Of which of one game.
+    pub steps_per_game_max: usize,
+    /// Messages that may wait to be sent before no further step begins.
+    pub outbox_max: u64,
+}
+
+impl Runner {
+    /// Runs until `stop`; then takes nothing more, and returns when what is in hand is done.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut turns = Turns::new(self.steps_max, self.steps_per_game_max);
+        let (done, mut finished) = mpsc::unbounded_channel::<GameId>();
+        let tasks = TaskTracker::new();
+        loop {
+            while let Some(ready) = turns.next() {
+                let (runner, done) = (self.clone(), done.clone());
+                let span = tracing::debug_span!("turn", conversation = ready.conversation.0, game = ready.game.as_str());
+                let turn = async move {
+                    let game = ready.game.clone();
+                    // A panic in here must not leak the place: the guard gives it back.
+                    let _guard = Finish { game: Some(game), done };
+                    runner.turn(ready).await;
+                };
+                tasks.spawn(turn.instrument(span));
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(game) = finished.recv() => {
+                    turns.finished(&game);
+                    while let Ok(game) = finished.try_recv() {
+                        turns.finished(&game);
+                    }
+                }
+                taken = self.conversations.take(TAKE_MAX), if turns.wants_more() => match taken {
+                    Ok(ready) => ready.into_iter().for_each(|ready| turns.add(ready)),
+                    Err(problem) => {
+                        tracing::error!(%problem, "the runner cannot ask the store for work");
+                        tokio::time::sleep(STORE_WAIT).await;
+                    }
+                },
+            }
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// One go of a conversation.
+    async fn turn(&self, ready: Ready) {
+        self.wait_for_sender().await;
+        let not_before = match self.handle(ready.conversation).await {
+            Ok(not_before) => not_before,
+            Err(StoreError::Stale) => None,
+            Err(problem) => {
+                tracing::error!(%problem, "a step could not be written; it will be run again");
+                Some(self.clock.now().plus_ms(STORE_WAIT.as_millis() as u64))
+            }
+        };
+        while let Err(problem) = self.conversations.release(ready.conversation, not_before).await {
+            tracing::error!(%problem, "a conversation could not be given back");
+            tokio::time::sleep(STORE_WAIT).await;
+        }
+    }
+
+    /// Back-pressure: while too much waits to be sent, nothing more is produced.
+    async fn wait_for_sender(&self) {
+        while let Ok(depth) = self.desk.depth().await {
+            if depth.outbox < self.outbox_max {
+                return;
+            }
+            tokio::time::sleep(STORE_WAIT).await;
+        }
+    }
+
+    /// Handles the oldest events, each by its own commit. Says when to come again if one has to wait.
+    async fn handle(&self, id: ConversationId) -> Result<Option<questline_core::time::UnixMs>, StoreError> {
+        let work = self.conversations.load(id, EVENTS_PER_TURN).await?;
+        let Some(game) = self.games.get(&work.conversation.game) else {
+            tracing::error!(game = work.conversation.game.as_str(), "events wait for a game that is not loaded");
+            return Ok(Some(self.clock.now().plus_ms(60_000)));
+        };
+        let mut conversation = Some(work.conversation);
+        let count = work.events.len();
+        for (place, entry) in work.events.iter().enumerate() {
+            let Some(before) = conversation.take() else { break };
+            let started = std::time::Instant::now();
+            let (commit, measures, outcome) = match self.step(game, before, entry).await? {
+                step::Stepped::Commit { commit, measures, outcome } => (commit, measures, outcome),
+                step::Stepped::Later { failure, attempts, wait_ms } => {
+                    self.metrics.step(&game.rules.id, AGAIN, started.elapsed().as_secs_f64());
+                    log_failure(&failure, attempts, Some(wait_ms));
+                    self.conversations.count_attempt(id, entry.seq, attempts).await?;
+                    return Ok(Some(self.clock.now().plus_ms(wait_ms)));
+                }
+            };
+            if place + 1 < count {
+                conversation = Some(commit.conversation.clone());
+            }
+            self.conversations.commit(*commit).await?;
+            self.metrics.step(&game.rules.id, outcome, started.elapsed().as_secs_f64());
+            for measure in measures {
+                self.metrics.measure(&game.rules.id, &measure.name, measure.value);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Gives a turn's place back, however the turn ends.
+struct Finish {
+    game: Option<GameId>,
+    done: mpsc::UnboundedSender<GameId>,
+}
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        if let Some(game) = self.game.take() {
+            let _ = self.done.send(game);
+        }
+    }
+}
+
+fn log_failure(failure: &FlowFailure, attempts: u32, wait_ms: Option<u64>) {
+    match wait_ms {
+        Some(wait_ms) => tracing::warn!(failure = failure.kind(), attempts, wait_ms, detail = %failure, "a step failed and is tried again"),
+        None => tracing::error!(failure = failure.kind(), attempts, detail = %failure, "a step failed for good: its event is a dead letter"),
+    }
+}

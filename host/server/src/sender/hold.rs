@@ -1,0 +1,110 @@
+//! Holds: scopes that Meta does not want to hear from for a while.
+
+use std::collections::HashMap;
+
+use questline_core::outbox::{Content, OutboxMessage};
+use questline_core::send::{Hold, PauseScope};
+use questline_core::time::UnixMs;
+
+use super::Number;
+
+/// One thing that can be held.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct HoldKey {
+    scope: PauseScope,
+    name: String,
+}
+
+/// The scopes that a number stands in.
+#[derive(Debug, Clone)]
+pub(super) struct Scopes {
+    app: HoldKey,
+    account: HoldKey,
+    number: HoldKey,
+}
+
+impl Scopes {
+    pub(super) fn of(number: &Number) -> Self {
+        let key = |scope, name: &str| HoldKey { scope, name: name.to_owned() };
+        Self {
+            app: key(PauseScope::App, &number.app),
+            account: key(PauseScope::Account, &number.account),
+            number: key(PauseScope::Number, number.id.as_str()),
+        }
+    }
+
+    /// The key of a scope that a message stands in. Templates belong to the account.
+    pub(super) fn key(&self, scope: PauseScope, message: &OutboxMessage) -> HoldKey {
+        match (scope, &message.message.content) {
+            (PauseScope::App, _) => self.app.clone(),
+            (PauseScope::Account, _) => self.account.clone(),
+            (PauseScope::Template, Content::Template(template)) => self.template(&template.name),
+            (PauseScope::Number | PauseScope::Template, _) => self.number.clone(),
+        }
+    }
+
+    fn template(&self, name: &str) -> HoldKey {
+        HoldKey { scope: PauseScope::Template, name: format!("{}/{name}", self.account.name) }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    until: UnixMs,
+    strikes: u32,
+}
+
+/// What is held, and how often in a row it was.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    held: HashMap<HoldKey, Held>,
+}
+
+impl Holds {
+    /// Holds a scope; says until when. Refusals of what was in flight together count once.
+    pub(super) fn hold(&mut self, key: HoldKey, hold: Hold, now: UnixMs) -> UnixMs {
+        let held = self.held.entry(key).or_insert(Held { until: UnixMs(0), strikes: 0 });
+        if held.until > now {
+            return held.until;
+        }
+        let wait_ms = match hold {
+            Hold::Growing { base_ms, ceiling_ms } => base_ms.saturating_mul(1 << held.strikes.min(20)).min(ceiling_ms),
+            Hold::UntilMended { probe_ms } => probe_ms,
+        };
+        *held = Held { until: now.plus_ms(wait_ms), strikes: held.strikes + 1 };
+        held.until
+    }
+
+    /// A message of these scopes was accepted: they start afresh.
+    pub(super) fn accepted(&mut self, scopes: &Scopes, message: &OutboxMessage) {
+        if self.held.is_empty() {
+            return;
+        }
+        for key in [&scopes.app, &scopes.account, &scopes.number] {
+            self.held.remove(key);
+        }
+        if let Content::Template(template) = &message.message.content {
+            self.held.remove(&scopes.template(&template.name));
+        }
+    }
+
+    /// Until when nothing of this number is sent.
+    pub(super) fn number(&self, scopes: &Scopes, now: UnixMs) -> Option<UnixMs> {
+        if self.held.is_empty() {
+            return None;
+        }
+        [&scopes.app, &scopes.account, &scopes.number].into_iter().filter_map(|key| self.until(key, now)).max()
+    }
+
+    /// Until when this message's template is not sent.
+    pub(super) fn template(&self, scopes: &Scopes, message: &OutboxMessage, now: UnixMs) -> Option<UnixMs> {
+        match &message.message.content {
+            Content::Template(template) if !self.held.is_empty() => self.until(&scopes.template(&template.name), now),
+            _ => None,
+        }
+    }
+
+    fn until(&self, key: &HoldKey, now: UnixMs) -> Option<UnixMs> {
+        self.held.get(key).map(|held| held.until).filter(|until| *until > now)
+    }
+}

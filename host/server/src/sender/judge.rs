@@ -1,0 +1,71 @@
+//! What follows from Meta's answer to one send: pure.
+
+use questline_core::event::StatusError;
+use questline_core::outbox::OutboxMessage;
+use questline_core::retry::Backoff;
+use questline_core::send::{Hold, PauseScope, Reaction, SendOutcome, SendResult};
+use questline_core::time::UnixMs;
+
+/// A request that never left is tried until the message is too old: the fault is the network's, not the message's.
+const NOT_SENT: Backoff = Backoff { base_ms: 500, ceiling_ms: 30_000, attempts_max: u32::MAX };
+/// While nothing gets through, the number is held rather than every message of it tried.
+const NOT_SENT_HOLD: Hold = Hold::Growing { base_ms: 250, ceiling_ms: 15_000 };
+
+/// What follows.
+pub(super) struct Judged {
+    /// For metrics and logs.
+    pub(super) name: &'static str,
+    /// In words, without personal data.
+    pub(super) detail: String,
+    /// What becomes of the message.
+    pub(super) then: Then,
+    /// What is held.
+    pub(super) hold: Option<(PauseScope, Hold)>,
+    /// Operators should know.
+    pub(super) alert: bool,
+}
+
+/// What becomes of the message.
+#[derive(Debug, PartialEq)]
+pub(super) enum Then {
+    /// It leaves the outbox.
+    Done(SendResult),
+    /// It is tried again.
+    Again {
+        /// Not before.
+        due_at: UnixMs,
+        /// Tries so far.
+        attempts: u32,
+    },
+    /// A status has to tell.
+    Unknown,
+}
+
+pub(super) fn judge(message: &OutboxMessage, outcome: SendOutcome, now: UnixMs, random: u64) -> Judged {
+    let attempts = message.attempts.saturating_add(1);
+    let judged = |name, detail, then| Judged { name, detail, then, hold: None, alert: false };
+    match outcome {
+        SendOutcome::Accepted { wamid } => judged("accepted", String::new(), Then::Done(SendResult::Accepted { wamid, at: now })),
+        SendOutcome::Unknown { reason } => judged("unknown", reason, Then::Unknown),
+        SendOutcome::NotSent { reason } => {
+            let wait_ms = NOT_SENT.wait_ms(attempts, random).unwrap_or(NOT_SENT.ceiling_ms);
+            let then = Then::Again { due_at: now.plus_ms(wait_ms), attempts };
+            Judged { hold: Some((PauseScope::Number, NOT_SENT_HOLD)), ..judged("not-sent", reason, then) }
+        }
+        SendOutcome::Refused(error) => {
+            let detail = error.to_string();
+            let status = StatusError { code: error.code, detail: error.detail };
+            let failed = Then::Done(SendResult::Failed { error: status, attempts, at: now });
+            let (name, then, hold) = match error.reaction {
+                Reaction::Retry(backoff) => match backoff.wait_ms(attempts, random) {
+                    Some(wait_ms) => ("refused-retry", Then::Again { due_at: now.plus_ms(wait_ms), attempts }, None),
+                    None => ("refused", failed, None),
+                },
+                // The scope's hold decides when; the try does not count against the message.
+                Reaction::Pause { scope, hold } => ("refused-hold", Then::Again { due_at: now, attempts: message.attempts }, Some((scope, hold))),
+                Reaction::DeadLetter | Reaction::UseTemplate | Reaction::SuppressMarketing { .. } | Reaction::RevokeTrust => ("refused", failed, None),
+            };
+            Judged { name, detail, then, hold, alert: error.alert }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Sends what steps committed: in order within a conversation, at the pace of each number, with what Meta refuses held,
+//! tried again or reported. Every send is noted before it begins, so that after a crash it is known which messages may
+//! have left.
+
+mod hold;
+mod judge;
+mod lane;
+mod record;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use questline_core::id::NumberId;
+use questline_core::outbox::{OutboxMessage, SendState};
+use questline_core::port::{Clock, Graph, Outbox};
+use questline_core::send::{SendOutcome, SendRecord, SendResult};
+use questline_core::time::UnixMs;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+use crate::traffic::Traffic;
+use hold::Scopes;
+use judge::{Then, judge};
+use lane::{Lanes, Next};
+
+/// Messages taken from the store at once, and begun in one write.
+const TAKE_MAX: usize = 256;
+const BEGIN_MAX: usize = 64;
+/// Wait after the store failed.
+const STORE_WAIT: Duration = Duration::from_millis(500);
+/// Longest sleep of the loop: what others did to the pace meanwhile is seen then.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A number as the sender knows it.
+#[derive(Debug, Clone)]
+pub struct Number {
+    /// Meta's `phone_number_id`.
+    pub id: NumberId,
+    /// The app whose access token it uses.
+    pub app: String,
+    /// The business account it belongs to.
+    pub account: String,
+    /// Messages a second, inbound and outbound together.
+    pub per_second: u32,
+}
+
+/// All that sending needs.
+pub struct Sender {
+    /// Committed messages.
+    pub outbox: Arc<dyn Outbox>,
+    /// Meta.
+    pub graph: Arc<dyn Graph>,
+    /// Numbers to send from.
+    pub numbers: Vec<Number>,
+    /// What came in: it counts against the same throughput.
+    pub traffic: Arc<Traffic>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+    /// Sends in flight.
+    pub in_flight_max: usize,
+    /// How long a status is waited for before an unknown send is repeated.
+    pub settle_ms: u64,
+}
+
+/// What a send came to.
+struct Sent {
+    message: OutboxMessage,
+    outcome: SendOutcome,
+    took: Duration,
+}
+
+/// What comes back to the loop.
+enum Back {
+    Sent(Box<Sent>),
+    /// A repetition was noted: the message may go its way again.
+    Noted(Box<OutboxMessage>),
+    /// Nobody knows whether Meta has it, and time is up: `settled` tells whether a status came.
+    Checked {
+        message: Box<OutboxMessage>,
+        settled: bool,
+    },
+    /// The store could not note the begin of these.
+    NotBegun(Vec<OutboxMessage>),
+}
+
+impl Sender {
+    /// Runs until `stop`; then begins nothing more, and returns when what is in flight has its answer noted.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let scopes: HashMap<NumberId, Scopes> = self.numbers.iter().map(|number| (number.id.clone(), Scopes::of(number))).collect();
+        let mut lanes = Lanes::new(&self.numbers, self.settle_ms);
+        let (back, mut backs) = mpsc::unbounded_channel();
+        let (recorder, recording) = record::start(self.outbox.clone(), back.clone());
+        let mut in_flight = 0usize;
+        loop {
+            if stop.is_cancelled() && in_flight == 0 {
+                break;
+            }
+            let now = self.clock.now();
+            let mut due_at = None;
+            if !stop.is_cancelled() {
+                for (number, count) in self.traffic.drain() {
+                    lanes.charge(&number, count, now);
+                }
+                due_at = self.dispatch(&mut lanes, &mut in_flight, &back, &recorder, now);
+            }
+            self.metrics.in_flight(in_flight);
+            let sleep = due_at.map_or(TICK, |due_at: UnixMs| Duration::from_millis(due_at.since_ms(now)).clamp(Duration::from_millis(1), TICK));
+            tokio::select! {
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                Some(event) = backs.recv() => {
+                    self.take_back(event, &mut lanes, &scopes, &mut in_flight, &recorder);
+                    while let Ok(event) = backs.try_recv() {
+                        self.take_back(event, &mut lanes, &scopes, &mut in_flight, &recorder);
+                    }
+                }
+                taken = self.outbox.take_messages(TAKE_MAX), if !stop.is_cancelled() => match taken {
+                    Ok(messages) => messages.into_iter().for_each(|message| lanes.add(message)),
+                    Err(problem) => {
+                        tracing::error!(%problem, "the sender cannot ask the store for messages");
+                        tokio::time::sleep(STORE_WAIT).await;
+                    }
+                },
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+        drop((recorder, back));
+        recording.await;
+    }
+
+    /// Begins all that may begin now; says when more may.
+    fn dispatch(
+        self: &Arc<Self>,
+        lanes: &mut Lanes,
+        in_flight: &mut usize,
+        back: &mpsc::UnboundedSender<Back>,
+        recorder: &mpsc::UnboundedSender<record::Entry>,
+        now: UnixMs,
+    ) -> Option<UnixMs> {
+        let mut batch = Vec::new();
+        let due_at = loop {
+            if *in_flight >= self.in_flight_max {
+                break None;
+            }
+            match lanes.next(now) {
+                Next::Send(message) => {
+                    *in_flight += 1;
+                    batch.push(message);
+                    if batch.len() == BEGIN_MAX {
+                        self.begin(std::mem::take(&mut batch), back.clone());
+                    }
+                }
+                Next::Check(message) => {
+                    *in_flight += 1;
+                    self.check(message, back.clone());
+                }
+                Next::Expired(message) => {
+                    tracing::info!(message = %message.id, "a message was not sent: it is too late for it");
+                    let result = SendResult::Dead { reason: "expired".to_owned(), detail: "not sent before its time was over".to_owned(), at: now };
+                    let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
+                }
+                Next::Wait(due_at) => break due_at,
+            }
+        };
+        if !batch.is_empty() {
+            self.begin(batch, back.clone());
+        }
+        due_at
+    }
+
+    /// Notes that these sends begin, then sends them side by side.
+    fn begin(self: &Arc<Self>, messages: Vec<OutboxMessage>, back: mpsc::UnboundedSender<Back>) {
+        let sender = self.clone();
+        tokio::spawn(async move {
+            let ids = messages.iter().map(|message| message.id).collect();
+            if let Err(problem) = sender.outbox.begin(ids, sender.clock.now()).await {
+                tracing::error!(%problem, "sends could not be noted and are not begun");
+                tokio::time::sleep(STORE_WAIT).await;
+                let _ = back.send(Back::NotBegun(messages));
+                return;
+            }
+            for message in messages {
+                let (sender, back) = (sender.clone(), back.clone());
+                tokio::spawn(async move {
+                    let started = Instant::now();
+                    let outcome = sender.graph.send(&message).await;
+                    let _ = back.send(Back::Sent(Box::new(Sent { message, outcome, took: started.elapsed() })));
+                });
+            }
+        });
+    }
+
+    /// Asks whether a status has told meanwhile that Meta has the message.
+    fn check(self: &Arc<Self>, message: OutboxMessage, back: mpsc::UnboundedSender<Back>) {
+        let sender = self.clone();
+        tokio::spawn(async move {
+            let settled = loop {
+                match sender.outbox.settled(vec![message.id]).await {
+                    Ok(settled) => break !settled.is_empty(),
+                    Err(problem) => {
+                        tracing::error!(%problem, "the store cannot tell what became of a send");
+                        tokio::time::sleep(STORE_WAIT).await;
+                    }
+                }
+            };
+            let _ = back.send(Back::Checked { message: Box::new(message), settled });
+        });
+    }
+
+    fn take_back(
+        &self,
+        event: Back,
+        lanes: &mut Lanes,
+        scopes: &HashMap<NumberId, Scopes>,
+        in_flight: &mut usize,
+        recorder: &mpsc::UnboundedSender<record::Entry>,
+    ) {
+        match event {
+            Back::Sent(sent) => {
+                *in_flight -= 1;
+                self.sent(*sent, lanes, scopes, recorder);
+            }
+            Back::Noted(message) => lanes.back(*message),
+            Back::Checked { message, settled } => {
+                *in_flight -= 1;
+                if settled {
+                    self.metrics.send("settled-by-status", 0.0);
+                    lanes.finished(&message);
+                } else {
+                    tracing::warn!(message = %message.id, "a send of unknown outcome is repeated: no status came for it");
+                    self.metrics.send("repeated-unknown", 0.0);
+                    let now = self.clock.now();
+                    lanes.back(OutboxMessage { state: SendState::Queued, attempts: message.attempts + 1, due_at: now, ..*message });
+                }
+            }
+            Back::NotBegun(messages) => {
+                *in_flight -= messages.len();
+                messages.into_iter().for_each(|message| lanes.back(message));
+            }
+        }
+    }
+
+    fn sent(&self, sent: Sent, lanes: &mut Lanes, scopes: &HashMap<NumberId, Scopes>, recorder: &mpsc::UnboundedSender<record::Entry>) {
+        let Sent { message, outcome, took } = sent;
+        let now = self.clock.now();
+        let judged = judge(&message, outcome, now, crate::clock::random());
+        self.metrics.send(judged.name, took.as_secs_f64());
+        if judged.name == "accepted" {
+            self.metrics.reply(now.since_ms(message.message.committed_at) as f64 / 1e3);
+        } else {
+            tracing::warn!(message = %message.id, outcome = judged.name, detail = judged.detail, attempts = message.attempts + 1, "Meta did not take a message");
+        }
+        if judged.alert {
+            tracing::error!(alert = true, outcome = judged.name, detail = judged.detail, "sending needs the operator");
+        }
+        if let Some(scopes) = scopes.get(&message.message.number) {
+            match judged.hold {
+                Some((scope, hold)) => {
+                    let until = lanes.hold(scopes.key(scope, &message), hold, now);
+                    self.metrics.held(scope.as_str());
+                    tracing::warn!(scope = scope.as_str(), until_ms = until.0, "sending is held");
+                }
+                None if judged.name == "accepted" => lanes.accepted(scopes, &message),
+                None => {}
+            }
+        }
+        match judged.then {
+            Then::Done(result) => {
+                lanes.finished(&message);
+                let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
+            }
+            Then::Again { due_at, attempts } => {
+                let again = OutboxMessage { due_at, attempts, state: SendState::Queued, ..message };
+                let _ = recorder.send(record::Entry::again(again));
+            }
+            Then::Unknown => lanes.back(OutboxMessage { state: SendState::InFlight { since: now }, ..message }),
+        }
+    }
+}

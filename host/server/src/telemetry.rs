@@ -1,0 +1,26 @@
+//! Log lines: for people or for machines. What may stand in them is written in docs/LOGGING.md.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// The filter is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("log.level {level:?} is not right: {problem}")]
+pub struct TelemetryError {
+    level: String,
+    problem: String,
+}
+
+/// Begins to write lines to standard error. Once for a process.
+pub fn start(config: &LogConfig) -> Result<(), TelemetryError> {
+    let wrong = |problem: String| TelemetryError { level: config.level.clone(), problem };
+    let filter = EnvFilter::try_new(&config.level).map_err(|problem| wrong(problem.to_string()))?;
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.format {
+        LogFormat::Text => lines.with_target(true).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).try_init(),
+    }
+    .map_err(|problem| wrong(problem.to_string()))
+}
