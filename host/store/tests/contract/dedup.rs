@@ -1,0 +1,133 @@
+//! What Meta sends again has no effect.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use questline_core::port::{Appended, Incoming};
+use questline_core::time::{DAY_MS, SECOND_MS};
+
+use crate::support::*;
+
+pub async fn a_repetition_has_no_effect<E: Engine>() {
+    let world = World::<E>::new().await;
+    assert_eq!(world.append([keyed(&player(1), 1)]).await, Appended { events: 1, ..Appended::default() });
+    assert_eq!(world.append([keyed(&player(1), 1)]).await, Appended { duplicates: 1, ..Appended::default() });
+    let work = world.take().await;
+    assert_eq!(bodies(&work), ["1"]);
+    world.commit(done(&work)).await;
+    world.release(&work).await;
+    // Also when it was done long ago.
+    world.pass_days(7);
+    assert_eq!(
+        world.append([keyed(&player(1), 1), keyed(&player(1), 2)]).await,
+        Appended { events: 1, duplicates: 1, ..Appended::default() }
+    );
+    assert_eq!(bodies(&world.take().await), ["2"]);
+}
+
+pub async fn a_repetition_within_a_post_has_no_effect<E: Engine>() {
+    let world = World::<E>::new().await;
+    let ids = [1, 2, 1, 3, 2, 1];
+    let appended = world.append(ids.map(|id| keyed(&player(1), id))).await;
+    assert_eq!(appended, Appended { events: 3, duplicates: 3, ..Appended::default() });
+    assert_eq!(bodies(&world.take().await), ["1", "2", "3"]);
+}
+
+pub async fn a_repetition_after_a_restart_has_no_effect<E: Engine>() {
+    let mut world = World::<E>::new().await;
+    world.append([keyed(&player(1), 1)]).await;
+    world.restart().await;
+    assert_eq!(world.append([keyed(&player(1), 1)]).await.duplicates, 1);
+    assert_eq!(bodies(&world.take().await), ["1"]);
+}
+
+pub async fn keys_differ_by_second_and_digest<E: Engine>() {
+    let world = World::<E>::new().await;
+    let keys = [key(7, 1), key(8, 1), key(7, 2), key(0, u64::MAX), key(u64::from(u32::MAX), 0)];
+    let events = || keys.map(|dedup| Incoming { dedup: Some(dedup), ..incoming(&player(1), "x") });
+    assert_eq!(world.append(events()).await.events, 5);
+    assert_eq!(world.append(events()).await.duplicates, 5);
+}
+
+pub async fn without_a_key_nothing_is_a_repetition<E: Engine>() {
+    let world = World::<E>::new().await;
+    assert_eq!(world.append((0..3).map(|_| incoming(&player(1), "x"))).await.events, 3);
+}
+
+pub async fn many_tasks_with_the_same_ids_add_each_once<E: Engine>() {
+    const IDS: u64 = 100;
+    let world = Arc::new(World::<E>::new().await);
+    let tasks = (0..16u64).map(|task| {
+        let world = world.clone();
+        tokio::spawn(async move {
+            let mut new = 0;
+            // Each begins elsewhere, in posts of three.
+            for n in 0..IDS {
+                let ids = (0..3).map(|more| (task * 7 + n + more) % IDS);
+                new += world.append(ids.map(|id| keyed(&player(id % 10), id))).await.events;
+            }
+            new
+        })
+    });
+    let mut new = 0;
+    for task in tasks.collect::<Vec<_>>() {
+        new += task.await.unwrap();
+    }
+    assert_eq!(u64::from(new), IDS);
+    let mut found = Vec::new();
+    for _ in 0..10 {
+        found.extend(bodies(&world.take().await).into_iter().map(|body| body.parse::<u64>().unwrap()));
+    }
+    found.sort_unstable();
+    assert_eq!(found, (0..IDS).collect::<Vec<_>>());
+}
+
+/// The sender's clock may be wrong in either direction: a key goes only when it is old by it and by ours.
+pub async fn keys_are_known_for_fifteen_days_by_both_clocks<E: Engine>() {
+    let world = World::<E>::new().await;
+    let day_s = DAY_MS / SECOND_MS;
+    let sent_s = [START.as_s(), START.as_s() - 400 * day_s, 0, START.as_s() + 20 * day_s];
+    let events = || (0..).zip(sent_s).map(|(id, sent_s)| Incoming { dedup: Some(key(sent_s, id)), ..incoming(&player(1), "x") });
+    assert_eq!(world.append(events()).await.events, 4);
+    world.pass_days(14);
+    assert_eq!(world.prune_all().await, 0);
+    assert_eq!(world.append(events()).await.duplicates, 4);
+    world.pass_days(2);
+    assert_eq!(world.prune_all().await, 3);
+    assert_eq!(world.append(events()).await, Appended { events: 3, duplicates: 1, ..Appended::default() });
+    world.pass_days(20);
+    assert_eq!(world.prune_all().await, 4);
+}
+
+pub async fn any_batches_leave_each_id_once<E: Engine>() {
+    let batches = prop::collection::vec(prop::collection::vec(0u64..12, 0..8), 0..12);
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
+    let handle = tokio::runtime::Handle::current();
+    let run = move || {
+        runner.run(&(batches, any::<bool>()), |(batches, restart)| {
+            handle.block_on(async {
+                let mut world = World::<E>::new().await;
+                let mut seen = HashSet::new();
+                for batch in &batches {
+                    let new = batch.iter().filter(|id| seen.insert(**id)).count();
+                    let appended = world.append(batch.iter().map(|id| keyed(&player(1), *id))).await;
+                    prop_assert_eq!((appended.events as usize, appended.duplicates as usize), (new, batch.len() - new));
+                    if restart {
+                        world.restart().await;
+                    }
+                }
+                if seen.is_empty() {
+                    return Ok(());
+                }
+                let mut first = HashSet::new();
+                let order = batches.iter().flatten().filter(|id| first.insert(**id)).map(u64::to_string).collect::<Vec<_>>();
+                let work = world.take().await;
+                prop_assert_eq!(bodies(&work), order);
+                Ok(())
+            })
+        })
+    };
+    tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+}
