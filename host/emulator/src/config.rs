@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use crate::template::Template;
 
 /// Everything that an emulator is started with.
 ///
@@ -146,133 +146,6 @@ impl Number {
     }
 }
 
-/// What a template is for. Meta prices and limits by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Category {
-    /// One-time codes.
-    Authentication,
-    /// What the player asked for or must know.
-    Utility,
-    /// All else.
-    Marketing,
-}
-
-impl Category {
-    /// As Meta writes it in template objects.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Authentication => "AUTHENTICATION",
-            Self::Utility => "UTILITY",
-            Self::Marketing => "MARKETING",
-        }
-    }
-
-    /// As Meta writes it in `pricing.category`.
-    pub(crate) fn in_pricing(self) -> &'static str {
-        match self {
-            Self::Authentication => "authentication",
-            Self::Utility => "utility",
-            Self::Marketing => "marketing",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Authentication, Self::Utility, Self::Marketing].into_iter().find(|category| category.as_str().eq_ignore_ascii_case(text))
-    }
-}
-
-/// Where a template stands with Meta's review and quality.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TemplateStatus {
-    /// May be sent.
-    Approved,
-    /// Under review: a send answers 132001.
-    Pending,
-    /// Review said no: a send answers 132001.
-    Rejected,
-    /// Paused for quality: a send answers 132015.
-    Paused,
-    /// Disabled for good: a send answers 132016.
-    Disabled,
-}
-
-impl TemplateStatus {
-    /// As Meta writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Approved => "APPROVED",
-            Self::Pending => "PENDING",
-            Self::Rejected => "REJECTED",
-            Self::Paused => "PAUSED",
-            Self::Disabled => "DISABLED",
-        }
-    }
-}
-
-/// One template in one language.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Template {
-    /// The account that owns it; `None` gives it to every account of this emulator.
-    pub waba_id: Option<String>,
-    /// Lowercase letters, digits and underscores.
-    pub name: String,
-    /// For example `en_US`. Sends must name exactly this.
-    pub language: String,
-    /// What it is for.
-    pub category: Category,
-    /// Meta's component list, as in the creation request.
-    pub components: Value,
-    /// Where it stands.
-    pub status: TemplateStatus,
-}
-
-impl Template {
-    /// An approved template with the components given as Meta's JSON.
-    pub fn new(name: impl Into<String>, language: impl Into<String>, category: Category, components: Value) -> Self {
-        Self { waba_id: None, name: name.into(), language: language.into(), category, components, status: TemplateStatus::Approved }
-    }
-
-    /// An approved template that is a body alone; `{{1}}` or `{{name}}` are its variables.
-    pub fn body(name: impl Into<String>, language: impl Into<String>, category: Category, body: &str) -> Self {
-        let mut component = json!({"type": "BODY", "text": body});
-        if let Some(example) = example(body) {
-            component["example"] = example;
-        }
-        Self::new(name, language, category, json!([component]))
-    }
-
-    /// An approved authentication template with a copy-code button, as Meta defines it.
-    pub fn one_time_code(name: impl Into<String>, language: impl Into<String>) -> Self {
-        let components = json!([
-            {"type": "BODY", "add_security_recommendation": true},
-            {"type": "FOOTER", "code_expiration_minutes": 10},
-            {"type": "BUTTONS", "buttons": [{"type": "OTP", "otp_type": "COPY_CODE", "text": "Copy code"}]},
-        ]);
-        Self::new(name, language, Category::Authentication, components)
-    }
-
-    /// Changes where the template stands.
-    pub fn status(mut self, status: TemplateStatus) -> Self {
-        self.status = status;
-        self
-    }
-}
-
-/// Meta's templates carry an example of every variable in their body.
-fn example(body: &str) -> Option<Value> {
-    let names: Vec<&str> = body.split("{{").skip(1).filter_map(|piece| Some(piece.split_once("}}")?.0.trim())).collect();
-    if names.is_empty() {
-        return None;
-    }
-    if names.iter().all(|name| name.parse::<usize>().is_ok()) {
-        let values: Vec<_> = names.iter().map(|name| format!("example {name}")).collect();
-        return Some(json!({ "body_text": [values] }));
-    }
-    let values: Value = names.iter().map(|name| json!({"param_name": name, "example": format!("example {name}")})).collect();
-    Some(json!({ "body_text_named_params": values }))
-}
-
 /// Which statuses follow an accepted message: the delay since acceptance in the emulator's time, or `None` for never.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusPlan {
@@ -350,7 +223,8 @@ pub struct Delivery {
     pub timeout: Duration,
     /// What happens after anything but a 200.
     pub retry: Retry,
-    /// Updates not yet delivered beyond which players' sends wait. Statuses never wait.
+    /// Updates not yet delivered beyond which players' sends wait. Statuses never wait; beyond four times this bound
+    /// they are dropped and counted ([`crate::Counters::updates_dropped`]).
     pub pending_updates_max: usize,
 }
 

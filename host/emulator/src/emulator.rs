@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::{Config, LedgerMode, StatusPlan, Template, TemplateStatus};
+use crate::config::{Config, LedgerMode, StatusPlan};
 use crate::fault::{Fault, FaultBoard, GraphFaults, WebhookFaults};
 use crate::graph::media::MediaStore;
 use crate::graph::templates::TemplateBook;
@@ -28,6 +28,7 @@ use crate::rules::recipient;
 use crate::rules::template::Spec;
 use crate::state::{NumberState, State};
 use crate::sync::{lock, write};
+use crate::template::{Template, TemplateStatus};
 use crate::webhook::deliver::{DeliveryRecord, Poster};
 use crate::webhook::{Change, Status, Webhooks, fields};
 

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -16,7 +17,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -62,12 +64,13 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn json(status: u16, value: &Value) -> Self {
-        Self::raw_json(status, Bytes::from(value.to_string()))
-    }
-
-    pub(crate) fn raw_json(status: u16, body: Bytes) -> Self {
-        Self { status, content_type: HeaderValue::from_static("application/json; charset=UTF-8"), body }
+    pub(crate) fn json(status: u16, value: &impl Serialize) -> Self {
+        Self {
+            status,
+            content_type: HeaderValue::from_static("application/json; charset=UTF-8"),
+            // All that is answered here can be JSON.
+            body: Bytes::from(serde_json::to_vec(value).unwrap_or_default()),
+        }
     }
 
     pub(crate) fn success() -> Self {
@@ -110,7 +113,7 @@ pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, tasks: TaskT
         };
         let Ok((stream, _)) = accepted else {
             // Out of file descriptors: let others close some.
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
         let state = Arc::clone(&state);

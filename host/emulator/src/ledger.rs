@@ -109,7 +109,7 @@ pub struct Counters {
     pub webhook_acks: u64,
     /// Updates (messages, statuses, ...) delivered.
     pub updates_delivered: u64,
-    /// Updates given up after the last attempt.
+    /// Updates given up after the last attempt, or dropped because too many were waiting.
     pub updates_dropped: u64,
 }
 

@@ -37,9 +37,10 @@ mod rules;
 mod schedule;
 mod state;
 mod sync;
+mod template;
 pub mod webhook;
 
-pub use config::{Category, Config, Delivery, LedgerMode, Number, PairRate, Report, Retry, Rules, StatusPlan, Template, TemplateStatus};
+pub use config::{Config, Delivery, LedgerMode, Number, PairRate, Report, Retry, Rules, StatusPlan};
 pub use emulator::{Emulator, EmulatorError};
 pub use fault::{Fault, GraphFaults, WebhookFaults};
 pub use graph::error::MetaError;
@@ -48,4 +49,5 @@ pub use player::chat::{PlayerError, PlayerHandle};
 pub use player::content::{Card, Context, Inbound, MediaFile, OrderItem, Referral};
 pub use player::inbox::{Choice, ChoiceKind, Received};
 pub use player::{PhoneShape, Player, UserId};
+pub use template::{Category, Template, TemplateStatus};
 pub use webhook::deliver::{DeliveryOutcome, DeliveryRecord};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use crate::fault::FaultBoard;
 use crate::graph::media::MediaStore;
 use crate::graph::templates::TemplateBook;
 use crate::ids::Ids;
-use crate::ledger::{Ledger, Tally};
+use crate::ledger::{Ledger, Tally, add};
 use crate::player::Directory;
 use crate::rules::rate::NumberRate;
 use crate::rules::recipient;
@@ -81,14 +82,23 @@ impl NumberState {
 impl State {
     /// Posts an update to the host, as late as the faults want.
     pub(crate) fn tell(&self, update: Update) {
-        if let Some(faults) = self.faults.webhook() {
-            let wait = faults.delay + faults.delay_jitter.mul_f64(self.faults.roll());
-            if !wait.is_zero() {
-                let due_ms = self.clock.now_ms() + millis(wait);
-                return self.webhooks.post_at(due_ms, update);
-            }
+        self.tell_after(Duration::ZERO, update);
+    }
+
+    /// Posts an update to the host after `delay`, and as much later as the faults want.
+    pub(crate) fn tell_after(&self, mut delay: Duration, update: Update) {
+        if self.webhooks.is_overfull() {
+            add(&self.tally.updates_dropped, 1);
+            return;
         }
-        self.webhooks.post(update);
+        if let Some(faults) = self.faults.webhook() {
+            delay += faults.delay + faults.delay_jitter.mul_f64(self.faults.roll());
+        }
+        if delay.is_zero() {
+            self.webhooks.post(update);
+        } else {
+            self.webhooks.post_at(self.clock.now_ms() + millis(delay), update);
+        }
     }
 
     /// Posts an update of an account's own, such as a template's.

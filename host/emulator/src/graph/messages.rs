@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::Call;
 use super::error::{MetaError, make};
 use crate::clock::{UnixMs, millis};
-use crate::config::{Category, Report};
+use crate::config::Report;
 use crate::http::Reply;
 use crate::ids::{Direction, wamid_party};
 use crate::ledger::{Accepted, Recipient, add};
@@ -20,6 +21,7 @@ use crate::rules::template::Spec;
 use crate::rules::{check, content, window};
 use crate::state::{NumberState, State};
 use crate::sync::read;
+use crate::template::Category;
 use crate::webhook::{Change, Pricing, Sender, Status, StatusKind, Update};
 
 /// Answers a call whose faults have been dealt with; `doom` makes an accepted message fail.
@@ -216,7 +218,8 @@ impl Send<'_> {
             id: id.to_owned(),
             phone_number_id: Arc::clone(&self.number.id),
             recipient: reached.recipient.clone(),
-            body: body.clone(),
+            // A copy: the original is a slice of the connection's whole buffer.
+            body: Bytes::copy_from_slice(body),
             biz_opaque_callback_data: self.mark(),
             at_ms: self.now_ms,
             instant: Instant::now(),
@@ -295,28 +298,45 @@ impl Send<'_> {
 
     fn tell(&self, reached: &Reached, status: &Status, delay: Duration) {
         let update = status_update(self.number, reached.recipient.as_str(), status);
-        if delay.is_zero() {
-            self.state.tell(update);
-        } else {
-            self.state.webhooks.post_at(self.now_ms + millis(delay), update);
-        }
+        self.state.tell_after(delay, update);
     }
 
     fn answer(&self, address: Address<'_>, reached: &Reached, id: &str, is_template: bool) -> Reply {
-        let contact = match (address, &reached.recipient) {
-            (Address::UserId(input), Recipient::UserId(id)) => {
-                json!({"input": input, "user_id": id})
-            }
-            (Address::Phone(input) | Address::UserId(input), recipient) => {
-                json!({"input": input, "wa_id": recipient.as_str()})
-            }
+        let (input, wa_id, user_id) = match (address, &reached.recipient) {
+            (Address::UserId(input), Recipient::UserId(id)) => (input, None, Some(id.as_str())),
+            (Address::Phone(input) | Address::UserId(input), recipient) => (input, Some(recipient.as_str()), None),
         };
-        let mut message = json!({ "id": id });
-        if is_template {
-            message["message_status"] = "accepted".into();
-        }
-        Reply::json(200, &json!({"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]}))
+        let answer = SendAnswer {
+            messaging_product: "whatsapp",
+            contacts: [AnswerContact { input, wa_id, user_id }],
+            messages: [AnswerMessage { id, message_status: is_template.then_some("accepted") }],
+        };
+        Reply::json(200, &answer)
     }
+}
+
+/// The answer to an accepted send.
+#[derive(Serialize)]
+struct SendAnswer<'a> {
+    messaging_product: &'static str,
+    contacts: [AnswerContact<'a>; 1],
+    messages: [AnswerMessage<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct AnswerContact<'a> {
+    input: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wa_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct AnswerMessage<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_status: Option<&'static str>,
 }
 
 /// The recipient as `contacts[]` of a status shows them.

@@ -21,7 +21,7 @@ pub(crate) async fn handle(call: &Call<'_>, number: &Arc<NumberState>, edge: &st
     match (call.request.method(), edge) {
         (&Method::GET, "") => Ok(Reply::json(200, &with_fields(info(number), call.request.query("fields").as_deref()))),
         (&Method::POST, "media") => media::upload(call).await,
-        (&Method::GET, "settings") => Ok(Reply::json(200, &lock(&number.settings))),
+        (&Method::GET, "settings") => Ok(Reply::json(200, &*lock(&number.settings))),
         (&Method::POST, "settings") => settings(call, number),
         (&Method::POST, "register") => register(call),
         (&Method::POST, "" | "deregister" | "whatsapp_business_profile") => Ok(Reply::success()),

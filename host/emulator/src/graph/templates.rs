@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::Call;
 use super::error::{MetaError, make};
 use super::number;
-use crate::config::{Category, Template, TemplateStatus};
 use crate::http::Reply;
 use crate::player::inbox::{array, string};
 use crate::rules::check;
 use crate::rules::template::{self, Spec};
 use crate::sync::{read, write};
+use crate::template::{Category, Template, TemplateStatus};
 
 const NAME_CHARS_MAX: usize = 512;
 const HEADER_CHARS_MAX: usize = 60;

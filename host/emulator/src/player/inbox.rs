@@ -29,8 +29,8 @@ pub struct Received {
     text: String,
 }
 
-/// Something in a message that can be tapped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Something in a message that can be tapped. `Debug` leaves the id out: it may be a code.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Choice {
     /// What it is.
     pub kind: ChoiceKind,
@@ -107,6 +107,12 @@ impl fmt::Debug for Received {
             .field("phone_number_id", &self.phone_number_id)
             .field("choices", &self.choices.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({:?})", self.kind, self.title)
     }
 }
 

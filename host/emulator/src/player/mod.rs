@@ -3,6 +3,7 @@
 pub(crate) mod chat;
 pub(crate) mod content;
 pub(crate) mod inbox;
+mod wire;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;

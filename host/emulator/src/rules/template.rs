@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::check;
 use super::content::{Late, media_object};
-use crate::config::{Category, Template, TemplateStatus};
 use crate::graph::error::{MetaError, make};
 use crate::graph::media::MediaStore;
 use crate::player::inbox::{Choice, ChoiceKind, array, string};
+use crate::template::{Category, Template, TemplateStatus};
 
 const BODY_CHARS_MAX: usize = 1024;
 const CODE_CHARS_MAX: usize = 15;

@@ -1,6 +1,7 @@
 //! Puts updates into the envelope that Meta posts.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -21,8 +22,8 @@ pub struct Metadata<'a> {
     pub phone_number_id: &'a str,
 }
 
-/// One element of `changes[]`: a field's name and its value, already in Meta's JSON.
-#[derive(Clone, Debug)]
+/// One element of `changes[]`: a field's name and its value, already in Meta's JSON. `Debug` shows the field alone.
+#[derive(Clone)]
 pub struct Change {
     pub(super) field: Cow<'static, str>,
     pub(super) value_json: Vec<u8>,
@@ -90,6 +91,18 @@ impl Change {
     }
 }
 
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Change({})", self.field)
+    }
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signed({} bytes)", self.body.len())
+    }
+}
+
 /// The value of field `messages`.
 #[derive(Serialize)]
 struct MessagesValue<'a> {
@@ -113,7 +126,7 @@ pub struct Webhook {
 }
 
 /// A body and the value of its signature header.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Signed {
     /// The raw bytes to post.
     pub body: Bytes,

@@ -14,6 +14,9 @@ use crate::clock::UnixMs;
 use crate::config::Delivery;
 use crate::schedule::Schedule;
 
+/// Statuses may go beyond the bound of players' messages by this factor.
+const OVERFULL: usize = 4;
+
 /// One message, status or other update that the host is to be told.
 pub(crate) struct Update {
     pub(crate) waba_id: Arc<str>,
@@ -93,6 +96,11 @@ impl Webhooks {
         let lane = &self.lanes[(update.order_key % self.lanes.len() as u64) as usize];
         // A closed lane means that the emulator is shutting down.
         let _ = lane.send(update);
+    }
+
+    /// Whether even statuses find no room: the host sends, but takes no webhooks.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.pending() >= self.pending_max.saturating_mul(OVERFULL)
     }
 
     /// Waits while too much is under way.

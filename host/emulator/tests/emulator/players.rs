@@ -87,7 +87,7 @@ async fn every_kind_of_message_has_metas_shape() {
     for (inbound, expected) in cases {
         assert_eq!(round_trip(inbound, Context::default()).await, expected);
     }
-    let unsupported = round_trip(Inbound::Unsupported { kind: "poll".into() }, Context::default()).await;
+    let unsupported = round_trip(Inbound::Unsupported { kind: "poll".into(), code: 131_051 }, Context::default()).await;
     assert_eq!(unsupported["errors"][0]["code"], 131_051);
     assert_eq!(unsupported["unsupported"], json!({"type": "poll"}));
     let voice = round_trip(Inbound::Audio { file: file(), voice: true }, Context::default()).await;

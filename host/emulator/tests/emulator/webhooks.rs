@@ -285,3 +285,26 @@ async fn the_handshake_expects_the_challenge_back() {
     let no_tls = other.emulator.verify_webhook("https://example.com/hook").await;
     assert!(matches!(no_tls, Err(EmulatorError::WebhookUrl(_))));
 }
+
+#[tokio::test]
+async fn what_waits_has_a_bound() {
+    let mut config = config();
+    config.delivery.pending_updates_max = 1;
+    let (bench, ada) = Bench::with_ada(config).await;
+    bench.emulator.hold_webhooks();
+    ada.send("one").await.unwrap();
+    tokio::select! {
+        biased;
+        _ = ada.send("two") => panic!("there was no room"),
+        () = std::future::ready(()) => {}
+    }
+    for _ in 0..10 {
+        bench.accepted(text("two statuses each")).await;
+    }
+    assert_eq!(bench.emulator.webhooks_pending(), 4);
+    assert_eq!(bench.emulator.counters().updates_dropped, 17);
+    bench.emulator.release_webhooks();
+    ada.send("two").await.unwrap();
+    assert!(bench.emulator.settled(PATIENCE).await);
+    assert_eq!(bodies(&bench.host.values()), ["one", "two"]);
+}
