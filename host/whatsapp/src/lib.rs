@@ -9,6 +9,7 @@ mod bound;
 pub mod error_table;
 pub mod graph;
 mod lax;
+mod meta_error;
 pub mod signature;
 pub mod template;
 pub mod webhook;

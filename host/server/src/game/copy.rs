@@ -14,7 +14,7 @@ use unic_langid::LanguageIdentifier;
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 
 /// The texts in every locale.
-pub struct CopyBook {
+pub(super) struct CopyBook {
     bundles: BTreeMap<String, FluentBundle<FluentResource>>,
     default: String,
 }

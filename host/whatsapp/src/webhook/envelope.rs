@@ -98,36 +98,3 @@ pub(super) fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Ref
     }
     serde_json::from_str(raw.get()).map_err(|error| Refused::unreadable(&error))
 }
-
-/// An error as it stands in messages, statuses, values and answers.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct MetaError<'a> {
-    pub(super) code: crate::lax::Int,
-    #[serde(borrow)]
-    title: Text<'a>,
-    #[serde(borrow)]
-    message: Text<'a>,
-    #[serde(borrow)]
-    error_data: Obj<ErrorData<'a>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ErrorData<'a> {
-    #[serde(borrow)]
-    details: Text<'a>,
-}
-
-impl MetaError<'_> {
-    /// Meta's code; 0 where it is none.
-    pub(super) fn code(&self) -> u32 {
-        self.code.unsigned().and_then(|code| u32::try_from(code).ok()).unwrap_or(0)
-    }
-
-    /// The most telling of Meta's words, fit for logs.
-    pub(super) fn words(&self) -> String {
-        let details = self.error_data.0.as_ref().and_then(|data| data.details.get());
-        crate::bound::words(details.or(self.message.get()).or(self.title.get()).unwrap_or_default())
-    }
-}

@@ -31,11 +31,12 @@ pub use content::{EXTENSION_BYTES_MAX, FORM_BYTES_MAX, TEXT_BYTES_MAX};
 pub use notice::{AccountError, FIELD_BYTES_MAX, Kept, NOTICE_RAW_BYTES_MAX, News, Part, Reason, Summary};
 pub use stats::DecodeStats;
 
-use self::envelope::{Change, Entry, Envelope, LooseEntry, LooseEnvelope, MetaError, RawParts, object};
+use self::envelope::{Change, Entry, Envelope, LooseEntry, LooseEnvelope, RawParts, object};
 use self::identity::Contacts;
 use self::notice::Refused;
 use crate::bound;
 use crate::lax::List;
+use crate::meta_error::MetaError;
 use crate::signature::VerifiedBody;
 
 /// Updates that one POST may hold; Meta sends up to 1,000. What lies beyond is kept as one notice for each change.
@@ -267,7 +268,7 @@ impl<'c> Decoder<'c> {
         self.decoded.stats.errors += clamp(errors.len());
         let read = |raw: &&RawValue| {
             let error: MetaError<'_> = object(raw).unwrap_or_default();
-            AccountError { code: error.code(), detail: error.words() }
+            AccountError { code: error.code().unwrap_or(0), detail: error.words() }
         };
         let errors = errors.iter().take(ERRORS_MAX).map(read).collect();
         self.notice(place, Some(News::Errors(errors)), raw);

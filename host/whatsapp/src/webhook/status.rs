@@ -11,10 +11,11 @@ use questline_core::time::UnixMs;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::envelope::{MetaError, object};
+use super::envelope::object;
 use super::message::{WAMID_BYTES_MAX, at};
 use super::notice::{Reason, Refused};
 use crate::lax::{Int, List, Text};
+use crate::meta_error::MetaError;
 
 /// What is read of a status.
 #[derive(Default, Deserialize)]
@@ -54,8 +55,10 @@ pub(super) fn read(body: StatusBody<'_>, number: &NumberId, now: UnixMs) -> Resu
     })
 }
 
-/// The first error that can be read; Meta sends one.
+/// The first error that has a code; Meta sends one.
 fn first_error(errors: List<&RawValue>) -> Option<StatusError> {
-    let error: MetaError<'_> = errors.into_items().into_iter().find_map(|raw| object(raw).ok())?;
-    Some(StatusError { code: error.code(), detail: error.words() })
+    errors.into_items().into_iter().find_map(|raw| {
+        let error: MetaError<'_> = object(raw).ok()?;
+        Some(StatusError { code: error.code()?, detail: error.words() })
+    })
 }

@@ -1,0 +1,127 @@
+//! `questline serve` as a process of its own: started, asked, stopped, killed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::Child;
+
+use crate::{PATIENCE, eventually};
+
+/// The operator's token in tests.
+pub const TOKEN: &str = "operator-token-for-tests";
+
+/// The program, built once for a test run.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // Tests lie in target/<profile>/deps: the program one folder above.
+        let here = std::env::current_exe().expect("a test knows where it is");
+        let profile = here.ancestors().nth(2).expect("target/<profile>").to_owned();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "questline", "--bin", "questline"]).current_dir(crate::guests::workspace());
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the host does not build");
+        profile.join("questline")
+    })
+}
+
+/// Runs a command of the program to its end, which has to come.
+pub async fn run(config: &Path, arguments: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(program());
+    command.arg("--config").arg(config).args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    tokio::time::timeout(PATIENCE, command.output()).await.expect("the command ends in time").expect("the program runs")
+}
+
+/// A running host. Killed when dropped.
+pub struct Host {
+    child: Child,
+    pub address: SocketAddr,
+    http: reqwest::Client,
+    log: PathBuf,
+}
+
+impl Host {
+    /// Starts it and waits until it is ready.
+    pub async fn start(config: &Path, address: SocketAddr) -> Self {
+        let mut host = Self::spawn(config, address);
+        host.wait_ready().await;
+        host
+    }
+
+    /// Starts it without waiting.
+    pub fn spawn(config: &Path, address: SocketAddr) -> Self {
+        let log = config.with_extension("log");
+        let lines = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("a file for the log");
+        let mut command = tokio::process::Command::new(program());
+        command.arg("--config").arg(config).arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(lines).kill_on_drop(true);
+        let child = command.spawn().expect("the host starts");
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client");
+        Self { child, address, http, log }
+    }
+
+    pub async fn wait_ready(&mut self) {
+        let url = format!("http://{}/readyz", self.address);
+        eventually("the host is ready", async || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the host ended with {status}:\n{}", self.log());
+            }
+            self.http.get(&url).send().await.ok()?.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    /// What it wrote.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// A GET under `/v1`.
+    pub async fn get(&self, path: &str) -> Value {
+        let request = self.http.get(format!("http://{}/v1{path}", self.address)).bearer_auth(TOKEN);
+        let response = request.send().await.expect("the API answers");
+        assert!(response.status().is_success(), "GET {path}: {}", response.status());
+        response.json().await.expect("the API answers JSON")
+    }
+
+    /// A POST under `/v1`.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.http.post(format!("http://{}/v1{path}", self.address)).bearer_auth(TOKEN).json(body);
+        let response = request.send().await.expect("the API answers");
+        (response.status().as_u16(), response.json().await.unwrap_or_default())
+    }
+
+    /// The figure of this name and these labels in `/metrics`, as it stands there; 0 when it is not there.
+    pub async fn metric(&self, line_start: &str) -> f64 {
+        let text = self.metrics().await;
+        let line = text.lines().find(|line| line.starts_with(line_start));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0.0)
+    }
+
+    /// A client for anything else.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Ends it as a crash does.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("it is killed");
+    }
+
+    /// Ends it as an operator does; says how it ended.
+    pub async fn stop(&mut self) -> std::process::ExitStatus {
+        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)).expect("it runs");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is asked to stop");
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it stops in time").expect("it ends")
+    }
+
+    /// All figures, as `/metrics` has them.
+    pub async fn metrics(&self) -> String {
+        self.http.get(format!("http://{}/metrics", self.address)).send().await.expect("metrics").text().await.expect("text")
+    }
+}
