@@ -15,7 +15,7 @@ use redis::{Cmd, Value};
 use super::RedisStore;
 use super::desk::rank;
 use super::keys::Partition;
-use super::memory::{Bucket, Inbox, News, Timer};
+use super::memory::{Bucket, Inbox, News};
 use super::pending::Arrived;
 use super::script::Script;
 use super::session::{Note, Session};
@@ -113,13 +113,13 @@ fn entry_of(text: &[u8], tried: Option<(InboxSeq, u32)>) -> Result<InboxEntry, S
 /// What the script of a commit answers.
 enum CommitAnswer<'a> {
     Stale,
-    Done { last_put: u64, first_place: u64, seqs: Vec<OutboxSeq>, contact_before: &'a [u8], requeued: &'a [Value] },
+    Done { last_put: u64, first_place: u64, seqs: Vec<OutboxSeq>, contact_before: &'a [u8], requeued: &'a [Value], timer_next: Option<u64> },
 }
 
 impl<'a> CommitAnswer<'a> {
     fn read(answer: &'a Value) -> Result<Self, StoreError> {
         let answer = value::list(answer)?;
-        let [_, last_put, first_place, seqs, contact_before, requeued] = answer else { return Ok(Self::Stale) };
+        let [_, last_put, first_place, seqs, contact_before, requeued, timer_next] = answer else { return Ok(Self::Stale) };
         let seqs = value::text(seqs)?.split_ascii_whitespace().map(|seq| value::parse_number(seq).map(OutboxSeq));
         Ok(Self::Done {
             last_put: value::optional_number(last_put)?.unwrap_or(0),
@@ -127,6 +127,7 @@ impl<'a> CommitAnswer<'a> {
             seqs: seqs.collect::<Result<_, _>>()?,
             contact_before: value::bytes(contact_before)?,
             requeued: value::list(requeued)?,
+            timer_next: value::optional_number(timer_next)?,
         })
     }
 }
@@ -139,7 +140,7 @@ struct Written {
     now: UnixMs,
     outbox: Vec<(NewMessage, usize)>,
     follow_ups: Vec<(Arc<Event>, usize)>,
-    timers: Vec<u64>,
+    timers_change: bool,
     bucket: Option<(Bucket, u64)>,
 }
 
@@ -147,7 +148,7 @@ impl Written {
     fn note(self, answer: &Value, news: &mut News) -> Result<(), StoreError> {
         let id = self.conversation.id;
         let partition = Partition::of(id);
-        let CommitAnswer::Done { last_put, first_place, seqs, requeued, .. } = CommitAnswer::read(answer)? else {
+        let CommitAnswer::Done { last_put, first_place, seqs, requeued, timer_next, .. } = CommitAnswer::read(answer)? else {
             news.changed.push(id);
             return Ok(());
         };
@@ -174,7 +175,9 @@ impl Written {
             };
             news.placed.push((partition, Placed { place: value::number(place)?, message, bytes: json.len() }));
         }
-        news.timers.extend(self.timers.into_iter().map(|due| (partition, Timer::Set(due))));
+        if self.timers_change {
+            news.timers.push((partition, timer_next));
+        }
         news.touched.extend(self.bucket);
         news.conversations.push((self.conversation, self.doc_bytes));
         Ok(())
@@ -230,13 +233,12 @@ impl RedisStore {
             let head = letter_head(id, reason, detail, *at)?;
             command.arg(message.to_string()).arg(message.seq.0).arg(millis(*at)).arg(head);
         }
-        let mut timers = Vec::new();
+        let timers_change = !commit.timers.is_empty();
         command.arg(commit.timers.len());
         for change in commit.timers {
             match change {
                 TimerChange::Set { due_at, timer } => {
                     let name = format!("{} {}", timer.flow, timer.id);
-                    timers.push(millis(due_at));
                     command.arg(name).arg(millis(due_at)).arg(encode("an event", &Event::Timer(timer))?);
                 }
                 TimerChange::Cancel { flow, id } => {
@@ -274,7 +276,7 @@ impl RedisStore {
             now,
             outbox: outbox.into_iter().map(|(message, json)| (message, json.len())).collect(),
             follow_ups: follow_ups.into_iter().map(|(event, json)| (Arc::new(event), json.len())).collect(),
-            timers,
+            timers_change,
             bucket,
         };
         let note: Note = Box::new(move |answers, news| match answers {

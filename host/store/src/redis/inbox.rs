@@ -18,11 +18,16 @@ use super::names::Resolved;
 use super::pending::Arrived;
 use super::script::Script;
 use super::session::{Note, Session};
-use super::{SEEN_TTL_S, millis, value};
+use super::{millis, value};
 use crate::codec::encode;
 
 /// Notices kept at most, whatever their age: Meta's mistakes must not fill the memory.
 const NOTICES_MAX: u64 = 100_000;
+
+const DAY_S: u64 = DAY_MS / SECOND_MS;
+
+/// A sender's clock that is further ahead is not believed.
+const SEEN_AHEAD_MAX_S: u64 = 365 * DAY_S;
 
 /// Something that goes to a partition.
 enum Item {
@@ -79,7 +84,8 @@ impl Inbox for RedisStore {
                     Some(b'n' | b'c') => appended.events += 1,
                     Some(b'd') => appended.duplicates += 1,
                     Some(b's' | b'f') => appended.statuses += 1,
-                    _ => appended.statuses_unknown += 1,
+                    Some(b'u') => appended.statuses_unknown += 1,
+                    _ => {}
                 }
             }
         }
@@ -90,6 +96,21 @@ impl Inbox for RedisStore {
         }
         Ok(appended)
     }
+}
+
+/// What stands for a message in its day's set: the digest, and the second of the day.
+fn seen_member(sent_s: u64, digest: u128) -> [u8; 20] {
+    let mut member = [0; 20];
+    member[..16].copy_from_slice(&digest.to_be_bytes());
+    member[16..].copy_from_slice(&((sent_s % DAY_S) as u32).to_be_bytes());
+    member
+}
+
+/// How long Redis keeps a day's set by itself: 15 days after the last was added, by both clocks, and one more, for the
+/// adding is noted once an hour.
+fn seen_ttl_s(day: u64, received_at: UnixMs) -> u64 {
+    let ahead_s = (day.saturating_add(1).saturating_mul(DAY_S)).saturating_sub(received_at.as_s());
+    16 * DAY_S + ahead_s.min(SEEN_AHEAD_MAX_S)
 }
 
 /// How many events came of each game.
@@ -155,9 +176,8 @@ impl RedisStore {
             command.arg(event.conversation.0).arg(event.game.as_str());
             match event.dedup {
                 Some(DedupKey { sent_s, digest }) => {
-                    let day = sent_s / (DAY_MS / SECOND_MS);
-                    touch(('s', partition, day));
-                    command.arg(day).arg(&digest.to_be_bytes()[..]);
+                    touch(('s', partition, sent_s / DAY_S));
+                    command.arg(sent_s / DAY_S).arg(&seen_member(sent_s, digest)[..]);
                 }
                 None => {
                     command.arg("").arg("");
@@ -174,7 +194,11 @@ impl RedisStore {
         }
         command.arg(touched.len());
         for (kind, _, day) in &touched {
-            command.arg(format!("{kind}:{day}")).arg(if *kind == 's' { SEEN_TTL_S } else { "" });
+            command.arg(format!("{kind}:{day}"));
+            match kind {
+                's' => command.arg(seen_ttl_s(*day, received_at)),
+                _ => command.arg(""),
+            };
         }
         (command, touched)
     }
@@ -201,18 +225,18 @@ fn note(items: Vec<(Partition, Item)>, touched: Vec<Vec<Bucket>>, received_at: U
             let items = std::iter::from_fn(|| items.next_if(|(of, _)| Some(*of) == partition)).map(|(_, item)| item).collect::<Vec<_>>();
             // A refused part wrote nothing; the caller is told.
             if !matches!(answer, Value::ServerError(_)) {
-                note_part(items, answer, received_at, news)?;
-                news.touched.extend(touched.into_iter().map(|bucket| (bucket, received_at.0)));
+                note_part(items, touched, answer, received_at, news)?;
             }
         }
         Ok(())
     })
 }
 
-fn note_part(items: Vec<Item>, answer: &Value, received_at: UnixMs, news: &mut News) -> Result<(), StoreError> {
+fn note_part(items: Vec<Item>, touched: Vec<Bucket>, answer: &Value, received_at: UnixMs, news: &mut News) -> Result<(), StoreError> {
+    let mut answers = value::text(answer)?.split(',');
     // The script answers for the events first.
     let (events, statuses): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| matches!(item, Item::Event(_)));
-    for (item, is) in events.into_iter().chain(statuses).zip(value::text(answer)?.split(',')) {
+    for (item, is) in events.into_iter().chain(statuses).zip(answers.by_ref()) {
         let Some((is, place)) = is.split_at_checked(1) else { continue };
         match (item, is) {
             (Item::Event(new), "n" | "c") => {
@@ -235,5 +259,7 @@ fn note_part(items: Vec<Item>, answer: &Value, received_at: UnixMs, news: &mut N
             _ => {}
         }
     }
+    let noted = touched.into_iter().zip(answers).filter(|(_, is)| *is == "t");
+    news.touched.extend(noted.map(|(bucket, _)| (bucket, received_at.0)));
     Ok(())
 }

@@ -24,8 +24,8 @@
 //! | `notices` | list | partition 0 only: notices concern no conversation |
 //!
 //! Days of outgoing messages are those of their commits, and the message's name tells it: its number is the millisecond
-//! of its commit, or the next that is free. So no name is given twice even if a server loses its last writes, and
-//! receipts of a day are forgotten as one key.
+//! of its commit, or the next that is free. So even a server that has lost its last writes gives no name again, for time
+//! has passed, and the receipts of a day are forgotten as one key.
 //!
 //! Names (a phone number or BSUID, as seen by one of our numbers) hash to 1,024 buckets with slots of their own,
 //! `<prefix>:{a17}:names` (hash: name to conversation) and `:next` (counter). Who comes first creates the conversation;

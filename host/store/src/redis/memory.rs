@@ -13,7 +13,6 @@ use lru::LruCache;
 use questline_core::conversation::Conversation;
 use questline_core::event::Wamid;
 use questline_core::id::{ConversationId, GameId, InboxSeq, OutboxRef};
-use questline_core::outbox::OutboxMessage;
 use questline_core::port::{Clock, StoreError, Work};
 use questline_core::time::HOUR_MS;
 
@@ -32,7 +31,8 @@ pub(super) struct News {
     pub(super) conversations: Vec<(Arc<Conversation>, usize)>,
     /// Conversations that changed, and how is not known here.
     pub(super) changed: Vec<ConversationId>,
-    pub(super) timers: Vec<(Partition, Timer)>,
+    /// When a partition's next timer is due.
+    pub(super) timers: Vec<(Partition, Option<u64>)>,
     /// Buckets whose writing Redis noted, and when.
     pub(super) touched: Vec<(Bucket, u64)>,
     /// Messages that Meta took under a name.
@@ -47,15 +47,6 @@ pub(super) enum Inbox {
     Tried(InboxSeq, u32),
 }
 
-/// What happened to a partition's timers.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Timer {
-    /// One was set.
-    Set(u64),
-    /// This is the next one.
-    Next(Option<u64>),
-}
-
 /// A day's bucket in a partition, as Redis names it: its kind (`s`, `r` or `b`), and the day.
 pub(super) type Bucket = (char, Partition, u64);
 
@@ -63,7 +54,10 @@ pub(super) type Bucket = (char, Partition, u64);
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) timer_next: Option<u64>,
+    /// Messages in the queue.
     pub(super) queued: u64,
+    /// The last place that was given in it.
+    pub(super) place: u64,
     pub(super) waiting: Vec<(ConversationId, GameId, u32)>,
 }
 
@@ -154,14 +148,8 @@ impl Memory {
                 self.ready.change(|index| marks.iter().for_each(|(conversation, game)| index.mark(*conversation, game)));
             }
         }
-        for (partition, change) in news.timers.drain(..) {
-            let next = &self.timers[partition.index()];
-            match change {
-                Timer::Set(due) => {
-                    next.fetch_min(due, Ordering::AcqRel);
-                }
-                Timer::Next(due) => next.store(due.unwrap_or(NEVER), Ordering::Release),
-            }
+        for (partition, next) in news.timers.drain(..) {
+            self.timers[partition.index()].store(next.unwrap_or(NEVER), Ordering::Release);
         }
         if !news.touched.is_empty() {
             let mut touched = lock(&self.touched);
@@ -199,14 +187,6 @@ impl Memory {
                 index.mark(*conversation, game);
             }
         });
-    }
-
-    /// Has the hand-out read a partition's queue on, from where it stands: it may hold messages that memory was never
-    /// told of. `any` is some message; it is not handed out.
-    pub(super) fn read_on(&self, partition: Partition, any: OutboxMessage) {
-        // More bytes than any budget: the hand-out notes that the store holds more, and takes nothing.
-        let placed = Placed { place: u64::MAX, message: any, bytes: usize::MAX / 2 };
-        self.handout.push([(partition.0, placed)]);
     }
 
     // ---- what calls read --------------------------------------------------------------------------------------------

@@ -108,10 +108,6 @@ impl RedisStore {
     }
 }
 
-/// How long Redis keeps the keys that tell repetitions apart after the last one was added: 15 days, and one more, for
-/// the adding is noted once an hour.
-const SEEN_TTL_S: &str = "1382400";
-
 /// A time as the scripts count: exact in a double, and far beyond every calendar.
 fn millis(at: UnixMs) -> u64 {
     at.0.min(1 << 52)

@@ -54,10 +54,7 @@ pub(super) struct Resolved {
 impl Names {
     pub(super) fn new(names_max: usize) -> Self {
         let cache = LruCache::new(NonZeroUsize::new(names_max).unwrap_or(NonZeroUsize::MIN));
-        Self {
-            known: Mutex::new(Known { cache, generation: 0 }),
-            stripes: (0..STRIPES).map(|_| AsyncMutex::new(())).collect(),
-        }
+        Self { known: Mutex::new(Known { cache, generation: 0 }), stripes: (0..STRIPES).map(|_| AsyncMutex::new(())).collect() }
     }
 
     /// Forgets all that is remembered.

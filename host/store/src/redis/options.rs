@@ -106,7 +106,9 @@ pub enum OpenError {
     #[error("this Redis is a node of a Cluster, which this version cannot serve from: give a single server")]
     Cluster,
     /// The data was written by another version of Questline.
-    #[error("the data under this prefix has layout {found}, and this version reads layout {supported}: use the version that wrote it, or another prefix")]
+    #[error(
+        "the data under this prefix has layout {found}, and this version reads layout {supported}: use the version that wrote it, or another prefix"
+    )]
     Schema {
         /// The layout found.
         found: String,
@@ -114,7 +116,9 @@ pub enum OpenError {
         supported: u64,
     },
     /// Another process serves from this data.
-    #[error("this data is in use by {holder}; its hold ends in {ends_in_ms} ms unless it is renewed. Stop that process, or use another prefix")]
+    #[error(
+        "this data is in use by {holder}; its hold ends in {ends_in_ms} ms unless it is renewed. Stop that process, or use another prefix"
+    )]
     Held {
         /// Host and process id.
         holder: String,

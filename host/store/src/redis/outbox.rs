@@ -14,10 +14,10 @@ use redis::{Cmd, Value};
 
 use super::RedisStore;
 use super::conversations::{letter_head, name_of};
-use super::keys::Partition;
+use super::keys::{Keys, Partition};
 use super::memory::{Bucket, Inbox, News};
 use super::pending::Arrived;
-use super::script::Script;
+use super::script::{Script, Scripts};
 use super::session::{Note, Session};
 use super::{millis, value};
 use crate::codec::{decode, encode};
@@ -175,24 +175,46 @@ impl RedisStore {
     async fn refill(&self, page: Page) -> Result<(), StoreError> {
         let session = self.link.session()?;
         let partition = Partition(page.lane);
-        let mut command = self.fenced(Script::Page, &session, partition, 32);
-        command.arg(page.after).arg(PAGE_MESSAGES);
+        let command = page_command(&self.scripts, &self.keys, &session, partition, page.after);
         let answers = self.link.call(&session, vec![command], None).await?;
         let [answer] = value::exactly(&answers)?;
+        let QueuePage { messages, last, end } = QueuePage::read(answer)?;
+        self.memory.saw_place(partition, last);
+        self.memory.handout.refill(page, messages, end);
+        Ok(())
+    }
+}
+
+/// The script that reads a partition's queue above a place.
+pub(super) fn page_command(scripts: &Scripts, keys: &Keys, session: &Session, partition: Partition, after: u64) -> Cmd {
+    let mut command = scripts.fenced(Script::Page, keys, session, partition, 32);
+    command.arg(after).arg(PAGE_MESSAGES);
+    command
+}
+
+/// A part of a queue.
+pub(super) struct QueuePage {
+    pub(super) messages: Vec<Placed>,
+    /// The last place in it.
+    pub(super) last: u64,
+    /// Nothing comes after it.
+    pub(super) end: bool,
+}
+
+impl QueuePage {
+    pub(super) fn read(answer: &Value) -> Result<Self, StoreError> {
         let rows = value::list(answer)?;
-        let mut messages = Vec::with_capacity(rows.len() / 4);
+        let (mut messages, mut last) = (Vec::with_capacity(rows.len() / 4), 0);
         for row in rows.chunks(4) {
             let [place, name, standing, content] = value::exactly(row)?;
-            let place = value::number(place)?;
-            self.memory.saw_place(partition, place);
+            last = value::number(place)?;
             match message_of(name, standing, content) {
-                Ok((message, bytes)) => messages.push(Placed { place, message, bytes }),
+                Ok((message, bytes)) => messages.push(Placed { place: last, message, bytes }),
                 // One that cannot be read must not hold up the others.
                 Err(error) => tracing::error!(%error, "a message in the outbox is left where it is"),
             }
         }
-        self.memory.handout.refill(page, messages, rows.len() < 4 * PAGE_MESSAGES);
-        Ok(())
+        Ok(Self { messages, last, end: rows.len() < 4 * PAGE_MESSAGES })
     }
 }
 

@@ -56,16 +56,7 @@ struct Share {
 
 impl Pending {
     pub(super) fn new(bytes_max: usize, waiting_max: u64, per_game_max: u64) -> Self {
-        Self {
-            inboxes: HashMap::new(),
-            per_game: HashMap::new(),
-            waiting: 0,
-            admitted: 0,
-            bytes: 0,
-            bytes_max,
-            waiting_max,
-            per_game_max,
-        }
+        Self { inboxes: HashMap::new(), per_game: HashMap::new(), waiting: 0, admitted: 0, bytes: 0, bytes_max, waiting_max, per_game_max }
     }
 
     /// Lets events in that are on their way, or refuses them all; [`Self::arrived_or_gone`] ends it.

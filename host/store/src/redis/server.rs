@@ -3,20 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use questline_core::contact::{Contact, PhoneNumber};
-use questline_core::id::{ConversationId, GameId, NumberId, OutboxRef, OutboxSeq};
-use questline_core::message::Outbound;
-use questline_core::outbox::{Content, MessageClass, NewMessage, OutboxMessage, SendState};
 use questline_core::port::StoreError;
-use questline_core::time::UnixMs;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value};
 
 use super::about;
 use super::keys::{Keys, PARTITIONS, Partition, SCHEMA};
-use super::memory::{Found, Memory};
+use super::memory::{Found, Memory, News};
 use super::names;
 use super::options::{DurabilityWarning, OpenError, RedisOptions};
+use super::outbox::{self, QueuePage};
 use super::owner::Owner;
 use super::script::{Script, Scripts};
 use super::session::Session;
@@ -84,9 +80,7 @@ impl Server {
         }
         let found = self.scan(&mut connection, &session, memory).await?;
         if number > 1 {
-            for (partition, _) in found.iter().filter(|(_, found)| found.queued > 0) {
-                placeholder(*partition).into_iter().for_each(|any| memory.read_on(*partition, any));
-            }
+            self.read_unseen(&mut connection, &session, memory, &found).await?;
         }
         memory.replace(&found);
         Ok(Established { connection, session: Arc::new(session), warnings })
@@ -189,13 +183,17 @@ impl Server {
             };
             let answers = pipeline(connection, chunk.iter().map(scan).collect()).await?;
             for (partition, answer) in chunk.iter().zip(&answers) {
-                let [timer_next, queued, moves, waiting] = value::exactly(value::list(answer)?)?;
+                let [timer_next, queued, place, moves, waiting] = value::exactly(value::list(answer)?)?;
                 for record in value::list(moves)? {
                     let commands = names::replay(&self.keys, &self.scripts, *partition, value::bytes(record)?)?;
                     pipeline(connection, commands).await?;
                 }
-                let mut found =
-                    Found { timer_next: value::optional_number(timer_next)?, queued: value::number(queued)?, waiting: Vec::new() };
+                let mut found = Found {
+                    timer_next: value::optional_number(timer_next)?,
+                    queued: value::number(queued)?,
+                    place: value::number(place)?,
+                    waiting: Vec::new(),
+                };
                 for inbox in value::list(waiting)?.chunks(3) {
                     let [conversation, game, length] = value::exactly(inbox)?;
                     found.waiting.push((
@@ -208,6 +206,31 @@ impl Server {
             }
         }
         Ok(all)
+    }
+
+    /// Brings to the hand-out what was queued and memory was not told: by writes whose answers were lost. The first
+    /// session needs it not: its hand-out reads every queue from the start.
+    async fn read_unseen(
+        &self,
+        connection: &mut MultiplexedConnection,
+        session: &Session,
+        memory: &Memory,
+        found: &[(Partition, Found)],
+    ) -> Result<(), OpenError> {
+        for (partition, found) in found {
+            while memory.places_seen(*partition) < found.place {
+                let after = memory.places_seen(*partition);
+                let command = outbox::page_command(&self.scripts, &self.keys, session, *partition, after);
+                let answers = pipeline(connection, vec![command]).await?;
+                let [answer] = value::exactly(&answers)?;
+                let QueuePage { messages, last, end } = QueuePage::read(answer)?;
+                let mut news = News::default();
+                news.placed.extend(messages.into_iter().map(|placed| (*partition, placed)));
+                memory.learn(&mut news);
+                memory.saw_place(*partition, if end { found.place } else { last });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -238,19 +261,4 @@ pub(super) async fn pipeline(connection: &mut MultiplexedConnection, commands: V
     let answers = connection.send_packed_commands(&pipeline, 0, count).await.map_err(|error| value::failed(&error))?;
     answers.iter().try_for_each(value::check)?;
     Ok(answers)
-}
-
-/// Some message, for [`Memory::read_on`].
-fn placeholder(partition: Partition) -> Option<OutboxMessage> {
-    let message = NewMessage {
-        game: GameId::parse("none").ok()?,
-        number: NumberId::parse("0").ok()?,
-        contact: Contact::new(PhoneNumber::parse("00000").ok(), None)?,
-        class: MessageClass::Low,
-        content: Content::Reply { message: Outbound::Text { body: String::new(), preview: false }, reply_to: None },
-        committed_at: UnixMs(0),
-        expires_at: None,
-    };
-    let id = OutboxRef { conversation: ConversationId(partition.0.into()), seq: OutboxSeq(0) };
-    Some(OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued })
 }

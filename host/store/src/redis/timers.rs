@@ -8,7 +8,7 @@ use redis::Value;
 
 use super::RedisStore;
 use super::keys::{PARTITIONS, Partition};
-use super::memory::{Inbox, News, TOUCH_EVERY_MS, Timer};
+use super::memory::{Inbox, News, TOUCH_EVERY_MS};
 use super::pending::Arrived;
 use super::script::Script;
 use super::session::{Note, Session};
@@ -109,7 +109,7 @@ impl RedisStore {
 
 fn note_fired(partition: Partition, answer: &Value, now: UnixMs, news: &mut News) -> Result<(), StoreError> {
     let [next, fired @ ..] = value::list(answer)? else { return Ok(()) };
-    news.timers.push((partition, Timer::Next(value::optional_number(next)?)));
+    news.timers.push((partition, value::optional_number(next)?));
     for event in fired.chunks(3) {
         let [conversation, game, seq] = value::exactly(event)?;
         let (game, seq) = (value::game(game)?, InboxSeq(value::number(seq)?));

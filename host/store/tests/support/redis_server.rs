@@ -10,7 +10,7 @@ use tempfile::TempDir;
 const START_MAX: Duration = Duration::from_secs(30);
 
 /// A running `redis-server`.
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     dir: TempDir,
     arguments: Vec<String>,
     process: Child,
@@ -18,12 +18,12 @@ pub struct RedisServer {
 
 impl RedisServer {
     /// One that keeps every write: append-only file, on the disk before it answers.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
     /// One with these settings.
-    pub fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory for Redis");
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>();
         let process = spawn(&dir, &arguments);
@@ -33,28 +33,43 @@ impl RedisServer {
     }
 
     /// Where it listens.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis+unix://{}", self.socket().display())
     }
 
     /// A connection past every store.
-    pub fn connect(&self) -> redis::Connection {
+    pub(crate) fn connect(&self) -> redis::Connection {
         redis::Client::open(self.url()).and_then(|client| client.get_connection()).expect("a connection to Redis")
     }
 
-    /// Its process id, for counting what it costs.
-    pub fn pid(&self) -> u32 {
-        self.process.id()
+    /// Where it listens, for one who knows a password.
+    pub(crate) fn url_with_password(&self, password: &str) -> String {
+        format!("{}?pass={password}", self.url())
+    }
+
+    /// Stops it in its tracks: connections stay, answers do not come.
+    pub(crate) fn stop(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.process.id().to_string()]).status().expect("kill runs");
+        assert!(status.success(), "kill {signal}");
     }
 
     /// Ends it as a crash does: at once, with nothing written that was not written yet.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().expect("Redis is killed");
         self.process.wait().expect("Redis has ended");
     }
 
     /// Starts it again on the same data.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.process = spawn(&self.dir, &self.arguments);
         self.wait_until_it_answers();
     }
@@ -68,7 +83,8 @@ impl RedisServer {
         let begun = Instant::now();
         loop {
             let answer = client.get_connection().and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
-            if answer.is_ok() {
+            // One that asks for a password is there.
+            if answer.as_ref().is_ok_and(|answer| answer == "PONG") || answer.as_ref().is_err_and(|error| error.code() == Some("NOAUTH")) {
                 return;
             }
             if let Ok(Some(status)) = self.process.try_wait() {

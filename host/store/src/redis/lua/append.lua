@@ -1,8 +1,9 @@
 -- Appends what one POST holds for this partition: events that are new, and statuses of our messages.
 -- Answers for each event: d known, n<place> new, c<place> new in a new conversation; for each status: u unknown,
--- s taken, f<place> <game> taken, and the message has now failed. <place> is that of the event in its inbox.
+-- s taken, f<place> <game> taken, and the message has now failed; for each bucket that was named: t its writing was
+-- noted, - it was not written to. <place> is that of the event in its inbox.
 local received_at = arg()
-local answer = {}
+local answer, written = {}, {}
 
 for _ = 1, num() do
   local conversation, game, seen, digest, event, doc, contact = arg(), arg(), arg(), arg(), arg(), arg(), arg()
@@ -14,6 +15,7 @@ for _ = 1, num() do
   end
   if digest == '' or redis.call('SADD', base .. 's:' .. seen, digest) == 1 then
     answer[#answer + 1] = is .. put(conversation, game, received_at, event)
+    written['s:' .. seen] = true
   else
     answer[#answer + 1] = 'd'
   end
@@ -47,6 +49,7 @@ for _ = 1, num() do
   end
   if after then
     redis.call('HSET', receipts, ref, after .. ' ' .. at .. ' ' .. attempts .. ' ' .. wamid)
+    written['r:' .. day_of(seq)] = true
     if after >= 2 and after <= 4 then
       redis.call('HDEL', base .. 'b:' .. day_of(seq), ref)
     end
@@ -60,11 +63,12 @@ end
 
 for _ = 1, num() do
   local bucket, ttl = arg(), arg()
-  if redis.call('EXISTS', base .. bucket) == 1 then
+  if written[bucket] then
     touch(bucket, received_at)
     if ttl ~= '' then
       redis.call('EXPIRE', base .. bucket, ttl)
     end
   end
+  answer[#answer + 1] = written[bucket] and 't' or '-'
 end
 return table.concat(answer, ',')

@@ -1,6 +1,6 @@
 -- Writes a step: all of it, or nothing. Everything is checked before the first write.
 -- Answers {0} when stale, else {1, place of the last follow-up, place and names of the messages, contact before if it
--- changed, requeued messages}.
+-- changed, requeued messages, when the next timer is due (if timers changed; '' for never)}.
 local conversation, before, after, ack, now = arg(), arg(), arg(), arg(), arg()
 local doc, contact, game, number = arg(), arg(), arg(), arg()
 local key, inbox = base .. 'c:' .. conversation, base .. 'in:' .. conversation
@@ -88,7 +88,8 @@ for _ = 1, num() do
   end
 end
 
-for _ = 1, num() do
+local timer_changes = num()
+for _ = 1, timer_changes do
   local timer, due_at, event = conversation .. ' ' .. arg(), arg(), arg()
   if due_at == '' then
     redis.call('ZREM', base .. 'timers', timer)
@@ -128,4 +129,5 @@ local step, steps_max = arg(), arg()
 if step ~= '' then
   redis.call('XADD', base .. 'steps', 'MAXLEN', '~', steps_max, '*', 'c', conversation, 'j', step)
 end
-return { 1, last_put, first_place, table.concat(seqs, ' '), contact_before, requeued }
+local timer_next = timer_changes > 0 and redis.call('ZRANGE', base .. 'timers', 0, 0, 'WITHSCORES')[2] or ''
+return { 1, last_put, first_place, table.concat(seqs, ' '), contact_before, requeued, timer_next }

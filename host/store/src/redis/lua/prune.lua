@@ -7,7 +7,8 @@ for n = 1, #buckets, 2 do
   local bucket, last_write = buckets[n], tonumber(buckets[n + 1])
   local kind, day = string.match(bucket, '^(%a):(%d+)$')
   local key, gone = base .. bucket, false
-  if kind == 's' and last_write < seen_before and seen < limit then
+  -- Old by the sender's clock and by ours.
+  if kind == 's' and last_write < seen_before and (tonumber(day) + 1) * DAY_MS <= seen_before and seen < limit then
     seen = seen + #redis.call('SPOP', key, limit - seen)
     gone = redis.call('EXISTS', key) == 0
   elseif kind == 'r' and last_write < receipts_before and receipts < limit then
@@ -16,7 +17,7 @@ for n = 1, #buckets, 2 do
       receipts = receipts + redis.call('HDEL', key, unpack(fields))
     end
     gone = redis.call('EXISTS', key) == 0
-  elseif kind == 'b' and (tonumber(day) + 2) * DAY_MS <= now and contents < limit then
+  elseif kind == 'b' and (tonumber(day) + 1) * DAY_MS <= now and contents < limit then
     for _, ref in ipairs(redis.call('HKEYS', key)) do
       if contents >= limit then
         break

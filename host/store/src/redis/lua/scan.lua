@@ -1,9 +1,12 @@
 -- Reads what a node has to know of a partition that it takes over. Answers when the next timer is due ('' for never),
--- how many messages are queued, the names to move, and conversation, game and length of each inbox that holds something.
+-- how many messages are queued, the last place in the queue that was given, the names to move, and conversation, game and
+-- length of each inbox that holds something.
 local places_seen = num()
--- A server that lost its last writes would give places again that this process has seen.
-if tonumber(redis.call('HGET', base .. 'n', 'place') or '0') < places_seen then
-  redis.call('HSET', base .. 'n', 'place', int(places_seen))
+local place = tonumber(redis.call('HGET', base .. 'n', 'place') or '0')
+if place < places_seen then
+  -- A server that lost its last writes would give places again that this process has seen.
+  place = places_seen
+  redis.call('HSET', base .. 'n', 'place', int(place))
 end
 local inboxes = redis.call('HGETALL', base .. 'pending')
 local waiting = {}
@@ -15,6 +18,7 @@ end
 return {
   redis.call('ZRANGE', base .. 'timers', 0, 0, 'WITHSCORES')[2] or '',
   redis.call('ZCARD', base .. 'queue'),
+  int(place),
   redis.call('LRANGE', base .. 'moves', 0, -1),
   waiting,
 }
