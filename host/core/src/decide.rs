@@ -252,9 +252,13 @@ impl Apply<'_> {
             number: self.commit.conversation.number.clone(),
             contact: self.commit.conversation.contact.clone(),
             class: if urgent { class.min(MessageClass::High) } else { class },
+            // A reply that did not leave while the window was open would be refused: it is not sent.
+            expires_at: match content {
+                Content::Template(_) => None,
+                _ => self.commit.conversation.window.closes_at(self.now),
+            },
             content,
             committed_at: self.now,
-            expires_at: None,
         });
     }
 }

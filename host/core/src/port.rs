@@ -201,8 +201,9 @@ pub trait Outbox: Send + Sync {
     /// their order. After a start, all that was left is handed out, with those that were in flight marked as such.
     async fn take_messages(&self, limit: usize) -> Result<Vec<OutboxMessage>, StoreError>;
 
-    /// Notes, durably, that sends begin now: after a crash these and only these may have reached Meta.
-    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<(), StoreError>;
+    /// Notes, durably, that sends begin now: after a crash these and only these may have reached Meta. Gives those that
+    /// are begun; the others have left the outbox meanwhile, settled by a status, and must not be sent.
+    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError>;
 
     /// Notes what came of sends. A message that a status has settled meanwhile stays settled.
     async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError>;

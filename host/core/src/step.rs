@@ -296,7 +296,7 @@ impl<'a> Step<'a> {
             class: MessageClass::High,
             content: Content::Reply { message: Outbound::Text { body: text, preview: false }, reply_to: None },
             committed_at: self.now,
-            expires_at: None,
+            expires_at: self.conversation.window.closes_at(self.now),
         }
     }
 
@@ -319,6 +319,6 @@ impl Game {
         let template = self.templates.get(self.window_closed_template.as_deref()?)?;
         let filled =
             template.fill(locale.unwrap_or(&self.locale), None, &[], &[]).or_else(|_| template.fill(&self.locale, None, &[], &[])).ok()?;
-        Some(NewMessage { content: Content::Template(filled), committed_at: now, ..failed.clone() })
+        Some(NewMessage { content: Content::Template(filled), committed_at: now, expires_at: None, ..failed.clone() })
     }
 }

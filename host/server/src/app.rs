@@ -112,7 +112,7 @@ pub enum Stopped {
     Cut,
 }
 
-/// Loads all games of the folder that have numbers.
+/// Loads all games of the folder.
 pub fn load_games(config: &Config, http: &reqwest::Client) -> Result<Vec<LoadedGame>, StartError> {
     let folders = game::folders(&config.games_dir).map_err(|problem| StartError::GamesDir { path: config.games_dir.clone(), problem })?;
     let denied: Grants = config.operator.deny.iter().copied().collect();
@@ -175,10 +175,10 @@ impl Host {
         let runner = Arc::new(Runner {
             conversations: store.conversations.clone(),
             outbox: store.outbox.clone(),
-            desk: store.desk.clone(),
+            traffic: traffic.clone(),
             flows,
             games,
-            react: |code| questline_whatsapp::error_table::react(code, 0).0,
+            react: |code| questline_whatsapp::error_table::react(code, 0),
             clock: clock.clone(),
             metrics: metrics.clone(),
             steps_max: config.limits.steps_max,
@@ -202,7 +202,7 @@ impl Host {
         let runner = tokio::spawn(runner.run(stop_running.clone()));
         let router = ingress::router(ingress).merge(admin::router(admin.clone()));
         let listener = tokio::spawn(ingress::listen::serve(listener, router, config.limits.connections_max, stop_listening.clone()));
-        tracing::info!(%address, games = config.numbers.len(), "questline takes webhooks");
+        tracing::info!(%address, numbers = config.numbers.len(), "questline takes webhooks");
         let drain = Duration::from_millis(config.limits.drain_ms);
         Ok(Self { address, admin, store, listener, runner, sender, timers, stop_listening, stop_running, stop_sending, drain })
     }

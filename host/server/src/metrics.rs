@@ -66,6 +66,7 @@ pub struct Metrics {
     measures: Family<Measured, Counter<f64, AtomicU64>>,
     measure_names: Mutex<HashSet<(String, String)>>,
     sends: Family<Outcome, Counter>,
+    unknown_sends: Family<Outcome, Counter>,
     send_seconds: Histogram,
     reply_seconds: Histogram,
     sends_in_flight: Gauge,
@@ -91,6 +92,7 @@ impl Default for Metrics {
             measures: Family::default(),
             measure_names: Mutex::default(),
             sends: Family::default(),
+            unknown_sends: Family::default(),
             send_seconds: seconds(&wide),
             reply_seconds: seconds(&wide),
             sends_in_flight: Gauge::default(),
@@ -107,6 +109,7 @@ impl Default for Metrics {
         registry.register("guest_log_lines_dropped", "Log lines of flows over their limits", metrics.guest_lines_dropped.clone());
         registry.register("measure", "What flows track", metrics.measures.clone());
         registry.register("sends", "Requests to Meta, by what came of them", metrics.sends.clone());
+        registry.register("unknown_sends", "Sends without an answer, by what became of them", metrics.unknown_sends.clone());
         registry.register("send_seconds", "Time that Meta took to answer", metrics.send_seconds.clone());
         registry.register("reply_seconds", "From the commit of a message until Meta accepted it", metrics.reply_seconds.clone());
         registry.register("sends_in_flight", "Requests to Meta without an answer yet", metrics.sends_in_flight.clone());
@@ -190,6 +193,11 @@ impl Metrics {
     pub fn send(&self, outcome: &'static str, seconds: f64) {
         self.sends.get_or_create(&Outcome { outcome }).inc();
         self.send_seconds.observe(seconds);
+    }
+
+    /// What became of a send without an answer: settled by a status, or repeated.
+    pub fn unknown(&self, outcome: &'static str) {
+        self.unknown_sends.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Meta accepted a message this long after its commit.

@@ -1,21 +1,32 @@
-//! What came in on each number: Meta counts inbound and outbound messages against one throughput, and the sender cannot
-//! see the webhooks.
+//! What ingress, runner and sender must know of one another without naming one another: how much came in on each number,
+//! since Meta counts it against the throughput that replies need too, and how much waits to be sent.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use questline_core::id::NumberId;
 
-/// Messages that came in and are not yet counted.
+/// Messages on their way in and out.
 #[derive(Debug, Default)]
 pub struct Traffic {
     inbound: HashMap<NumberId, AtomicU32>,
+    waiting: AtomicU64,
 }
 
 impl Traffic {
     /// For these numbers.
     pub fn new(numbers: impl IntoIterator<Item = NumberId>) -> Self {
-        Self { inbound: numbers.into_iter().map(|number| (number, AtomicU32::new(0))).collect() }
+        Self { inbound: numbers.into_iter().map(|number| (number, AtomicU32::new(0))).collect(), waiting: AtomicU64::new(0) }
+    }
+
+    /// The sender says how many messages wait to be sent.
+    pub fn set_waiting(&self, messages: usize) {
+        self.waiting.store(messages as u64, Ordering::Relaxed);
+    }
+
+    /// How many messages wait to be sent.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// A message came in.

@@ -80,7 +80,7 @@ impl Drop for Sandbox {
 
 /// The number as the emulator knows it.
 pub(super) fn number() -> meta::Number {
-    meta::Number::new(NUMBER, "+1 555 010 0001", ACCOUNT)
+    meta::Number::new(NUMBER, "+1 555 019 9999", ACCOUNT)
 }
 
 /// Where webhooks of the app go.

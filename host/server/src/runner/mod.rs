@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use questline_core::flow::FlowFailure;
 use questline_core::id::{ConversationId, GameId};
-use questline_core::port::{Clock, Conversations, Desk, Flows, Outbox, Ready, StoreError};
+use questline_core::port::{Clock, Conversations, Flows, Outbox, Ready, StoreError};
 use questline_core::send::Reaction;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use crate::game::Games;
 use crate::metrics::{AGAIN, Metrics};
+use crate::traffic::Traffic;
 use fairness::Turns;
 
 /// Events handled in one go of a conversation before others get their turn.
@@ -26,6 +27,8 @@ const EVENTS_PER_TURN: usize = 16;
 const TAKE_MAX: usize = 256;
 /// Wait after the store failed.
 const STORE_WAIT: Duration = Duration::from_millis(500);
+/// How often a full outbox is looked at.
+const FULL_WAIT: Duration = Duration::from_millis(20);
 
 /// All that steps need.
 pub struct Runner {
@@ -33,14 +36,14 @@ pub struct Runner {
     pub conversations: Arc<dyn Conversations>,
     /// Receipts of our messages.
     pub outbox: Arc<dyn Outbox>,
-    /// How much is waiting.
-    pub desk: Arc<dyn Desk>,
+    /// How much waits to be sent.
+    pub traffic: Arc<Traffic>,
     /// Loaded flows.
     pub flows: Arc<dyn Flows>,
     /// The rules.
     pub games: Arc<Games>,
     /// What to do about Meta's errors that come by webhook.
-    pub react: fn(u32) -> Reaction,
+    pub react: fn(u32) -> (Reaction, bool),
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Figures.
@@ -60,9 +63,11 @@ impl Runner {
         let (done, mut finished) = mpsc::unbounded_channel::<GameId>();
         let tasks = TaskTracker::new();
         loop {
-            while let Some(ready) = turns.next() {
+            // Back-pressure: while too much waits to be sent, nothing more is produced.
+            let full = self.traffic.waiting() >= self.outbox_max;
+            while let Some(ready) = if full { None } else { turns.next() } {
                 let (runner, done) = (self.clone(), done.clone());
-                let span = tracing::debug_span!("turn", conversation = ready.conversation.0, game = ready.game.as_str());
+                let span = tracing::info_span!("turn", conversation = ready.conversation.0, game = ready.game.as_str());
                 let turn = async move {
                     let game = ready.game.clone();
                     // A panic in here must not leak the place: the guard gives it back.
@@ -73,6 +78,7 @@ impl Runner {
             }
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = tokio::time::sleep(FULL_WAIT), if full => {}
                 Some(game) = finished.recv() => {
                     turns.finished(&game);
                     while let Ok(game) = finished.try_recv() {
@@ -94,7 +100,6 @@ impl Runner {
 
     /// One go of a conversation.
     async fn turn(&self, ready: Ready) {
-        self.wait_for_sender().await;
         let not_before = match self.handle(ready.conversation).await {
             Ok(not_before) => not_before,
             Err(StoreError::Stale) => None,
@@ -105,16 +110,6 @@ impl Runner {
         };
         while let Err(problem) = self.conversations.release(ready.conversation, not_before).await {
             tracing::error!(%problem, "a conversation could not be given back");
-            tokio::time::sleep(STORE_WAIT).await;
-        }
-    }
-
-    /// Back-pressure: while too much waits to be sent, nothing more is produced.
-    async fn wait_for_sender(&self) {
-        while let Ok(depth) = self.desk.depth().await {
-            if depth.outbox < self.outbox_max {
-                return;
-            }
             tokio::time::sleep(STORE_WAIT).await;
         }
     }

@@ -56,8 +56,8 @@ impl Runner {
                     Some(id) => self.outbox.receipt(id).await?,
                     None => None,
                 };
-                let reaction = (self.react)(status.error.as_ref().map_or(0, |error| error.code));
-                tracing::warn!(meta.code = status.error.as_ref().map(|error| error.code), ?reaction, "Meta did not deliver a message");
+                let (reaction, alert) = (self.react)(status.error.as_ref().map_or(0, |error| error.code));
+                tracing::warn!(alert, meta.code = status.error.as_ref().map(|error| error.code), ?reaction, "Meta did not deliver a message");
                 Ok(Stepped::commit(step.settle_failure(status, receipt.as_ref(), reaction, random()), "delivery-failed"))
             }
             Opened::Ask(step) => Ok(self.ask(game, step).await),

@@ -32,6 +32,7 @@ pub(super) struct Lanes {
     holds: Holds,
     settle_ms: u64,
     turn: usize,
+    waiting: usize,
 }
 
 /// One number.
@@ -63,7 +64,12 @@ const PAIRS_SWEEP: usize = 4_096;
 impl Lanes {
     pub(super) fn new(numbers: &[Number], settle_ms: u64) -> Self {
         let by_number = numbers.iter().enumerate().map(|(index, number)| (number.id.clone(), index)).collect();
-        Self { lanes: numbers.iter().map(Lane::new).collect(), by_number, holds: Holds::default(), settle_ms, turn: 0 }
+        Self { lanes: numbers.iter().map(Lane::new).collect(), by_number, holds: Holds::default(), settle_ms, turn: 0, waiting: 0 }
+    }
+
+    /// Messages that wait here.
+    pub(super) fn len(&self) -> usize {
+        self.waiting
     }
 
     fn lane(&mut self, number: &NumberId) -> Option<&mut Lane> {
@@ -74,6 +80,7 @@ impl Lanes {
     /// A committed message joins the end of its line.
     pub(super) fn add(&mut self, message: OutboxMessage) {
         let settle_ms = self.settle_ms;
+        self.waiting += 1;
         match self.lane(&message.message.number) {
             Some(lane) => lane.add(message, settle_ms),
             None => tracing::error!(number = message.message.number.as_str(), "a message waits for a number that is not configured"),
@@ -83,6 +90,7 @@ impl Lanes {
     /// A message that was out comes back to the front of its line.
     pub(super) fn back(&mut self, message: OutboxMessage) {
         let settle_ms = self.settle_ms;
+        self.waiting += 1;
         if let Some(lane) = self.lane(&message.message.number) {
             let conversation = message.id.conversation;
             let line = lane.lines.entry(conversation).or_default();
@@ -142,7 +150,10 @@ impl Lanes {
             self.turn = self.turn.wrapping_add(1);
             match self.lanes[index].next(&self.holds, now) {
                 Next::Wait(due_at) => soonest = [soonest, due_at].into_iter().flatten().min(),
-                next => return next,
+                next => {
+                    self.waiting -= 1;
+                    return next;
+                }
             }
         }
         Next::Wait(soonest)

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use questline_core::id::NumberId;
+use questline_core::id::{NumberId, OutboxRef};
 use questline_core::outbox::{OutboxMessage, SendState};
 use questline_core::port::{Clock, Graph, Outbox};
 use questline_core::send::{SendOutcome, SendRecord, SendResult};
@@ -30,6 +30,8 @@ const TAKE_MAX: usize = 256;
 const BEGIN_MAX: usize = 64;
 /// Wait after the store failed.
 const STORE_WAIT: Duration = Duration::from_millis(500);
+/// Sends of one message whose outcome nobody knows; then it is left to a person.
+const UNKNOWN_ATTEMPTS_MAX: u32 = 5;
 /// Longest sleep of the loop: what others did to the pace meanwhile is seen then.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -108,6 +110,7 @@ impl Sender {
                 due_at = self.dispatch(&mut lanes, &mut in_flight, &back, &recorder, now);
             }
             self.metrics.in_flight(in_flight);
+            self.traffic.set_waiting(lanes.len() + in_flight);
             let sleep = due_at.map_or(TICK, |due_at: UnixMs| Duration::from_millis(due_at.since_ms(now)).clamp(Duration::from_millis(1), TICK));
             tokio::select! {
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
@@ -158,7 +161,7 @@ impl Sender {
                     self.check(message, back.clone());
                 }
                 Next::Expired(message) => {
-                    tracing::info!(message = %message.id, "a message was not sent: it is too late for it");
+                    tracing::info!(outbox = %message.id, "a message was not sent: it is too late for it");
                     let result = SendResult::Dead { reason: "expired".to_owned(), detail: "not sent before its time was over".to_owned(), at: now };
                     let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
                 }
@@ -175,14 +178,21 @@ impl Sender {
     fn begin(self: &Arc<Self>, messages: Vec<OutboxMessage>, back: mpsc::UnboundedSender<Back>) {
         let sender = self.clone();
         tokio::spawn(async move {
-            let ids = messages.iter().map(|message| message.id).collect();
-            if let Err(problem) = sender.outbox.begin(ids, sender.clock.now()).await {
-                tracing::error!(%problem, "sends could not be noted and are not begun");
-                tokio::time::sleep(STORE_WAIT).await;
-                let _ = back.send(Back::NotBegun(messages));
-                return;
-            }
+            let ids: Vec<OutboxRef> = messages.iter().map(|message| message.id).collect();
+            let begun = match sender.outbox.begin(ids, sender.clock.now()).await {
+                Ok(begun) => begun,
+                Err(problem) => {
+                    tracing::error!(%problem, "sends could not be noted and are not begun");
+                    tokio::time::sleep(STORE_WAIT).await;
+                    let _ = back.send(Back::NotBegun(messages));
+                    return;
+                }
+            };
             for message in messages {
+                if !begun.contains(&message.id) {
+                    let _ = back.send(Back::Checked { message: Box::new(message), settled: true });
+                    continue;
+                }
                 let (sender, back) = (sender.clone(), back.clone());
                 tokio::spawn(async move {
                     let started = Instant::now();
@@ -227,11 +237,16 @@ impl Sender {
             Back::Checked { message, settled } => {
                 *in_flight -= 1;
                 if settled {
-                    self.metrics.send("settled-by-status", 0.0);
+                    self.metrics.unknown("settled-by-status");
                     lanes.finished(&message);
+                } else if message.attempts + 1 >= UNKNOWN_ATTEMPTS_MAX {
+                    lanes.finished(&message);
+                    let detail = format!("sent {UNKNOWN_ATTEMPTS_MAX} times without an answer or a status");
+                    let result = SendResult::Dead { reason: "unknown".to_owned(), detail, at: self.clock.now() };
+                    let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
                 } else {
-                    tracing::warn!(message = %message.id, "a send of unknown outcome is repeated: no status came for it");
-                    self.metrics.send("repeated-unknown", 0.0);
+                    tracing::warn!(outbox = %message.id, "a send of unknown outcome is repeated: no status came for it");
+                    self.metrics.unknown("repeated");
                     let now = self.clock.now();
                     lanes.back(OutboxMessage { state: SendState::Queued, attempts: message.attempts + 1, due_at: now, ..*message });
                 }
@@ -251,7 +266,7 @@ impl Sender {
         if judged.name == "accepted" {
             self.metrics.reply(now.since_ms(message.message.committed_at) as f64 / 1e3);
         } else {
-            tracing::warn!(message = %message.id, outcome = judged.name, detail = judged.detail, attempts = message.attempts + 1, "Meta did not take a message");
+            tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts = message.attempts + 1, "Meta did not take a message");
         }
         if judged.alert {
             tracing::error!(alert = true, outcome = judged.name, detail = judged.detail, "sending needs the operator");

@@ -58,6 +58,7 @@ pub(super) enum Answer {
     Done,
     Appended(Appended),
     Committed(Committed),
+    Begun(Vec<OutboxRef>),
     Fired(usize, Option<UnixMs>),
     Pruned(usize),
     Found(bool),

@@ -104,8 +104,11 @@ impl Outbox for EmbeddedStore {
         }
     }
 
-    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<(), StoreError> {
-        self.ask(Op::Begin { messages, at }).await.map(|_| ())
+    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError> {
+        match self.ask(Op::Begin { messages, at }).await? {
+            Answer::Begun(begun) => Ok(begun),
+            _ => Err(odd()),
+        }
     }
 
     async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError> {

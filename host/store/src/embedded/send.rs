@@ -41,11 +41,14 @@ fn is_done(state: DeliveryState) -> bool {
 
 impl Writer {
     pub(super) fn begin(&mut self, messages: &[OutboxRef], at: UnixMs) -> Result<Answer, Failure> {
+        let mut begun = Vec::with_capacity(messages.len());
         for id in messages {
             let sql = "UPDATE message SET state = ?3, at_ms = ?4 WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
-            self.execute(sql, (id.seq.0, id.conversation.0, IN_FLIGHT, at.0))?;
+            if self.execute(sql, (id.seq.0, id.conversation.0, IN_FLIGHT, at.0))? == 1 {
+                begun.push(*id);
+            }
         }
-        Ok(Answer::Done)
+        Ok(Answer::Begun(begun))
     }
 
     /// What a status has settled meanwhile has no place in the outbox any more, so that nothing here finds it.

@@ -114,13 +114,16 @@ impl Writer {
         let mut taken = Vec::with_capacity(GROUP_MAX);
         let mut waiting = VecDeque::with_capacity(GROUP_MAX);
         let mut replies = Vec::with_capacity(GROUP_MAX);
+        let mut last = 0;
         loop {
             if waiting.is_empty() {
                 if requested.blocking_recv_many(&mut taken, GROUP_MAX) == 0 {
                     break;
                 }
                 waiting.extend(taken.drain(..));
+                self.gather(&mut requested, &mut waiting, last);
             }
+            last = waiting.len();
             if self.group(&mut waiting, &mut replies) {
                 // What was sent before still comes; then the channel ends.
                 requested.close();
@@ -137,6 +140,20 @@ impl Writer {
         drop(connection);
         drop(directory);
         closing.send_replace(true);
+    }
+
+    fn gather(&self, requested: &mut mpsc::Receiver<Request>, waiting: &mut VecDeque<Request>, last: usize) {
+        static MODE: std::sync::LazyLock<u32> = std::sync::LazyLock::new(|| std::env::var("GATHER").map_or(0, |s| s.parse().unwrap_or(0)));
+        if last < 4 { return; }
+        let mut idle = 0;
+        while idle < *MODE && waiting.len() < GROUP_MAX {
+            std::thread::yield_now();
+            let before = waiting.len();
+            while waiting.len() < GROUP_MAX && let Ok(request) = requested.try_recv() {
+                waiting.push_back(request);
+            }
+            if waiting.len() == before { idle += 1 } else { idle = 0 }
+        }
     }
 
     /// Does a group of what waits. True when it was asked to close.

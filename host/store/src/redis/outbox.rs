@@ -41,7 +41,7 @@ impl Outbox for RedisStore {
         }
     }
 
-    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<(), StoreError> {
+    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError> {
         let session = self.link.session()?;
         let mut messages = messages.into_iter().map(|id| (Partition::of(id.conversation), id)).collect::<Vec<_>>();
         messages.sort_by_key(|(partition, _)| *partition);
@@ -54,7 +54,10 @@ impl Outbox for RedisStore {
             }
             command
         });
-        self.link.call(&session, commands.collect(), None).await.map(drop)
+        let answers = self.link.call(&session, commands.collect(), None).await?;
+        // A letter for each message, in the order of partitions: the one in which they are sorted.
+        let letters = answers.iter().map(value::text).collect::<Result<String, _>>()?;
+        Ok(messages.iter().zip(letters.chars()).filter(|(_, letter)| *letter == 'b').map(|((_, id), _)| *id).collect())
     }
 
     async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError> {

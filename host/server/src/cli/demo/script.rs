@@ -38,6 +38,7 @@ pub(super) async fn play(chat: &mut Chat, workspace: &Path) -> Result<(), Failur
     for tier in TIERS {
         let known = of_tier(tier)?;
         let player = chat.player(Player::new(known.phone.clone().unwrap_or_default(), &known.name))?;
+        let buttons: &[&str] = if english(&known) { &["Transaction History", "Claim Rewards", "Speak to Agent"] } else { &[] };
         match tier {
             "diamond" => {
                 chat.scene(&format!("{}, {tier}: balance, and all that its buttons do", known.name));
@@ -63,7 +64,7 @@ pub(super) async fn play(chat: &mut Chat, workspace: &Path) -> Result<(), Failur
             }
             _ => {
                 chat.scene(&format!("{}, {tier}: balance", known.name));
-                chat.says(&player, "balance", &["Transaction History", "Claim Rewards", "Speak to Agent"]).await;
+                chat.says(&player, "balance", buttons).await;
             }
         }
         if tier == "silver" {
