@@ -1,149 +1,243 @@
-//! Template rules.
+//! Meta's rules for templates, applied before Meta sees one.
+//!
+//! Rules: "Templates", "Template components" and "Authentication templates" (Cloud API, v25.0), and the refusals 2388293
+//! and 2388299. Lengths count characters. What Meta does not publish is checked at the loosest that is known, so that
+//! nothing Meta takes is refused here.
 
-use questline_core::template::{Template, TemplateButton, Texts, parameters};
+mod pieces;
+mod problem;
+mod values;
 
-/// What Meta would refuse in a template, and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {problem}")]
-pub struct TemplateProblem {
-    /// For instance `languages.en.body`.
-    pub place: String,
-    /// What is wrong, with the limit.
-    pub problem: String,
-}
+use questline_core::template::{Category, Template, TemplateButton, Texts, parameters};
 
-/// Characters of a name.
-const NAME_CHARS_MAX: usize = 512;
-const HEADER_CHARS_MAX: usize = 60;
-const BODY_CHARS_MAX: usize = 1024;
-const FOOTER_CHARS_MAX: usize = 60;
-const BUTTONS_MAX: usize = 10;
-const BUTTON_CHARS_MAX: usize = 25;
-const URL_BUTTONS_MAX: usize = 2;
-const URL_CHARS_MAX: usize = 2000;
-/// Words that a body needs for each parameter and beyond (2388293: too many parameters for its length).
-const WORDS_PER_PARAMETER: usize = 3;
+use self::pieces::{Piece, occurrences, pieces, words};
+pub use problem::{Part, Place, Problem, TemplateProblem};
+pub use values::{CODE_CHARS_MAX, check_values};
 
-/// All that Meta would refuse ("Template components", "Create templates"); empty when nothing.
+/// Characters of a template's name.
+pub const NAME_CHARS_MAX: usize = 512;
+/// Characters of a header.
+pub const HEADER_CHARS_MAX: usize = 60;
+/// Characters of a body.
+pub const BODY_CHARS_MAX: usize = 1024;
+/// Characters of a footer.
+pub const FOOTER_CHARS_MAX: usize = 60;
+/// Buttons.
+pub const BUTTONS_MAX: usize = 10;
+/// Buttons with a web address.
+pub const URL_BUTTONS_MAX: usize = 2;
+/// Characters on a button.
+pub const BUTTON_CHARS_MAX: usize = 25;
+/// Characters of a button's web address.
+pub const URL_CHARS_MAX: usize = 2000;
+
+/// All that Meta would refuse in a template; nothing if it is fine.
 pub fn check(template: &Template) -> Vec<TemplateProblem> {
-    let mut problems = Problems::default();
-    let name = &template.name;
-    let fits = !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    problems.unless(fits, "name", || format!("{name:?} is not 1 to {NAME_CHARS_MAX} of a-z, 0-9 and _"));
-    problems.unless(!template.languages.is_empty(), "languages", || "there is none".to_owned());
-    for (language, texts) in &template.languages {
-        let place = format!("languages.{language}");
-        let mut parts = language.split('_');
-        let known = parts.next().is_some_and(|code| (2..=3).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase()))
-            && parts.all(|part| (2..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
-        problems.unless(known, &place, || format!("{language:?} is not written as Meta does, for instance en or pt_BR"));
-        check_texts(&place, texts, &mut problems);
+    let mut found = Found { template, language: None, problems: Vec::new() };
+    found.name();
+    if template.languages.is_empty() {
+        found.add(Part::Languages, Problem::NoLanguages);
     }
-    problems.0
+    for (language, texts) in &template.languages {
+        if !is_language(language) {
+            found.add(Part::Languages, Problem::LanguageCode(language.clone()));
+        }
+        found.language = Some(language);
+        found.texts(texts);
+        found.language = None;
+    }
+    found.languages_agree();
+    found.problems
 }
 
-#[derive(Default)]
-struct Problems(Vec<TemplateProblem>);
+/// `ll`, `lll`, `ll_CC` or `ll_999`.
+fn is_language(code: &str) -> bool {
+    let (language, region) = code.split_once('_').map_or((code, None), |(language, region)| (language, Some(region)));
+    let region_fits = region.is_none_or(|region| match region.len() {
+        2 => region.bytes().all(|byte| byte.is_ascii_uppercase()),
+        3 => region.bytes().all(|byte| byte.is_ascii_digit()),
+        _ => false,
+    });
+    (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_lowercase()) && region_fits
+}
 
-impl Problems {
-    fn unless(&mut self, fits: bool, place: &str, problem: impl FnOnce() -> String) {
-        if !fits {
-            self.0.push(TemplateProblem { place: place.to_owned(), problem: problem() });
+struct Found<'a> {
+    template: &'a Template,
+    language: Option<&'a str>,
+    problems: Vec<TemplateProblem>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, part: Part, problem: Problem) {
+        let place = Place { language: self.language.map(str::to_owned), part };
+        self.problems.push(TemplateProblem { template: self.template.name.clone(), place, problem });
+    }
+
+    fn name(&mut self) {
+        let name = &self.template.name;
+        if name.is_empty() {
+            self.add(Part::Name, Problem::Blank);
+        } else if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_') {
+            self.add(Part::Name, Problem::NameAlphabet);
+        }
+        self.length(Part::Name, name, NAME_CHARS_MAX);
+    }
+
+    fn length(&mut self, part: Part, text: &str, max: usize) {
+        let found = text.chars().count();
+        if found > max {
+            self.add(part, Problem::TooLong { found, max });
         }
     }
 
-    fn length(&mut self, place: &str, text: &str, max: usize) {
-        let found = text.chars().count();
-        self.unless((1..=max).contains(&found) && !text.trim().is_empty(), place, || format!("has {found} characters; it takes 1 to {max}"));
+    fn texts(&mut self, texts: &Texts) {
+        let authentication = self.template.category == Category::Authentication;
+        if let Some(header) = &texts.header {
+            self.line(Part::Header, header, HEADER_CHARS_MAX, 1);
+        }
+        self.body(&texts.body, authentication);
+        if let Some(footer) = &texts.footer {
+            self.line(Part::Footer, footer, FOOTER_CHARS_MAX, 0);
+        }
+        self.buttons(&texts.buttons);
+        let fixed_form = texts.header.is_none()
+            && parameters(&texts.body) == 1
+            && matches!(texts.buttons.as_slice(), [button @ TemplateButton::Url { .. }] if button.takes_value());
+        if authentication && !fixed_form {
+            self.add(Part::Body, Problem::Authentication);
+        }
     }
 
-    /// Parameters are `{{1}}`, `{{2}}`, ... without a gap.
-    fn parameters(&mut self, place: &str, text: &str, max: usize) {
-        let count = parameters(text);
-        self.unless(count <= max, place, || format!("has {count} parameters; it takes at most {max}"));
-        let missing = (1..=count).find(|number| !text.contains(&format!("{{{{{number}}}}}")));
-        self.unless(missing.is_none(), place, || format!("parameters are counted without a gap, and {{{{{}}}}} is missing", missing.unwrap_or(0)));
+    /// A header, a footer, a button's text.
+    fn line(&mut self, part: Part, text: &str, chars_max: usize, parameters_max: usize) {
+        if text.trim().is_empty() {
+            self.add(part, Problem::Blank);
+        }
+        if text.contains(['\n', '\r']) {
+            self.add(part, Problem::LineBreak);
+        }
+        self.length(part, text, chars_max);
+        let found = self.parameters(part, text);
+        if found > parameters_max {
+            self.add(part, Problem::Parameters { found, max: parameters_max });
+        }
     }
-}
 
-fn check_texts(place: &str, texts: &Texts, problems: &mut Problems) {
-    let at = |part: &str| format!("{place}.{part}");
-    if let Some(header) = &texts.header {
-        problems.length(&at("header"), header, HEADER_CHARS_MAX);
-        problems.parameters(&at("header"), header, 1);
-        problems.unless(!header.contains('\n'), &at("header"), || "is one line".to_owned());
+    fn body(&mut self, body: &str, authentication: bool) {
+        if body.trim().is_empty() {
+            self.add(Part::Body, Problem::Blank);
+        }
+        self.length(Part::Body, body, BODY_CHARS_MAX);
+        let count = self.parameters(Part::Body, body);
+        // Meta writes the body of an authentication template itself: "{{1}} is your verification code."
+        if count == 0 || authentication {
+            return;
+        }
+        let trimmed = body.trim();
+        if trimmed.starts_with("{{") || trimmed.ends_with("}}") {
+            self.add(Part::Body, Problem::ParameterAtEdge);
+        }
+        if pieces(body).any(|piece| matches!(piece, Piece::Between(text) if text.trim().is_empty())) {
+            self.add(Part::Body, Problem::ParametersAdjacent);
+        }
+        // Meta does not publish its ratio; two words for each parameter, and one more, is the loosest that is reported.
+        let (found, needed) = (words(body), 2 * occurrences(body) + 1);
+        if found < needed {
+            self.add(Part::Body, Problem::TooDense { found, needed });
+        }
     }
-    let (body, trimmed) = (at("body"), texts.body.trim());
-    problems.length(&body, &texts.body, BODY_CHARS_MAX);
-    problems.parameters(&body, &texts.body, usize::MAX);
-    // 2388299: a parameter must not stand first or last.
-    problems.unless(!trimmed.starts_with("{{") && !trimmed.ends_with("}}"), &body, || "must not begin or end with a parameter".to_owned());
-    let (count, words) = (parameters(&texts.body), texts.body.split_whitespace().count());
-    problems.unless(count == 0 || words >= WORDS_PER_PARAMETER * count, &body, || {
-        format!("has {count} parameters in {words} words: Meta wants at least {WORDS_PER_PARAMETER} words for each")
-    });
-    if let Some(footer) = &texts.footer {
-        problems.length(&at("footer"), footer, FOOTER_CHARS_MAX);
-        problems.parameters(&at("footer"), footer, 0);
-    }
-    check_buttons(&at("buttons"), &texts.buttons, problems);
-}
 
-fn check_buttons(place: &str, buttons: &[TemplateButton], problems: &mut Problems) {
-    problems.unless(buttons.len() <= BUTTONS_MAX, place, || format!("there are {}; at most {BUTTONS_MAX} are taken", buttons.len()));
-    let is_link = |button: &TemplateButton| matches!(button, TemplateButton::Url { .. });
-    let links = buttons.iter().filter(|button| is_link(button)).count();
-    problems.unless(links <= URL_BUTTONS_MAX, place, || format!("{links} lead to web pages; at most {URL_BUTTONS_MAX} may"));
-    let changes = buttons.windows(2).filter(|pair| is_link(&pair[0]) != is_link(&pair[1])).count();
-    problems.unless(changes <= 1, place, || "quick replies and links must each stand together".to_owned());
-    for (index, button) in buttons.iter().enumerate() {
-        let at = format!("{place}[{index}]");
-        match button {
-            TemplateButton::QuickReply { text } => problems.length(&at, text, BUTTON_CHARS_MAX),
-            TemplateButton::Url { text, url } => {
-                problems.length(&at, text, BUTTON_CHARS_MAX);
-                problems.length(&at, url, URL_CHARS_MAX);
-                problems.unless(url.starts_with("https://") || url.starts_with("http://"), &at, || format!("{url:?} is no web address"));
-                problems.unless(parameters(url) == 0 || (parameters(url) == 1 && url.ends_with("{{1}}")), &at, || "takes {{1}} at its end only".to_owned());
+    /// Checks the form of all parameters; says how many there are.
+    fn parameters(&mut self, part: Part, text: &str) -> usize {
+        let mut seen = Vec::new();
+        for piece in pieces(text) {
+            if let Piece::Parameter(inside) = piece {
+                match inside.parse::<usize>() {
+                    Ok(number) if number > 0 && !inside.starts_with(['0', '+']) => seen.push(number),
+                    _ => self.add(part, Problem::Parameter(crate::bound::cut(inside, 64).to_owned())),
+                }
+            }
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        if let Some(gap) = (1..).zip(&seen).find_map(|(expected, &number)| (expected != number).then_some(expected)) {
+            self.add(part, Problem::ParameterGap(gap));
+        }
+        seen.len()
+    }
+
+    fn buttons(&mut self, buttons: &[TemplateButton]) {
+        let urls = buttons.iter().filter(|button| matches!(button, TemplateButton::Url { .. })).count();
+        for (kind, found, max) in [("buttons", buttons.len(), BUTTONS_MAX), ("web address buttons", urls, URL_BUTTONS_MAX)] {
+            if found > max {
+                self.add(Part::Buttons, Problem::TooManyButtons { kind, found, max });
+            }
+        }
+        let changes = buttons.windows(2).filter(|pair| std::mem::discriminant(&pair[0]) != std::mem::discriminant(&pair[1]));
+        if changes.count() > 1 {
+            self.add(Part::Buttons, Problem::ButtonsMixed);
+        }
+        for (index, button) in buttons.iter().enumerate() {
+            let part = Part::Button(index);
+            let text = text_of(button);
+            self.line(part, text, BUTTON_CHARS_MAX, 0);
+            if buttons[..index].iter().any(|other| text_of(other) == text) {
+                self.add(part, Problem::ButtonDoubled(text.to_owned()));
+            }
+            if let TemplateButton::Url { url, .. } = button {
+                self.url(part, url);
             }
         }
     }
+
+    fn url(&mut self, part: Part, url: &str) {
+        self.length(part, url, URL_CHARS_MAX);
+        let fixed = url.strip_suffix("{{1}}").unwrap_or(url);
+        if fixed.contains("{{") || fixed.contains("}}") {
+            self.add(part, Problem::UrlParameter);
+        }
+        let rest = fixed.strip_prefix("https://").or_else(|| fixed.strip_prefix("http://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) || url.contains(char::is_whitespace) {
+            self.add(part, Problem::Url);
+        }
+    }
+
+    /// Values are put into whichever language is nearest, so all have to take the same.
+    fn languages_agree(&mut self) {
+        let mut languages = self.template.languages.iter();
+        let Some((first_language, first)) = languages.next() else { return };
+        let differ = |found, expected| Problem::LanguagesDiffer { found, expected, language: first_language.clone() };
+        for (language, texts) in languages {
+            self.language = Some(language);
+            for (part, found, expected) in [
+                (Part::Header, count(texts.header.as_deref()), count(first.header.as_deref())),
+                (Part::Body, parameters(&texts.body), parameters(&first.body)),
+                (Part::Buttons, texts.buttons.len(), first.buttons.len()),
+            ] {
+                if found != expected {
+                    self.add(part, differ(found, expected));
+                }
+            }
+            for (index, (button, other)) in texts.buttons.iter().zip(&first.buttons).enumerate() {
+                let (found, expected) = (usize::from(button.takes_value()), usize::from(other.takes_value()));
+                if found != expected || std::mem::discriminant(button) != std::mem::discriminant(other) {
+                    self.add(Part::Button(index), differ(found, expected));
+                }
+            }
+        }
+        self.language = None;
+    }
+}
+
+fn text_of(button: &TemplateButton) -> &str {
+    match button {
+        TemplateButton::QuickReply { text } | TemplateButton::Url { text, .. } => text,
+    }
+}
+
+fn count(text: Option<&str>) -> usize {
+    text.map_or(0, parameters)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use questline_core::template::Category;
-
-    fn template(body: &str) -> Template {
-        let texts = Texts { header: None, body: body.to_owned(), footer: None, buttons: Vec::new() };
-        Template { name: "a_name".into(), category: Category::Utility, languages: [("en".to_owned(), texts)].into() }
-    }
-
-    #[test]
-    fn faults_are_named_with_their_place() {
-        assert_eq!(check(&template("Hello {{1}}, your match is ready.")), []);
-        for body in ["{{1}}, your match is ready now", "your match is ready, {{1}}", "a {{1}} b {{2}} c", "see {{2}} in the game now", "", &"x ".repeat(600)] {
-            let problems = check(&template(body));
-            assert!(!problems.is_empty() && problems.iter().all(|problem| problem.place == "languages.en.body"), "{body:?}: {problems:?}");
-        }
-        let mut named = template("Hello there.");
-        named.name = "A Name".into();
-        assert_eq!(check(&named).len(), 1);
-    }
-
-    #[test]
-    fn buttons_stand_in_groups() {
-        let quick = || TemplateButton::QuickReply { text: "Yes".into() };
-        let link = |url: &str| TemplateButton::Url { text: "Open".into(), url: url.into() };
-        let with = |buttons: Vec<TemplateButton>| {
-            let mut template = template("Hello there.");
-            template.languages.values_mut().for_each(|texts| texts.buttons.clone_from(&buttons));
-            check(&template).len()
-        };
-        assert_eq!(with(vec![quick(), quick(), link("https://x.example/{{1}}")]), 0);
-        assert_eq!(with(vec![quick(), link("https://x.example"), quick()]), 1);
-        assert_eq!(with(vec![link("https://x.example/{{1}}/y")]), 1);
-        assert_eq!(with(vec![quick(); 11]), 1);
-    }
-}
+mod tests;

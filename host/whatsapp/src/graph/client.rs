@@ -1,177 +1,183 @@
-//! The client: numbers with their tokens, and the port that the sender uses.
+//! The client: one per host process, shared by all who talk to Meta.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hyper::header::HeaderValue;
-use hyper::{Method, Uri};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, StatusCode, Uri};
+use questline_core::event::Wamid;
 use questline_core::id::NumberId;
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::Graph;
-use questline_core::send::SendOutcome;
+use questline_core::send::{SendError, SendOutcome};
+use serde::Deserialize;
 
-use super::directory::NumberDirectory;
-use super::http::{Exchange, Http, HttpError};
+use super::directory::{AccessToken, NumberDirectory};
+use super::exchange::{Answer, NoAnswer, exchange};
+use super::options::{GraphOptions, GraphSetupError, Origin};
+use super::pool::{Pieces, Pool};
 use super::{payload, response};
 
-/// How the API is reached.
-#[derive(Debug, Clone)]
-pub struct GraphOptions {
-    /// `https://graph.facebook.com`; plain http only on loopback.
-    pub base_url: String,
-    /// For instance `v25.0`.
-    pub version: String,
-    /// From the request's start to the end of the answer.
-    pub timeout_ms: u64,
-    /// Requests at the same time; as many connections are kept.
-    pub in_flight_max: usize,
-}
-
-/// Why there is no client, or no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a call other than a send brought nothing.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum GraphError {
-    /// The address or version.
-    #[error("{0}")]
-    Options(String),
-    /// A token with characters that no header takes.
-    #[error("the access token of number {0} has characters that no token has")]
-    Token(NumberId),
-    /// No such number in the directory.
-    #[error("number {0} has no access token")]
+    /// We have no access token for it.
+    #[error("there is no access token for number {0}")]
     UnknownNumber(NumberId),
-    /// Meta refused.
-    #[error("Meta answered {code} (HTTP {http_status}): {detail}")]
-    Refused {
-        /// Meta's code.
-        code: u32,
-        /// HTTP status.
-        http_status: u16,
-        /// Meta's words, bounded.
-        detail: String,
-    },
-    /// No answer.
-    #[error("Meta cannot be reached: {0}")]
-    Unreachable(String),
-    /// An answer that is none of the documented ones.
-    #[error("Meta's answer cannot be read: {0}")]
-    Unreadable(String),
-    /// The answer is larger than it may be.
+    /// The request cannot be made of this.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The request never left.
+    #[error("Meta was not reached: {0}")]
+    NotSent(String),
+    /// No answer came, or none that can be read.
+    #[error("no answer that can be read: {0}")]
+    NoAnswer(String),
+    /// Meta refused it.
+    #[error(transparent)]
+    Refused(SendError),
+    /// The answer is longer than was asked for.
     #[error("the answer has more than {bytes_max} bytes")]
-    TooLarge {
-        /// The bound.
+    TooLong {
+        /// As many as are taken.
         bytes_max: usize,
     },
-    /// Media may be fetched from Meta's hosts only.
-    #[error("{0} is not one of Meta's hosts: nothing is fetched from there")]
-    ForeignHost(String),
 }
 
-impl From<HttpError> for GraphError {
-    fn from(problem: HttpError) -> Self {
-        match problem {
-            HttpError::TooLarge { bytes_max } => Self::TooLarge { bytes_max },
-            problem => Self::Unreachable(problem.to_string()),
+impl From<NoAnswer> for GraphError {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::NotSent(reason) => Self::NotSent(reason),
+            NoAnswer::Lost(reason) => Self::NoAnswer(reason),
+            NoAnswer::TooLong { bytes_max, .. } => Self::TooLong { bytes_max },
         }
     }
 }
 
-/// A number's part of every request, made once.
-struct Number {
+/// What is made once for each number.
+pub(super) struct Access {
     messages: Uri,
-    authorization: HeaderValue,
+    pub(super) authorization: HeaderValue,
 }
 
-/// The client. Connections are kept and shared.
+/// Meta's Graph API.
 pub struct GraphClient {
-    pub(super) http: Http,
-    pub(super) base: String,
+    pub(super) pool: Pool,
+    pub(super) origin: Origin,
     pub(super) timeout: Duration,
-    numbers: HashMap<NumberId, Number>,
+    numbers: RwLock<HashMap<NumberId, Arc<Access>>>,
+}
+
+impl fmt::Debug for GraphClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GraphClient").field("origin", &self.origin.authority).finish_non_exhaustive()
+    }
 }
 
 impl GraphClient {
-    /// For these numbers.
-    pub fn new(options: GraphOptions, directory: NumberDirectory) -> Result<Self, GraphError> {
-        let base = base(&options)?;
-        let mut numbers = HashMap::new();
-        for (id, token) in directory.into_iter() {
-            let messages = format!("{base}/{id}/messages").parse().map_err(|_| GraphError::Options(format!("{base} is no address")))?;
-            let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| GraphError::Token(id.clone()))?;
-            authorization.set_sensitive(true);
-            numbers.insert(id, Number { messages, authorization });
+    /// Connects to nothing yet.
+    pub fn new(options: GraphOptions, numbers: NumberDirectory) -> Result<Self, GraphSetupError> {
+        let origin = Origin::parse(&options)?;
+        let pool = Pool::new(origin.uri()?, options.in_flight_max).map_err(|error| GraphSetupError::Tls(error.to_string()))?;
+        let timeout = Duration::from_millis(options.timeout_ms);
+        let client = Self { pool, origin, timeout, numbers: RwLock::default() };
+        for (number, token) in numbers.into_iter() {
+            client.set_token(number, &token)?;
         }
-        Ok(Self { http: Http::new(options.in_flight_max), base, timeout: Duration::from_millis(options.timeout_ms.max(1)), numbers })
+        Ok(client)
     }
 
-    pub(super) fn authorization(&self, number: &NumberId) -> Result<HeaderValue, GraphError> {
-        self.numbers.get(number).map(|number| number.authorization.clone()).ok_or_else(|| GraphError::UnknownNumber(number.clone()))
+    /// Adds a number, or gives it another token; requests in flight go on with the old one.
+    pub fn set_token(&self, number: NumberId, token: &AccessToken) -> Result<(), GraphSetupError> {
+        let unfit = || GraphSetupError::Token(number.clone());
+        let usable = !token.reveal().is_empty() && token.reveal().bytes().all(|byte| byte.is_ascii_graphic());
+        if !usable {
+            return Err(unfit());
+        }
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.reveal())).map_err(|_| unfit())?;
+        authorization.set_sensitive(true);
+        let messages = self.path(&format!("/{number}/messages")).map_err(|_| unfit())?;
+        let access = Arc::new(Access { messages, authorization });
+        self.numbers.write().unwrap_or_else(PoisonError::into_inner).insert(number, access);
+        Ok(())
     }
 
-    /// Shows the player that a message was read, and with `typing` that an answer is being written (for up to 25 s).
-    pub async fn mark_read(&self, number: &NumberId, wamid: &questline_core::event::Wamid, typing: bool) -> Result<(), GraphError> {
-        let known = self.numbers.get(number).ok_or_else(|| GraphError::UnknownNumber(number.clone()))?;
-        let body = payload::mark_read(wamid, typing).map_err(|problem| GraphError::Unreadable(problem.to_string()))?;
-        let exchange = Exchange { method: Method::POST, uri: known.messages.clone(), authorization: known.authorization.clone(), body: Some(body) };
-        let (status, answer) = self.http.exchange(exchange, self.timeout, response::ANSWER_BYTES_MAX).await?;
-        response::success(status, &answer)
+    pub(super) fn access(&self, number: &NumberId) -> Option<Arc<Access>> {
+        self.numbers.read().unwrap_or_else(PoisonError::into_inner).get(number).cloned()
+    }
+
+    pub(super) fn known(&self, number: &NumberId) -> Result<Arc<Access>, GraphError> {
+        self.access(number).ok_or_else(|| GraphError::UnknownNumber(number.clone()))
+    }
+
+    /// The request target for a path below the version.
+    pub(super) fn path(&self, path: &str) -> Result<Uri, GraphError> {
+        let target = format!("{}{path}", self.origin.prefix);
+        target.parse().map_err(|_| GraphError::Invalid("the path holds characters that no path has"))
+    }
+
+    pub(super) fn request(&self, method: Method, target: Uri, access: &Access, kind: Option<HeaderValue>, body: Pieces) -> Request<Pieces> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = target;
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.origin.host.clone());
+        headers.insert(AUTHORIZATION, access.authorization.clone());
+        if let Some(kind) = kind {
+            headers.insert(CONTENT_TYPE, kind);
+        }
+        request
+    }
+
+    /// Sends a request; an answer other than 2xx is an error.
+    pub(super) async fn call(&self, request: Request<Pieces>) -> Result<Answer, GraphError> {
+        let answer = exchange(&self.pool, request, self.timeout).await?;
+        if answer.status.is_success() { Ok(answer) } else { Err(GraphError::Refused(response::refusal(answer.status, &answer.body))) }
+    }
+
+    /// Marks a message of the player's, and all before it, as read. With `typing`, the player sees that an answer is
+    /// being written, until it comes or 25 seconds have passed. Meta takes it for up to 30 days after the message.
+    pub async fn mark_read(&self, number: &NumberId, message: &Wamid, typing: bool) -> Result<(), GraphError> {
+        let access = self.known(number)?;
+        let body = payload::mark_read(message, typing).map_err(|_| GraphError::Invalid("the message's id cannot be written"))?;
+        self.call(self.request(Method::POST, access.messages.clone(), &access, Some(JSON), body.into())).await?;
+        Ok(())
     }
 }
 
-/// `<url>/<version>`, if both make sense.
-fn base(options: &GraphOptions) -> Result<String, GraphError> {
-    let url = options.base_url.trim_end_matches('/');
-    let wrong = |problem: &str| Err(GraphError::Options(format!("graph.url {url:?} {problem}")));
-    let Ok(uri) = url.parse::<Uri>() else { return wrong("is no address") };
-    let host = uri.host().unwrap_or_default();
-    let loopback = matches!(host, "127.0.0.1" | "localhost" | "[::1]");
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if loopback => {}
-        _ => return wrong("is not https: access tokens would be readable on the way"),
-    }
-    let version = &options.version;
-    let fits = version.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(major, minor)| {
-        [major, minor].iter().all(|part| !part.is_empty() && part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit()))
-    });
-    if fits { Ok(format!("{url}/{version}")) } else { Err(GraphError::Options(format!("graph.version {version:?} is not like v25.0"))) }
+/// The type of all bodies but uploads.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Reads the answer of a call.
+pub(super) fn read<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, GraphError> {
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| GraphError::NoAnswer(format!("its JSON is odd at line {} column {}", error.line(), error.column())))
 }
 
 #[async_trait]
 impl Graph for GraphClient {
     async fn send(&self, message: &OutboxMessage) -> SendOutcome {
-        let Some(number) = self.numbers.get(&message.message.number) else {
-            return SendOutcome::NotSent { reason: format!("number {} has no access token", message.message.number) };
+        let Some(access) = self.access(&message.message.number) else {
+            return SendOutcome::NotSent { reason: format!("there is no access token for number {}", message.message.number) };
         };
         let body = match payload::message(message) {
             Ok(body) => body,
-            Err(problem) => return SendOutcome::NotSent { reason: format!("the message cannot be written: {problem}") },
+            Err(error) => return SendOutcome::NotSent { reason: format!("the message cannot be written as JSON: {error}") },
         };
-        let exchange = Exchange { method: Method::POST, uri: number.messages.clone(), authorization: number.authorization.clone(), body: Some(body) };
-        match self.http.exchange(exchange, self.timeout, response::ANSWER_BYTES_MAX).await {
-            Ok((status, answer)) => response::outcome(status, &answer),
-            // Without a connection nothing has left; with one, nobody knows how much.
-            Err(problem @ HttpError::Connect(_)) => SendOutcome::NotSent { reason: problem.to_string() },
-            Err(problem) => SendOutcome::Unknown { reason: problem.to_string() },
+        let request = self.request(Method::POST, access.messages.clone(), &access, Some(JSON), body.into());
+        match exchange(&self.pool, request, self.timeout).await {
+            Ok(answer) => response::outcome(answer.status, &answer.body),
+            Err(NoAnswer::NotSent(reason)) => SendOutcome::NotSent { reason },
+            Err(NoAnswer::Lost(reason)) => SendOutcome::Unknown { reason },
+            Err(NoAnswer::TooLong { status, .. }) => too_long(status),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn options(url: &str, version: &str) -> GraphOptions {
-        GraphOptions { base_url: url.into(), version: version.into(), timeout_ms: 1_000, in_flight_max: 8 }
-    }
-
-    #[test]
-    fn tokens_go_over_https_only() {
-        assert_eq!(base(&options("https://graph.facebook.com/", "v25.0")).unwrap(), "https://graph.facebook.com/v25.0");
-        assert!(base(&options("http://127.0.0.1:9000", "v25.0")).is_ok());
-        for (url, version) in [("http://graph.facebook.com", "v25.0"), ("graph.facebook.com", "v25.0"), ("https://graph.facebook.com", "25"), ("https://graph.facebook.com", "v25.0/..")] {
-            assert!(base(&options(url, version)).is_err(), "{url} {version}");
-        }
-    }
+/// An answer that was not read to its end: a success may hold our message's id, anything else is refused by its status.
+fn too_long(status: StatusCode) -> SendOutcome {
+    response::outcome(status, b"")
 }

@@ -1,107 +1,138 @@
-//! Files at Meta: uploads live 30 days, addresses of inbound files 5 minutes.
+//! Files at Meta: where one is, its bytes, and putting one there.
 
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use bytes::Bytes;
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue, USER_AGENT};
+use hyper::http::uri::Scheme;
 use hyper::{Method, Request, Uri};
 use questline_core::id::NumberId;
 use serde::Deserialize;
 
-use super::client::{GraphClient, GraphError};
-use super::http::Exchange;
+use super::client::{GraphClient, GraphError, read};
+use super::exchange::exchange_on;
+use super::options::is_loopback;
+use super::pool::{NoConnection, Pieces};
 use super::response;
+use crate::lax::{self, Text};
 
-/// Hosts that serve media; the token goes nowhere else.
+/// Bytes of the largest file that WhatsApp carries.
+pub const MEDIA_BYTES_MAX: usize = 100 * 1024 * 1024;
+/// Bytes of a media id.
+const ID_BYTES_MAX: usize = 256;
+/// Bytes of a file's name and type in an upload.
+const NAME_BYTES_MAX: usize = 240;
+/// Where Meta keeps files: these hosts and those below them. The access token goes nowhere else.
 const HOSTS: [&str; 3] = ["fbsbx.com", "fbcdn.net", "whatsapp.net"];
 
-/// Where an inbound file lies.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct MediaUrl {
-    /// Good for 5 minutes, with the token.
-    pub url: String,
+/// Where a file is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct MediaInfo {
+    /// For [`GraphClient::download`]; good for 5 minutes.
+    #[serde(deserialize_with = "lax::long")]
+    pub url: Option<String>,
     /// As Meta tells it; not to be trusted.
-    #[serde(default)]
-    pub mime_type: String,
-    /// Digest of the bytes.
-    #[serde(default)]
+    #[serde(deserialize_with = "lax::short")]
+    pub mime_type: Option<String>,
+    /// SHA-256 of the bytes, hexadecimal.
+    #[serde(deserialize_with = "lax::short")]
     pub sha256: Option<String>,
-}
-
-/// A file to upload.
-#[derive(Debug, Clone)]
-pub struct Upload {
-    /// For instance `image/png`.
-    pub mime_type: String,
-    /// Shown for documents.
-    pub filename: String,
-    /// The file.
-    pub bytes: Bytes,
-}
-
-#[derive(Deserialize)]
-struct Uploaded {
-    id: String,
+    /// Bytes of the file.
+    #[serde(rename = "file_size", deserialize_with = "lax::int")]
+    pub bytes: Option<i64>,
 }
 
 impl GraphClient {
-    /// Asks where an inbound file lies.
-    pub async fn media_url(&self, number: &NumberId, media_id: &str) -> Result<MediaUrl, GraphError> {
-        let known = !media_id.is_empty() && media_id.len() <= 128 && media_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        if !known {
-            return Err(GraphError::Options("this is no media id".to_owned()));
+    /// Where a file is that a player sent (for 7 days) or we put there (for 30).
+    pub async fn media_url(&self, number: &NumberId, media_id: &str) -> Result<MediaInfo, GraphError> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'=');
+        if !(1..=ID_BYTES_MAX).contains(&media_id.len()) || !media_id.bytes().all(fits) {
+            return Err(GraphError::Invalid("a media id is 1 to 256 letters, digits, _, -, : and ="));
         }
-        let uri = format!("{}/{media_id}?phone_number_id={number}", self.base);
-        let uri = uri.parse().map_err(|_| GraphError::Options("this is no media id".to_owned()))?;
-        let exchange = Exchange { method: Method::GET, uri, authorization: self.authorization(number)?, body: None };
-        let (status, answer) = self.http.exchange(exchange, self.timeout, response::ANSWER_BYTES_MAX).await?;
-        if !(200..300).contains(&status) {
-            return Err(response::error(status, &answer));
-        }
-        serde_json::from_slice(&answer).map_err(|problem| GraphError::Unreadable(problem.to_string()))
+        let access = self.known(number)?;
+        let target = self.path(&format!("/{media_id}?phone_number_id={number}"))?;
+        let answer = self.call(self.request(Method::GET, target, &access, None, Pieces::default())).await?;
+        read(&answer)
     }
 
-    /// Fetches a file of at most so many bytes, from Meta's hosts only.
+    /// The bytes of a file, at most `bytes_max` of them. Follows no redirect, and goes to Meta's hosts alone. On a
+    /// refusal with HTTP status 404 the address has run out: ask for another.
     pub async fn download(&self, number: &NumberId, url: &str, bytes_max: usize) -> Result<Bytes, GraphError> {
-        let uri: Uri = url.parse().map_err(|_| GraphError::ForeignHost("what Meta gave".to_owned()))?;
-        self.check_host(&uri)?;
-        let exchange = Exchange { method: Method::GET, uri, authorization: self.authorization(number)?, body: None };
-        let (status, bytes) = self.http.exchange(exchange, self.timeout, bytes_max).await?;
-        if (200..300).contains(&status) { Ok(bytes) } else { Err(response::error(status, &bytes)) }
+        let access = self.known(number)?;
+        let (origin, target, host) = self.source(url)?;
+        let mut request = Request::new(Pieces::default());
+        *request.uri_mut() = target;
+        let headers = request.headers_mut();
+        headers.insert(HOST, host);
+        headers.insert(AUTHORIZATION, access.authorization.clone());
+        // Meta's file hosts refuse requests that name no client.
+        headers.insert(USER_AGENT, HeaderValue::from_static("questline"));
+        let connection = self.pool.connect(origin).await.map_err(|NoConnection(reason)| GraphError::NotSent(reason))?;
+        let answer = exchange_on(connection, request, bytes_max, self.timeout).await?;
+        if answer.status.is_success() { Ok(answer.body) } else { Err(GraphError::Refused(response::refusal(answer.status, &answer.body))) }
     }
 
-    fn check_host(&self, uri: &Uri) -> Result<(), GraphError> {
-        let host = uri.host().unwrap_or_default();
-        let of_meta = HOSTS.iter().any(|known| host == *known || host.strip_suffix(known).is_some_and(|front| front.ends_with('.')));
-        let base: Option<Uri> = self.base.parse().ok();
-        let own = base.is_some_and(|base| base.scheme_str() == Some("http") && base.authority() == uri.authority());
-        if (of_meta && uri.scheme_str() == Some("https")) || own { Ok(()) } else { Err(GraphError::ForeignHost(host.to_owned())) }
-    }
-
-    /// Uploads a file; gives its id, good for 30 days.
-    pub async fn upload(&self, number: &NumberId, file: Upload) -> Result<String, GraphError> {
-        let clean = |text: &str| text.chars().filter(|c| !c.is_control() && *c != '"').collect::<String>();
-        // The boundary must not stand in the file: the digest of the file cannot.
-        let boundary = hex::encode(ring::digest::digest(&ring::digest::SHA256, &file.bytes));
-        let mut body = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n--{boundary}\r\n\
-             Content-Disposition: form-data; name=\"file\"; filename=\"{}\"\r\nContent-Type: {}\r\n\r\n",
-            clean(&file.filename),
-            clean(&file.mime_type)
-        )
-        .into_bytes();
-        body.extend_from_slice(&file.bytes);
-        body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-        let uri: Uri = format!("{}/{number}/media", self.base).parse().map_err(|_| GraphError::UnknownNumber(number.clone()))?;
-        let content_type = HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}")).map_err(|problem| GraphError::Options(problem.to_string()))?;
-        let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        request.headers_mut().insert(AUTHORIZATION, self.authorization(number)?);
-        request.headers_mut().insert(CONTENT_TYPE, content_type);
-        let (status, answer) = self.http.run(request, self.timeout, response::ANSWER_BYTES_MAX).await?;
-        match serde_json::from_slice::<Uploaded>(&answer) {
-            Ok(uploaded) if (200..300).contains(&status) => Ok(uploaded.id),
-            _ => Err(response::error(status, &answer)),
+    /// Origin, request target and host of a file, if the token may go there.
+    fn source(&self, url: &str) -> Result<(Uri, Uri, HeaderValue), GraphError> {
+        const NOT_METAS: GraphError = GraphError::Invalid("the file does not lie on a host of Meta's");
+        let url: Uri = url.parse().map_err(|_| NOT_METAS)?;
+        let (Some(scheme), Some(authority)) = (url.scheme(), url.authority()) else { return Err(NOT_METAS) };
+        let host = authority.host();
+        let metas = *scheme == Scheme::HTTPS
+            && authority.port_u16().is_none_or(|port| port == 443)
+            && HOSTS.iter().any(|known| host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
+        let ours = is_loopback(host) && *scheme == self.origin.scheme && *authority == self.origin.authority;
+        if !(metas || ours) || authority.as_str().contains('@') {
+            return Err(NOT_METAS);
         }
+        let target = url.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| NOT_METAS)?;
+        let name = HeaderValue::from_str(authority.as_str()).map_err(|_| NOT_METAS)?;
+        Ok((url, target, name))
     }
+
+    /// Puts a file at Meta for 30 days; its id can be sent any number of times.
+    pub async fn upload(&self, number: &NumberId, mime_type: &str, filename: &str, bytes: Bytes) -> Result<String, GraphError> {
+        let printable = |text: &str| (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+        if !printable(mime_type) || !mime_type.is_ascii() || !mime_type.contains('/') {
+            return Err(GraphError::Invalid("the type of a file is like image/png"));
+        }
+        if !printable(filename) {
+            return Err(GraphError::Invalid("the name of a file has 1 to 240 bytes, all printable"));
+        }
+        if bytes.len() > MEDIA_BYTES_MAX {
+            return Err(GraphError::TooLong { bytes_max: MEDIA_BYTES_MAX });
+        }
+        let access = self.known(number)?;
+        let target = self.path(&format!("/{number}/media"))?;
+        let boundary = boundary()?;
+        let kind = HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"));
+        let kind = kind.map_err(|_| GraphError::Invalid("the boundary cannot be written"))?;
+        let body = Pieces::from([form_start(&boundary, mime_type, filename).into(), bytes, format!("\r\n--{boundary}--\r\n").into()]);
+        let answer = self.call(self.request(Method::POST, target, &access, Some(kind), body)).await?;
+        let uploaded: Uploaded<'_> = read(&answer)?;
+        uploaded.id.take_whole(ID_BYTES_MAX).ok_or_else(|| GraphError::NoAnswer("it names no media id".to_owned()))
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Uploaded<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+}
+
+/// Random, so that no file holds it.
+fn boundary() -> Result<String, GraphError> {
+    let random: Result<[u8; 16], _> = ring::rand::generate(&ring::rand::SystemRandom::new()).map(|random| random.expose());
+    Ok(hex::encode(random.map_err(|_| GraphError::Invalid("the system gives no random numbers"))?))
+}
+
+/// All that stands before the file's bytes (RFC 7578).
+fn form_start(boundary: &str, mime_type: &str, filename: &str) -> String {
+    let filename = filename.replace(['\\', '"'], "_");
+    format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"messaging_product\"\r\n\r\nwhatsapp\r\n\
+         --{boundary}\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\n{mime_type}\r\n\
+         --{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\n\
+         Content-Type: {mime_type}\r\n\r\n"
+    )
 }

@@ -1,14 +1,20 @@
-//! Meta's Graph API: one request for one message, and what came of it, sorted into what is known and what is not.
+//! Meta's Graph API: sending, marking as read, media, and what a number says of itself.
+//!
+//! A send is one POST, and its outcome is one of four: accepted, refused, not sent, unknown. Meta has no idempotency
+//! key, so "not sent" is claimed only where no byte of the request can have left.
 
 mod client;
 mod directory;
-mod http;
+mod exchange;
 mod media;
 mod number;
+mod options;
 mod payload;
+mod pool;
 mod response;
 
-pub use client::{GraphClient, GraphError, GraphOptions};
+pub use client::{GraphClient, GraphError};
 pub use directory::{AccessToken, NumberDirectory};
-pub use media::{MediaUrl, Upload};
-pub use number::NumberInfo;
+pub use media::{MEDIA_BYTES_MAX, MediaInfo};
+pub use number::{NumberInfo, Throughput};
+pub use options::{GraphOptions, GraphSetupError};

@@ -1,29 +1,110 @@
-//! Messages in Meta's form, borrowed from ours ("Send messages", v25.0).
+//! The body of `POST /{phone-number-id}/messages`, written straight from an outbox message ("Send messages", v25.0).
 
+use std::fmt;
+
+use questline_core::contact::Contact;
 use questline_core::event::Wamid;
 use questline_core::message::{Button, Header, MediaKind, MediaSource, Outbound, Row, Section};
 use questline_core::outbox::{Content, OutboxMessage};
-use questline_core::template::TemplateMessage;
+use questline_core::template::{ButtonValue, TemplateMessage};
 use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
 
-const PRODUCT: &str = "whatsapp";
+/// Bytes of an ordinary message; longer ones grow.
+const USUAL_BYTES: usize = 512;
 
-#[derive(Serialize)]
-struct Envelope<'a> {
-    messaging_product: &'static str,
-    recipient_type: &'static str,
-    /// A phone number. Where both are known it wins.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<String>,
-    /// A business-scoped user id: in `to` it would be dropped without a word.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recipient: Option<&'a str>,
-    r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<Reference<'a>>,
-    biz_opaque_callback_data: String,
-    #[serde(flatten)]
-    body: Body<'a>,
+/// The JSON that Meta takes.
+pub(super) fn message(message: &OutboxMessage) -> Result<Vec<u8>, serde_json::Error> {
+    let mut json = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut json, &Payload(message))?;
+    Ok(json)
+}
+
+/// The JSON that marks a message, and all before it, as read; `typing` shows that an answer is being written, for up to
+/// 25 seconds.
+pub(super) fn mark_read(message: &Wamid, typing: bool) -> Result<Vec<u8>, serde_json::Error> {
+    #[derive(Serialize)]
+    struct MarkRead<'a> {
+        messaging_product: &'static str,
+        status: &'static str,
+        message_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        typing_indicator: Option<TypingIndicator>,
+    }
+    #[derive(Serialize)]
+    struct TypingIndicator {
+        r#type: &'static str,
+    }
+    let typing_indicator = typing.then_some(TypingIndicator { r#type: "text" });
+    serde_json::to_vec(&MarkRead { messaging_product: "whatsapp", status: "read", message_id: message.as_str(), typing_indicator })
+}
+
+/// Writes itself through its `Display`, without a string in between.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A sequence, written as it is made.
+struct Seq<I>(I);
+
+impl<I> Serialize for Seq<I>
+where
+    I: Iterator + Clone,
+    I::Item: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
+    }
+}
+
+struct Payload<'a>(&'a OutboxMessage);
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let OutboxMessage { id, message, .. } = self.0;
+        let mut json = serializer.serialize_struct("Payload", 7)?;
+        json.serialize_field("messaging_product", "whatsapp")?;
+        json.serialize_field("recipient_type", "individual")?;
+        recipient(&mut json, &message.contact)?;
+        content(&mut json, &message.content)?;
+        json.serialize_field("biz_opaque_callback_data", &id.to_callback_data())?;
+        json.end()
+    }
+}
+
+/// A phone number goes first: Meta reaches it where it does not take a BSUID, and a BSUID in `to` is dropped without a
+/// word. Without the plus Meta would put our own country code before the digits.
+fn recipient<J: SerializeStruct>(json: &mut J, contact: &Contact) -> Result<(), J::Error> {
+    match (contact.phone(), contact.bsuid()) {
+        (Some(phone), _) => json.serialize_field("to", &Shown(format_args!("+{}", phone.digits()))),
+        (None, Some(bsuid)) => json.serialize_field("recipient", bsuid.as_str()),
+        // A contact has one of both.
+        (None, None) => Ok(()),
+    }
+}
+
+fn content<J: SerializeStruct>(json: &mut J, content: &Content) -> Result<(), J::Error> {
+    match content {
+        Content::Reply { message, reply_to } => {
+            if let Some(wamid) = reply_to {
+                json.serialize_field("context", &Reference { message_id: wamid.as_str() })?;
+            }
+            reply(json, message)
+        }
+        Content::Template(template) => {
+            json.serialize_field("type", "template")?;
+            json.serialize_field("template", &Template::of(template))
+        }
+        Content::Reaction { target, emoji } => {
+            json.serialize_field("type", "reaction")?;
+            let emoji = emoji.as_deref().unwrap_or_default();
+            json.serialize_field("reaction", &Reaction { message_id: target.as_str(), emoji })
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -31,18 +112,49 @@ struct Reference<'a> {
     message_id: &'a str,
 }
 
+/// An empty emoji takes a reaction off.
 #[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Body<'a> {
-    Text(Text<'a>),
-    Interactive(Interactive<'a>),
-    Image(File<'a>),
-    Video(File<'a>),
-    Audio(File<'a>),
-    Document(File<'a>),
-    Sticker(File<'a>),
-    Template(Template<'a>),
-    Reaction(Reaction<'a>),
+struct Reaction<'a> {
+    message_id: &'a str,
+    emoji: &'a str,
+}
+
+fn reply<J: SerializeStruct>(json: &mut J, message: &Outbound) -> Result<(), J::Error> {
+    let interactive = match message {
+        Outbound::Text { body, preview } => {
+            json.serialize_field("type", "text")?;
+            return json.serialize_field("text", &Text { body, preview_url: *preview });
+        }
+        Outbound::Media { kind, source, caption, filename } => {
+            json.serialize_field("type", kind.as_str())?;
+            // Only documents have names.
+            let filename = filename.as_deref().filter(|_| *kind == MediaKind::Document);
+            return json.serialize_field(kind.as_str(), &File { caption: caption.as_deref(), filename, ..File::of(source) });
+        }
+        Outbound::Buttons { header, body, footer, buttons } => {
+            let header = header.as_ref().map(|header| match header {
+                Header::Text(text) => HeaderForm::Text(text),
+                Header::Media(kind, source) => HeaderForm::File(*kind, source),
+            });
+            Interactive { header, footer: words(footer), ..Interactive::of("button", body, Action::Buttons(buttons)) }
+        }
+        Outbound::List { header, body, footer, button, sections } => {
+            let header = header.as_deref().map(HeaderForm::Text);
+            Interactive { header, footer: words(footer), ..Interactive::of("list", body, Action::List { button, sections }) }
+        }
+        Outbound::LocationRequest { body } => Interactive::of("location_request_message", body, Action::Named("send_location")),
+        Outbound::ContactRequest { body } => Interactive::of("request_contact_info", body, Action::Named("request_contact_info")),
+        Outbound::LinkButton { body, footer, label, url } => {
+            let action = Action::Link(LinkParameters { display_text: label, url });
+            Interactive { footer: words(footer), ..Interactive::of("cta_url", body, action) }
+        }
+    };
+    json.serialize_field("type", "interactive")?;
+    json.serialize_field("interactive", &interactive)
+}
+
+fn words(text: &Option<String>) -> Option<Words<'_>> {
+    text.as_deref().map(|text| Words { text })
 }
 
 #[derive(Serialize)]
@@ -52,14 +164,7 @@ struct Text<'a> {
     preview_url: bool,
 }
 
-#[derive(Serialize)]
-struct Reaction<'a> {
-    message_id: &'a str,
-    /// Empty takes it off.
-    emoji: &'a str,
-}
-
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct File<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
@@ -73,12 +178,16 @@ struct File<'a> {
 
 impl<'a> File<'a> {
     fn of(source: &'a MediaSource) -> Self {
-        let (id, link) = match source {
-            MediaSource::Id(id) => (Some(id.as_str()), None),
-            MediaSource::Link(link) => (None, Some(link.as_str())),
-        };
-        Self { id, link, caption: None, filename: None }
+        match source {
+            MediaSource::Id(id) => Self { id: Some(id), ..Self::default() },
+            MediaSource::Link(link) => Self { link: Some(link), ..Self::default() },
+        }
     }
+}
+
+#[derive(Serialize)]
+struct Words<'a> {
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -92,52 +201,79 @@ struct Interactive<'a> {
     action: Action<'a>,
 }
 
-#[derive(Serialize)]
-struct Words<'a> {
-    text: &'a str,
+impl<'a> Interactive<'a> {
+    fn of(kind: &'static str, body: &'a str, action: Action<'a>) -> Self {
+        Self { r#type: kind, header: None, body: Words { text: body }, footer: None, action }
+    }
 }
 
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
 enum HeaderForm<'a> {
-    Text { text: &'a str },
-    Image { image: File<'a> },
-    Video { video: File<'a> },
-    Document { document: File<'a> },
+    Text(&'a str),
+    File(MediaKind, &'a MediaSource),
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
+impl Serialize for HeaderForm<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serializer.serialize_struct("Header", 2)?;
+        match self {
+            Self::Text(text) => {
+                json.serialize_field("type", "text")?;
+                json.serialize_field("text", text)?;
+            }
+            Self::File(kind, source) => {
+                json.serialize_field("type", kind.as_str())?;
+                json.serialize_field(kind.as_str(), &File::of(source))?;
+            }
+        }
+        json.end()
+    }
+}
+
 enum Action<'a> {
-    Buttons { buttons: Vec<ReplyButton<'a>> },
-    List { button: &'a str, sections: Vec<SectionForm<'a>> },
-    Named { name: &'static str },
-    Link { name: &'static str, parameters: LinkForm<'a> },
+    Buttons(&'a [Button]),
+    List { button: &'a str, sections: &'a [Section] },
+    Named(&'static str),
+    Link(LinkParameters<'a>),
 }
 
+impl Serialize for Action<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serializer.serialize_struct("Action", 2)?;
+        match self {
+            Self::Buttons(buttons) => {
+                json.serialize_field("buttons", &Seq(buttons.iter().map(|button| ReplyButton { r#type: "reply", reply: button })))?;
+            }
+            Self::List { button, sections } => {
+                json.serialize_field("button", button)?;
+                let sections = sections.iter().map(|section| ListSection { title: &section.title, rows: &section.rows });
+                json.serialize_field("sections", &Seq(sections))?;
+            }
+            Self::Named(name) => json.serialize_field("name", name)?,
+            Self::Link(parameters) => {
+                json.serialize_field("name", "cta_url")?;
+                json.serialize_field("parameters", parameters)?;
+            }
+        }
+        json.end()
+    }
+}
+
+/// Buttons and rows have the same form here and at Meta.
 #[derive(Serialize)]
 struct ReplyButton<'a> {
     r#type: &'static str,
-    reply: Titled<'a>,
+    reply: &'a Button,
 }
 
 #[derive(Serialize)]
-struct Titled<'a> {
-    id: &'a str,
-    title: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct SectionForm<'a> {
+struct ListSection<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     title: &'a str,
-    rows: Vec<Titled<'a>>,
+    rows: &'a [Row],
 }
 
 #[derive(Serialize)]
-struct LinkForm<'a> {
+struct LinkParameters<'a> {
     display_text: &'a str,
     url: &'a str,
 }
@@ -146,8 +282,14 @@ struct LinkForm<'a> {
 struct Template<'a> {
     name: &'a str,
     language: Language<'a>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    components: Vec<Component<'a>>,
+    #[serde(skip_serializing_if = "Components::is_empty")]
+    components: Components<'a>,
+}
+
+impl<'a> Template<'a> {
+    fn of(template: &'a TemplateMessage) -> Self {
+        Self { name: &template.name, language: Language { code: &template.language }, components: Components(template) }
+    }
 }
 
 #[derive(Serialize)]
@@ -155,245 +297,59 @@ struct Language<'a> {
     code: &'a str,
 }
 
-#[derive(Serialize)]
-struct Component<'a> {
-    r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sub_type: Option<&'static str>,
-    /// A text, not a number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<String>,
-    parameters: Vec<Parameter<'a>>,
+/// Only what takes values is sent.
+struct Components<'a>(&'a TemplateMessage);
+
+impl Components<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.header.is_none() && self.0.body.is_empty() && self.0.buttons.is_empty()
+    }
+}
+
+impl Serialize for Components<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let texts = [("header", self.0.header.as_slice()), ("body", self.0.body.as_slice())];
+        let texts = texts.into_iter().filter(|(_, values)| !values.is_empty());
+        let texts = texts.map(|(kind, values)| Component::Texts(kind, values));
+        serializer.collect_seq(texts.chain(self.0.buttons.iter().map(Component::Button)))
+    }
+}
+
+enum Component<'a> {
+    Texts(&'static str, &'a [String]),
+    Button(&'a ButtonValue),
+}
+
+impl Serialize for Component<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut json = serializer.serialize_struct("Component", 4)?;
+        match self {
+            Self::Texts(kind, values) => {
+                json.serialize_field("type", kind)?;
+                json.serialize_field("parameters", &Seq(values.iter().map(|text| Parameter::Text { text })))?;
+            }
+            Self::Button(button) => {
+                let value = button.value.as_str();
+                let (sub_type, parameter) = match button.quick_reply {
+                    true => ("quick_reply", Parameter::Payload { payload: value }),
+                    false => ("url", Parameter::Text { text: value }),
+                };
+                json.serialize_field("type", "button")?;
+                json.serialize_field("sub_type", sub_type)?;
+                json.serialize_field("index", &Shown(button.index))?;
+                json.serialize_field("parameters", &[parameter])?;
+            }
+        }
+        json.end()
+    }
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(tag = "type", rename_all = "snake_case")]
 enum Parameter<'a> {
     Text { text: &'a str },
     Payload { payload: &'a str },
 }
 
-/// The body of a send.
-pub(super) fn message(message: &OutboxMessage) -> serde_json::Result<Vec<u8>> {
-    let contact = &message.message.contact;
-    let (kind, body, reply_to) = body(&message.message.content);
-    let envelope = Envelope {
-        messaging_product: PRODUCT,
-        recipient_type: "individual",
-        to: contact.phone().map(|phone| format!("+{}", phone.digits())),
-        recipient: if contact.phone().is_none() { contact.bsuid().map(|bsuid| bsuid.as_str()) } else { None },
-        r#type: kind,
-        context: reply_to.map(|wamid| Reference { message_id: wamid.as_str() }),
-        biz_opaque_callback_data: message.id.to_callback_data(),
-        body,
-    };
-    let mut bytes = Vec::with_capacity(512);
-    serde_json::to_writer(&mut bytes, &envelope)?;
-    Ok(bytes)
-}
-
-/// The body that marks a message as read.
-pub(super) fn mark_read(wamid: &Wamid, typing: bool) -> serde_json::Result<Vec<u8>> {
-    #[derive(Serialize)]
-    struct MarkRead<'a> {
-        messaging_product: &'static str,
-        status: &'static str,
-        message_id: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        typing_indicator: Option<Typing>,
-    }
-    #[derive(Serialize)]
-    struct Typing {
-        r#type: &'static str,
-    }
-    let typing_indicator = typing.then_some(Typing { r#type: "text" });
-    serde_json::to_vec(&MarkRead { messaging_product: PRODUCT, status: "read", message_id: wamid.as_str(), typing_indicator })
-}
-
-fn body(content: &Content) -> (&'static str, Body<'_>, Option<&Wamid>) {
-    match content {
-        Content::Reply { message, reply_to } => {
-            let (kind, body) = reply(message);
-            (kind, body, reply_to.as_ref())
-        }
-        Content::Template(message) => ("template", Body::Template(template(message)), None),
-        Content::Reaction { target, emoji } => {
-            ("reaction", Body::Reaction(Reaction { message_id: target.as_str(), emoji: emoji.as_deref().unwrap_or_default() }), None)
-        }
-    }
-}
-
-fn reply(message: &Outbound) -> (&'static str, Body<'_>) {
-    match message {
-        Outbound::Text { body, preview } => ("text", Body::Text(Text { body, preview_url: *preview })),
-        Outbound::Buttons { header, body, footer, buttons } => {
-            let action = Action::Buttons { buttons: buttons.iter().map(button).collect() };
-            interactive("button", header.as_ref().map(header_form), body, footer.as_ref(), action)
-        }
-        Outbound::List { header, body, footer, button, sections } => {
-            let header = header.as_ref().map(|text| HeaderForm::Text { text });
-            interactive("list", header, body, footer.as_ref(), Action::List { button, sections: sections.iter().map(section).collect() })
-        }
-        Outbound::Media { kind, source, caption, filename } => {
-            let filename = if *kind == MediaKind::Document { filename.as_deref() } else { None };
-            let file = File { caption: caption.as_deref(), filename, ..File::of(source) };
-            let body = match kind {
-                MediaKind::Image => Body::Image(file),
-                MediaKind::Video => Body::Video(file),
-                MediaKind::Audio => Body::Audio(file),
-                MediaKind::Document => Body::Document(file),
-                MediaKind::Sticker => Body::Sticker(file),
-            };
-            (kind.as_str(), body)
-        }
-        Outbound::LocationRequest { body } => interactive("location_request_message", None, body, None, Action::Named { name: "send_location" }),
-        Outbound::ContactRequest { body } => interactive("request_contact_info", None, body, None, Action::Named { name: "request_contact_info" }),
-        Outbound::LinkButton { body, footer, label, url } => {
-            let action = Action::Link { name: "cta_url", parameters: LinkForm { display_text: label, url } };
-            interactive("cta_url", None, body, footer.as_ref(), action)
-        }
-    }
-}
-
-fn interactive<'a>(kind: &'static str, header: Option<HeaderForm<'a>>, body: &'a str, footer: Option<&'a String>, action: Action<'a>) -> (&'static str, Body<'a>) {
-    let footer = footer.map(|text| Words { text });
-    ("interactive", Body::Interactive(Interactive { r#type: kind, header, body: Words { text: body }, footer, action }))
-}
-
-fn button(button: &Button) -> ReplyButton<'_> {
-    ReplyButton { r#type: "reply", reply: Titled { id: &button.id, title: &button.title, description: None } }
-}
-
-fn header_form(header: &Header) -> HeaderForm<'_> {
-    match header {
-        Header::Text(text) => HeaderForm::Text { text },
-        Header::Media(MediaKind::Video, source) => HeaderForm::Video { video: File::of(source) },
-        Header::Media(MediaKind::Document, source) => HeaderForm::Document { document: File::of(source) },
-        // Checked before: audio and stickers never stand above a message.
-        Header::Media(_, source) => HeaderForm::Image { image: File::of(source) },
-    }
-}
-
-fn section(section: &Section) -> SectionForm<'_> {
-    SectionForm { title: &section.title, rows: section.rows.iter().map(row).collect() }
-}
-
-fn row(row: &Row) -> Titled<'_> {
-    Titled { id: &row.id, title: &row.title, description: row.description.as_deref() }
-}
-
-fn template(message: &TemplateMessage) -> Template<'_> {
-    let mut components = Vec::new();
-    if let Some(header) = &message.header {
-        components.push(Component { r#type: "header", sub_type: None, index: None, parameters: vec![Parameter::Text { text: header }] });
-    }
-    if !message.body.is_empty() {
-        components.push(Component { r#type: "body", sub_type: None, index: None, parameters: message.body.iter().map(|text| Parameter::Text { text }).collect() });
-    }
-    for button in &message.buttons {
-        let (sub_type, parameter) = match button.quick_reply {
-            true => ("quick_reply", Parameter::Payload { payload: &button.value }),
-            false => ("url", Parameter::Text { text: &button.value }),
-        };
-        components.push(Component { r#type: "button", sub_type: Some(sub_type), index: Some(button.index.to_string()), parameters: vec![parameter] });
-    }
-    Template { name: &message.name, language: Language { code: &message.language }, components }
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use questline_core::contact::{Bsuid, Contact, PhoneNumber};
-    use questline_core::id::{ConversationId, GameId, NumberId, OutboxRef, OutboxSeq};
-    use questline_core::outbox::{MessageClass, NewMessage, SendState};
-    use questline_core::template::{ButtonValue, Category};
-    use questline_core::time::UnixMs;
-    use serde_json::{Value, json};
-
-    fn written(content: Content, contact: Contact) -> Value {
-        let message = NewMessage {
-            game: GameId::parse("g").unwrap(),
-            number: NumberId::parse("1").unwrap(),
-            contact,
-            class: MessageClass::Normal,
-            content,
-            committed_at: UnixMs(0),
-            expires_at: None,
-        };
-        let id = OutboxRef { conversation: ConversationId(7), seq: OutboxSeq(3) };
-        let message = OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued };
-        serde_json::from_slice(&super::message(&message).unwrap()).unwrap()
-    }
-
-    fn phone() -> Contact {
-        Contact::new(PhoneNumber::parse("15550100").ok(), Bsuid::parse("US.1").ok()).unwrap()
-    }
-
-    fn say(message: Outbound) -> Content {
-        Content::Reply { message, reply_to: None }
-    }
-
-    #[test]
-    fn a_text_that_answers() {
-        let content = Content::Reply { message: Outbound::Text { body: "Hi".into(), preview: true }, reply_to: Some(Wamid("wamid.A".into())) };
-        let expected = json!({
-            "messaging_product": "whatsapp", "recipient_type": "individual", "to": "+15550100", "type": "text",
-            "context": { "message_id": "wamid.A" }, "biz_opaque_callback_data": "q1.7.3", "text": { "body": "Hi", "preview_url": true },
-        });
-        assert_eq!(written(content, phone()), expected);
-    }
-
-    #[test]
-    fn a_user_id_never_stands_in_to() {
-        let hidden = Contact::new(None, Bsuid::parse("US.1").ok()).unwrap();
-        let body = written(say(Outbound::ContactRequest { body: "Number?".into() }), hidden);
-        assert_eq!((body.get("to"), &body["recipient"]), (None, &json!("US.1")));
-        assert_eq!(body["interactive"], json!({ "type": "request_contact_info", "body": { "text": "Number?" }, "action": { "name": "request_contact_info" } }));
-    }
-
-    #[test]
-    fn interactive_messages() {
-        let buttons = Outbound::Buttons {
-            header: Some(Header::Media(MediaKind::Image, MediaSource::Id("m1".into()))),
-            body: "Pick".into(),
-            footer: Some("soon".into()),
-            buttons: vec![Button { id: "a".into(), title: "A".into() }],
-        };
-        let expected = json!({
-            "type": "button", "header": { "type": "image", "image": { "id": "m1" } }, "body": { "text": "Pick" }, "footer": { "text": "soon" },
-            "action": { "buttons": [{ "type": "reply", "reply": { "id": "a", "title": "A" } }] },
-        });
-        assert_eq!(written(say(buttons), phone())["interactive"], expected);
-        let rows = vec![Row { id: "r".into(), title: "R".into(), description: Some("d".into()) }];
-        let list = Outbound::List { header: None, body: "Pick".into(), footer: None, button: "Open".into(), sections: vec![Section { title: String::new(), rows }] };
-        let expected = json!({ "button": "Open", "sections": [{ "rows": [{ "id": "r", "title": "R", "description": "d" }] }] });
-        assert_eq!(written(say(list), phone())["interactive"]["action"], expected);
-        let link = Outbound::LinkButton { body: "See".into(), footer: None, label: "Open".into(), url: "https://x.example".into() };
-        let expected = json!({ "name": "cta_url", "parameters": { "display_text": "Open", "url": "https://x.example" } });
-        assert_eq!(written(say(link), phone())["interactive"]["action"], expected);
-    }
-
-    #[test]
-    fn files_templates_and_reactions() {
-        let document = Outbound::Media { kind: MediaKind::Document, source: MediaSource::Link("https://x.example/a.pdf".into()), caption: Some("c".into()), filename: Some("a.pdf".into()) };
-        assert_eq!(written(say(document), phone())["document"], json!({ "link": "https://x.example/a.pdf", "caption": "c", "filename": "a.pdf" }));
-        let template = TemplateMessage {
-            name: "match_found".into(),
-            language: "en".into(),
-            category: Category::Utility,
-            header: Some("H".into()),
-            body: vec!["Ada".into()],
-            buttons: vec![ButtonValue { index: 0, quick_reply: true, value: "yes".into() }, ButtonValue { index: 1, quick_reply: false, value: "m1".into() }],
-        };
-        let expected = json!({ "name": "match_found", "language": { "code": "en" }, "components": [
-            { "type": "header", "parameters": [{ "type": "text", "text": "H" }] },
-            { "type": "body", "parameters": [{ "type": "text", "text": "Ada" }] },
-            { "type": "button", "sub_type": "quick_reply", "index": "0", "parameters": [{ "type": "payload", "payload": "yes" }] },
-            { "type": "button", "sub_type": "url", "index": "1", "parameters": [{ "type": "text", "text": "m1" }] },
-        ]});
-        assert_eq!(written(Content::Template(template), phone())["template"], expected);
-        let reaction = Content::Reaction { target: Wamid("wamid.B".into()), emoji: None };
-        assert_eq!(written(reaction, phone())["reaction"], json!({ "message_id": "wamid.B", "emoji": "" }));
-    }
-}
+mod tests;
