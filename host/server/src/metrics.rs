@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use questline_core::flow::CallCost;
 use questline_core::id::GameId;
 use questline_core::port::{Appended, Depth};
+use questline_whatsapp::webhook::DecodeStats;
 
 /// Names of measures that one game may track; more are counted together.
 const MEASURES_PER_GAME_MAX: usize = 64;
@@ -57,6 +58,9 @@ pub struct Metrics {
     registry: Registry,
     webhooks: Family<Outcome, Counter>,
     events: Family<Kind, Counter>,
+    messages: Family<Kind, Counter>,
+    statuses: Family<Kind, Counter>,
+    kept: Family<Kind, Counter>,
     steps: Family<GameOutcome, Counter>,
     steps_total: AtomicU64,
     step_seconds: Histogram,
@@ -83,6 +87,9 @@ impl Default for Metrics {
             registry: Registry::with_prefix("questline"),
             webhooks: Family::default(),
             events: Family::default(),
+            messages: Family::default(),
+            statuses: Family::default(),
+            kept: Family::default(),
             steps: Family::default(),
             steps_total: AtomicU64::new(0),
             step_seconds: seconds(&wide),
@@ -102,6 +109,9 @@ impl Default for Metrics {
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
         registry.register("events", "What webhooks held", metrics.events.clone());
+        registry.register("inbound_messages", "Messages of players, by type, repetitions included", metrics.messages.clone());
+        registry.register("inbound_statuses", "Statuses, by state, repetitions included", metrics.statuses.clone());
+        registry.register("kept", "What was kept without being understood, by reason", metrics.kept.clone());
         registry.register("steps", "Events handled, by how it ended", metrics.steps.clone());
         registry.register("step_seconds", "From taking an event up to its commit", metrics.step_seconds.clone());
         registry.register("flow_cpu_seconds", "CPU time of flow calls", metrics.flow_cpu_seconds.clone());
@@ -123,6 +133,19 @@ impl Metrics {
     /// A webhook POST was answered.
     pub fn webhook(&self, outcome: &'static str) {
         self.webhooks.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// What a webhook held, by type; and what was kept unread, by reason.
+    pub fn decoded(&self, stats: &DecodeStats) {
+        for (kind, count) in stats.messages().filter(|(_, count)| *count > 0) {
+            self.messages.get_or_create(&Kind { kind }).inc_by(count.into());
+        }
+        for (state, count) in stats.statuses().filter(|(_, count)| *count > 0) {
+            self.statuses.get_or_create(&Kind { kind: state.as_str() }).inc_by(count.into());
+        }
+        for (reason, count) in stats.kept().filter(|(_, count)| *count > 0) {
+            self.kept.get_or_create(&Kind { kind: reason.as_str() }).inc_by(count.into());
+        }
     }
 
     /// A batch was stored.

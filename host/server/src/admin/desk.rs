@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use questline_core::commit::{StoredDeadLetter, Ticket};
 use questline_core::id::{DeadLetterId, GameId, TicketNumber};
@@ -35,11 +36,16 @@ pub(super) struct Rows<T, N> {
     next: Option<N>,
 }
 
+fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    query.map(|Query(query)| query).map_err(|problem| Problem::invalid(problem.body_text()))
+}
+
 fn limit(asked: Option<usize>) -> usize {
     asked.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX)
 }
 
-pub(super) async fn dead_letters(State(admin): Shared, Query(page): Query<Page>) -> Result<Json<Rows<StoredDeadLetter, DeadLetterId>>, Problem> {
+pub(super) async fn dead_letters(State(admin): Shared, page: Result<Query<Page>, QueryRejection>) -> Result<Json<Rows<StoredDeadLetter, DeadLetterId>>, Problem> {
+    let page = query(page)?;
     let limit = limit(page.limit);
     let rows = admin.desk.dead_letters(page.game, page.after, limit).await?;
     let next = if rows.len() == limit { rows.last().map(|row| row.id) } else { None };
@@ -89,7 +95,8 @@ fn game_id(admin: &Admin, text: &str) -> Result<GameId, Problem> {
     admin.games.get(&id).map(|_| id).ok_or_else(|| Problem::not_found(format!("there is no game {text:?}")))
 }
 
-pub(super) async fn tickets(State(admin): Shared, Path(game): Path<String>, Query(page): Query<TicketPage>) -> Result<Json<Rows<Ticket, ()>>, Problem> {
+pub(super) async fn tickets(State(admin): Shared, Path(game): Path<String>, page: Result<Query<TicketPage>, QueryRejection>) -> Result<Json<Rows<Ticket, ()>>, Problem> {
+    let page = query(page)?;
     let game = game_id(&admin, &game)?;
     let rows = admin.desk.tickets(&game, page.closed, limit(page.limit)).await?;
     Ok(Json(Rows { rows, next: None }))
@@ -124,7 +131,8 @@ pub(super) struct NoticePage {
     limit: Option<usize>,
 }
 
-pub(super) async fn notices(State(admin): Shared, Query(page): Query<NoticePage>) -> Result<Json<Rows<Notice, ()>>, Problem> {
+pub(super) async fn notices(State(admin): Shared, page: Result<Query<NoticePage>, QueryRejection>) -> Result<Json<Rows<Notice, ()>>, Problem> {
+    let page = query(page)?;
     let rows = admin.desk.notices(limit(page.limit)).await?;
     Ok(Json(Rows { rows, next: None }))
 }

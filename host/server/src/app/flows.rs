@@ -10,6 +10,9 @@ use questline_wasm::{Engine, EngineError, EngineOptions, LoadError, LoadRequest,
 use crate::config::Config;
 use crate::game::Games;
 
+/// Memories kept warm for a host with few flows.
+const WARM_MEMORIES_MIN: u32 = 16;
+
 /// Why flows cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum FlowsError {
@@ -52,7 +55,8 @@ pub async fn load(config: &Config, games: &Games, log: Arc<dyn GuestLog>) -> Res
         calls_per_game_max: config.limits.steps_per_game_max.min(256) as u32,
         memory_bytes_max: memory_bytes_max.max(defaults.memory_bytes_max),
         component_bytes_max: config.limits.component_bytes_max,
-        warm_memories: defaults.warm_memories.max(2 * bindings().count() as u32),
+        // Each keeps some pages resident; more than cores can use at once only cost memory.
+        warm_memories: WARM_MEMORIES_MIN.max(2 * bindings().count() as u32),
         cache_dir: Some(config.store.dir.join("compiled")),
     };
     let engine = Engine::new(options)?;

@@ -141,6 +141,7 @@ impl Ingress {
             tracing::warn!(app = app.name, body.bytes = body.len(), %problem, "a signed webhook could not be read");
             Answer::NotWebhook
         })?;
+        self.metrics.decoded(&decoded.stats);
         for incoming in &decoded.batch.events {
             if matches!(incoming.event, Event::Message(_)) {
                 self.traffic.inbound(&incoming.address.number);
