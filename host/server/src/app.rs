@@ -203,6 +203,7 @@ impl Host {
         let router = ingress::router(ingress).merge(admin::router(admin.clone()));
         let listener = tokio::spawn(ingress::listen::serve(listener, router, config.limits.connections_max, stop_listening.clone()));
         tracing::info!(%address, numbers = config.numbers.len(), "questline takes webhooks");
+        crate::memory::give_back();
         let drain = Duration::from_millis(config.limits.drain_ms);
         Ok(Self { address, admin, store, listener, runner, sender, timers, stop_listening, stop_running, stop_sending, drain })
     }

@@ -17,6 +17,7 @@ pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod guest_log;
+pub mod memory;
 pub mod metrics;
 pub mod telemetry;
 pub mod traffic;

@@ -86,6 +86,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: impl Future<Output = Outcome>) -> Outcome {
+    crate::memory::share_arena();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|problem| Failure::new(format!("the runtime does not start: {problem}")))?.block_on(command)
 }

@@ -139,7 +139,7 @@ async fn listen(
         let phone = reply.recipient.as_str().trim_start_matches('+');
         let start = started.lock().unwrap_or_else(PoisonError::into_inner).remove(phone);
         if let Some(start) = start {
-            latencies.saturating_record(start.elapsed().as_micros() as u64);
+            latencies.record(start.elapsed().as_micros() as u64).map_err(Failure::new)?;
             heard += 1;
             last = Instant::now();
             room.add_permits(1);
