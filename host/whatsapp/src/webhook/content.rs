@@ -56,7 +56,7 @@ pub(super) fn read(head: Head<'_>, raw: Option<&RawValue>) -> Result<Inbound, Re
         // A player with a coexistence number edited or took back a message; others' edits come as unsupported ones.
         // Their bodies name messages, and with them the phone number, so they do not travel on as extensions.
         "edit" | "revoke" => missing(),
-        "" if matches!(head.errors, List::Items(_)) => Ok(Inbound::Unsupported(None)),
+        "" if head.errors.is_some() => Ok(Inbound::Unsupported(None)),
         "" => Err(Refused::detailed(Reason::Unreadable, "no type")),
         _ => extension(kind, raw, kind),
     }

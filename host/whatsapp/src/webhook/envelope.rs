@@ -98,3 +98,8 @@ pub(super) fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, Ref
     }
     serde_json::from_str(raw.get()).map_err(|error| Refused::unreadable(&error))
 }
+
+/// A part that a message does without: what cannot be read counts as absent.
+pub(super) fn optional<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
+    raw.and_then(|raw| object(raw).ok()).unwrap_or_default()
+}

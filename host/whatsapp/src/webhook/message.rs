@@ -6,11 +6,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::content;
+use super::envelope::optional;
 use super::identity::{Contacts, IDENTITY_HASH_BYTES_MAX, Names, PROFILE_NAME_BYTES_MAX};
 use super::notice::{Reason, Refused};
 use super::system;
 use super::{Found, Users, dedup_key};
-use crate::lax::{Flag, Int, List, Obj, Text};
+use crate::lax::{Flag, Int, Obj, Text};
 
 /// Bytes of a message's id; Meta's have about a hundred. A longer one is refused, for a cut id names another message.
 pub(super) const WAMID_BYTES_MAX: usize = 512;
@@ -41,13 +42,13 @@ pub(super) struct Head<'a> {
     #[serde(borrow)]
     group_id: Text<'a>,
     #[serde(borrow)]
-    context: Obj<Context<'a>>,
+    context: Option<&'a RawValue>,
     #[serde(borrow)]
-    referral: Obj<ReferralBody<'a>>,
+    referral: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) errors: List<&'a RawValue>,
+    pub(super) errors: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) identity: Obj<Identity<'a>>,
+    pub(super) identity: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) origin: Text<'a>,
     /// By far the most frequent body is read at once.
@@ -129,9 +130,13 @@ impl ReferralBody<'_> {
 /// Meta's identity check.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Identity<'a> {
+struct Identity<'a> {
     #[serde(borrow)]
-    pub(super) hash: Text<'a>,
+    hash: Text<'a>,
+}
+
+pub(super) fn identity_hash(raw: Option<&RawValue>) -> Option<String> {
+    optional::<Identity<'_>>(raw).hash.take(IDENTITY_HASH_BYTES_MAX)
 }
 
 /// Reads one element. `raw` is its JSON, where it is at hand; without it, what is not documented is refused. `alone`: it
@@ -141,14 +146,14 @@ pub(super) fn read(
     raw: Option<&RawValue>,
     contacts: &Contacts<'_>,
     alone: bool,
-    context: &Users<'_>,
+    users: &Users<'_>,
 ) -> Result<Found, Refused> {
     let id = std::mem::take(&mut head.id).take_whole(WAMID_BYTES_MAX).ok_or_else(|| Refused::because(Reason::NoId))?;
     if head.group_id.get().is_some() {
         return Err(Refused::because(Reason::Group));
     }
     let wamid = Wamid(id.into());
-    let dedup = dedup_key(sent_s(head.timestamp), context.number, wamid.as_str());
+    let dedup = dedup_key(sent_s(head.timestamp), users.number, wamid.as_str());
     if head.kind.get() == Some("system") {
         let (contact, change) = system::read(&head)?;
         return Ok(Found { contact, dedup, event: Event::System(change) });
@@ -156,10 +161,10 @@ pub(super) fn read(
     let mut names = names(&head);
     let card = contacts.complete(&mut names, alone);
     let contact = names.into_contact().ok_or_else(|| Refused::because(Reason::NoSender))?;
-    let sent_at = at(head.timestamp, context.now);
-    let context = std::mem::take(&mut head.context).0.unwrap_or_default();
-    let referral = std::mem::take(&mut head.referral).0.and_then(ReferralBody::read);
-    let hash = head.identity.0.as_mut().map(|identity| std::mem::take(&mut identity.hash)).unwrap_or_default();
+    let sent_at = at(head.timestamp, users.now);
+    let context: Context<'_> = optional(head.context);
+    let referral = optional::<ReferralBody<'_>>(head.referral).read();
+    let identity = head.identity;
     let content = content::read(head, raw)?;
     let profile_name = card.and_then(|card| card.profile.0.as_ref()?.name.clone().take(PROFILE_NAME_BYTES_MAX));
     let identity_key_hash = card.and_then(|card| card.identity_key_hash.clone().take(IDENTITY_HASH_BYTES_MAX));
@@ -171,7 +176,7 @@ pub(super) fn read(
         forwarded: context.forwarded.0 || context.frequently_forwarded.0,
         referral,
         profile_name,
-        identity_key_hash: identity_key_hash.or_else(|| hash.take(IDENTITY_HASH_BYTES_MAX)),
+        identity_key_hash: identity_key_hash.or_else(|| identity_hash(identity)),
     };
     Ok(Found { contact, dedup, event: Event::Message(message) })
 }

@@ -77,19 +77,21 @@ pub struct DecodeError {
 
 /// Reads a verified body.
 pub fn decode(body: &VerifiedBody<'_>, context: &DecodeContext<'_>) -> Result<Decoded, DecodeError> {
+    // Checked once for the whole, not once for each string in it.
+    let json = std::str::from_utf8(body.bytes()).map_err(|error| DecodeError { line: 1, column: error.valid_up_to() + 1 })?;
     // A derived struct takes an array for its fields in order, too.
-    if body.bytes().trim_ascii_start().first() != Some(&b'{') {
+    if !json.trim_ascii_start().starts_with('{') {
         return Err(DecodeError { line: 1, column: 1 });
     }
-    if let Some(decoded) = plain::decode(body.bytes(), context) {
+    if let Some(decoded) = plain::decode(json, context) {
         return Ok(decoded);
     }
     let mut decoder = Decoder::new(context);
-    match serde_json::from_slice::<Envelope<'_, &RawValue>>(body.bytes()) {
+    match serde_json::from_str::<Envelope<'_, &RawValue>>(json) {
         Ok(envelope) if envelope.object.get().is_none_or(is_whatsapp) => {
             envelope.entry.into_iter().for_each(|entry| decoder.entry(entry));
         }
-        Ok(_) | Err(_) => decoder.taken_apart(body.bytes())?,
+        Ok(_) | Err(_) => decoder.taken_apart(json)?,
     }
     Ok(decoder.decoded)
 }
@@ -134,9 +136,9 @@ impl<'c> Decoder<'c> {
 
     // ---- the layers, one by one, where they are not all as documented ----
 
-    fn taken_apart(&mut self, body: &[u8]) -> Result<(), DecodeError> {
+    fn taken_apart(&mut self, json: &str) -> Result<(), DecodeError> {
         let not_a_webhook = |error: serde_json::Error| DecodeError { line: error.line(), column: error.column() };
-        let envelope: LooseEnvelope<'_> = serde_json::from_slice(body).map_err(not_a_webhook)?;
+        let envelope: LooseEnvelope<'_> = serde_json::from_str(json).map_err(not_a_webhook)?;
         let foreign = !envelope.object.get().is_none_or(is_whatsapp);
         for raw in envelope.entry {
             let place = Place { account: None, number: None, field: "entry" };

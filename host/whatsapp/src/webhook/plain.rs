@@ -14,8 +14,8 @@ use crate::lax::{List, Obj};
 type PlainValue<'a> = Value<'a, Obj<ContactCard<'a>>, Obj<Head<'a>>, Obj<StatusBody<'a>>>;
 
 /// The whole body, or `None` if anything in it is odd.
-pub(super) fn decode(body: &[u8], context: &DecodeContext<'_>) -> Option<Decoded> {
-    let envelope: Envelope<'_, Obj<PlainValue<'_>>> = serde_json::from_slice(body).ok()?;
+pub(super) fn decode(json: &str, context: &DecodeContext<'_>) -> Option<Decoded> {
+    let envelope: Envelope<'_, Obj<PlainValue<'_>>> = serde_json::from_str(json).ok()?;
     if !envelope.object.get().is_none_or(is_whatsapp) {
         return None;
     }

@@ -3,12 +3,13 @@
 use questline_core::contact::{Bsuid, Contact};
 use questline_core::event::SystemChange;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::envelope::object;
-use super::identity::{IDENTITY_HASH_BYTES_MAX, Names};
-use super::message::{Head, Identity, names};
+use super::identity::Names;
+use super::message::{Head, identity_hash, names};
 use super::notice::{Reason, Refused};
-use crate::lax::{Obj, Text};
+use crate::lax::Text;
 
 /// Bytes of a change's type.
 const KIND_BYTES_MAX: usize = 64;
@@ -33,7 +34,7 @@ struct SystemBody<'a> {
     #[serde(borrow)]
     customer: Text<'a>,
     #[serde(borrow)]
-    identity: Obj<Identity<'a>>,
+    identity: Option<&'a RawValue>,
 }
 
 /// Reads the change and whom it befell, by the name they had before. The text of the body is for people: it holds a name
@@ -58,13 +59,10 @@ pub(super) fn read(head: &Head<'_>) -> Result<(Contact, SystemChange), Refused> 
             }
             after.into_contact().map_or_else(|| other(kind), SystemChange::Moved)
         }
-        "customer_identity_changed" => {
-            let hash = |identity: &Obj<Identity<'_>>| identity.0.as_ref()?.hash.clone().take(IDENTITY_HASH_BYTES_MAX);
-            match hash(&body.identity).or_else(|| hash(&head.identity)) {
-                Some(hash) => SystemChange::IdentityChanged { hash },
-                None => other(kind),
-            }
-        }
+        "customer_identity_changed" => match identity_hash(body.identity).or_else(|| identity_hash(head.identity)) {
+            Some(hash) => SystemChange::IdentityChanged { hash },
+            None => other(kind),
+        },
         _ => other(kind),
     };
     let contact = before.into_contact().ok_or_else(|| Refused::because(Reason::NoSender))?;

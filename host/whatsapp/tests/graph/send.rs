@@ -95,6 +95,26 @@ async fn no_connection_is_not_sent() {
 }
 
 #[tokio::test]
+async fn no_tls_is_not_sent() {
+    // The other end speaks plain HTTP: the handshake fails before any byte of the request leaves.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut hello = [0; 4096];
+        let read = stream.read(&mut hello).await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        hello[..read].to_vec()
+    });
+    let outcome = client(&format!("https://{address}")).send(&text(1)).await;
+    assert!(matches!(outcome, SendOutcome::NotSent { .. }), "{outcome:?}");
+    let heard = heard.await.unwrap();
+    assert_eq!(heard[0], 0x16, "a TLS handshake");
+    assert!(!heard.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes()));
+}
+
+#[tokio::test]
 async fn a_number_without_a_token_is_not_sent() {
     let client = GraphClient::new(options("http://127.0.0.1:1"), NumberDirectory::default()).unwrap();
     let outcome = client.send(&text(1)).await;

@@ -109,7 +109,7 @@ pub(crate) const ROWS: &[Row] = &[
 
 #[test]
 fn only_what_is_no_webhook_at_all_fails() {
-    let bad: [&[u8]; 12] = [
+    let bad: [&[u8]; 13] = [
         b"",
         b" ",
         b"null",
@@ -122,6 +122,7 @@ fn only_what_is_no_webhook_at_all_fails() {
         b"{\"entry\":[]",
         b"{\"entry\":[]} x",
         b"[\"whatsapp_business_account\",[]]",
+        b"{\"entry\":[\"\xff\"]}",
     ];
     for body in bad {
         assert!(try_decode(body).is_err(), "{}", body.escape_ascii());
