@@ -14,10 +14,13 @@ use crate::{PATIENCE, eventually};
 /// The operator's token in tests.
 pub const TOKEN: &str = "operator-token-for-tests";
 
-/// The program, built once for a test run.
+/// The program, built once for a test run; or the one that `QUESTLINE_PROGRAM` names, for instance as it is shipped.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("QUESTLINE_PROGRAM") {
+            return program.into();
+        }
         // Tests lie in target/<profile>/deps: the program one folder above.
         let here = std::env::current_exe().expect("a test knows where it is");
         let profile = here.ancestors().nth(2).expect("target/<profile>").to_owned();

@@ -6,12 +6,11 @@
 
 pub mod guests;
 pub mod host;
-#[path = "../../host/store/tests/support/redis_server.rs"]
-pub mod redis_server;
+pub mod redis;
 pub mod stage;
 
 pub use host::Host;
-pub use redis_server::RedisServer;
+pub use redis::RedisServer;
 pub use stage::{Engine, Stage};
 
 use std::time::{Duration, Instant};

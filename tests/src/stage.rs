@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::guests;
 use crate::host::{Host, TOKEN};
-use crate::redis_server::RedisServer;
+use crate::redis::RedisServer;
 
 /// Meta's id of the first number; the second game's follows.
 pub const NUMBER: &str = "106540352242922";
@@ -139,6 +139,11 @@ impl Stage {
 
     /// The product's sample game, on the first number.
     pub fn starfall(self) -> Self {
+        self.starfall_on(NUMBER)
+    }
+
+    /// The product's sample game.
+    pub fn starfall_on(self, number: &'static str) -> Self {
         let source = guests::workspace().join("flows/starfall");
         copy_dir(&source, &self.dir.path().join("flows/starfall"));
         let templates = questline::game::templates(&source).expect("templates");
@@ -147,7 +152,7 @@ impl Stage {
                 self.emulator.put_template(meta::Template::body(&template.name, language, meta::Category::Utility, &texts.body));
             }
         }
-        self.play("starfall", NUMBER)
+        self.play("starfall", number)
     }
 
     /// A game with one flow on one number.
@@ -173,7 +178,7 @@ impl Stage {
     pub fn hostile(self, name: &str, number: &'static str) -> Self {
         let all = ["copy", "log", "clock", "random", "reply", "send-template", "timers", "hand-over", "measures"];
         // Memory fills up before the time for it is over, also on a slow machine.
-        let limits = "[flows.main.limits]\nmemory_bytes_max = 8_388_608\ncpu_ms_max = 250\n";
+        let limits = "[flows.main.limits]\nmemory_bytes_max = 16_777_216\ncpu_ms_max = 250\n";
         self.game(name, number, "hostile-guests", &all, limits)
     }
 
