@@ -68,6 +68,15 @@ pub struct Sender {
     pub settle_ms: u64,
 }
 
+/// A send that an earlier run of the host left in flight: while nobody was there, no status could come. The wait for one
+/// begins now.
+fn known_since_now(mut message: OutboxMessage, now: UnixMs) -> OutboxMessage {
+    if let SendState::InFlight { since } = &mut message.state {
+        *since = now;
+    }
+    message
+}
+
 /// What a send came to.
 struct Sent {
     message: OutboxMessage,
@@ -121,7 +130,7 @@ impl Sender {
                     }
                 }
                 taken = self.outbox.take_messages(TAKE_MAX), if !stop.is_cancelled() => match taken {
-                    Ok(messages) => messages.into_iter().for_each(|message| lanes.add(message)),
+                    Ok(messages) => messages.into_iter().for_each(|message| lanes.add(known_since_now(message, now))),
                     Err(problem) => {
                         tracing::error!(%problem, "the sender cannot ask the store for messages");
                         tokio::time::sleep(STORE_WAIT).await;
