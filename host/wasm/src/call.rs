@@ -1,15 +1,16 @@
 //! One call: a fresh instance for one event, thrown away with all that it did.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 
-use questline_core::flow::{CallCost, FlowAnswer, FlowFailure, FlowLimits, Read};
-use questline_core::outcome::InvalidOutcome;
+use questline_core::flow::{CallCost, FlowAnswer, FlowFailure, FlowLimits, Read, Snapshot};
 use questline_core::port::FlowCall;
 use tokio::time::Instant;
 use wasmtime::Store;
+use wasmtime::component::Instance;
 
-use crate::bindings::guest::{Description, FlowError, Outcome};
+use crate::bindings::guest::{Description, FlowError};
 use crate::convert::{effect, event, snapshot};
 use crate::engine::{Engine, TRANSFER_BYTES_MAX};
 use crate::linked::Linked;
@@ -18,13 +19,6 @@ use crate::meter::{self, metered};
 use crate::registry::Slot;
 use crate::state::{Caller, State};
 use crate::trap;
-
-/// How a guest's work ended where it did not trap.
-enum Worked {
-    Answered(Result<Outcome, FlowError>),
-    NotMigrated(String),
-    InvalidState(InvalidOutcome),
-}
 
 /// Hands one event to a flow.
 pub(crate) async fn handle(
@@ -53,39 +47,28 @@ pub(crate) async fn handle(
     let refused = snapshot::refusals(&snapshot.refused);
     let mut store = store(flow.engine(), State::new(&limits, Some(caller)));
     let mut instantiate_us = 0;
-    let metered = metered(
-        async {
+    let metered = {
+        let work = pin!(async {
             let instance = flow.linked.instantiate(&mut store).await?;
             instantiate_us = us(started);
-            let old = snapshot.state.as_deref().zip(state_version.filter(|version| *version != flow.description().state_version));
-            let migrated = match old {
-                None => None,
-                Some((state, version)) => match flow.linked.call_migrate(&instance, &mut store, version, state).await? {
-                    Err(reason) => return Ok(Worked::NotMigrated(reason)),
-                    Ok(state) => match effect::state(state) {
-                        Err(invalid) => return Ok(Worked::InvalidState(invalid)),
-                        Ok(state) => Some(state),
-                    },
-                },
+            let migrated = match migrate(flow, &instance, &mut store, &snapshot, state_version).await? {
+                Ok(migrated) => migrated,
+                Err(failure) => return Ok(Err(failure)),
             };
             let state = migrated.as_deref().or(snapshot.state.as_deref());
             let conversation = snapshot::conversation(game, &snapshot, state, &refused, grants, now);
-            flow.linked.call_handle(&instance, &mut store, conversation, event).await.map(Worked::Answered)
-        },
-        &limits,
-        started,
-    )
-    .await;
+            let answer = flow.linked.call_handle(&instance, &mut store, &conversation, &event).await?;
+            Ok(answer.map_err(|error| match error {
+                FlowError::Transient(reason) => FlowFailure::Transient(trap::words(reason)),
+                FlowError::Permanent(reason) => FlowFailure::Permanent(trap::words(reason)),
+            }))
+        });
+        metered(work, &limits, started).await
+    };
     let result = match metered.answer {
         None => Err(FlowFailure::WallDeadline { limit_ms: limits.wall_ms_max }),
         Some(Err(error)) => Err(trap::failure(&error, store.data(), &limits)),
-        Some(Ok(Worked::Answered(Ok(outcome)))) => effect::outcome(outcome).map_err(FlowFailure::InvalidOutcome),
-        Some(Ok(Worked::Answered(Err(FlowError::Transient(reason))))) => Err(FlowFailure::Transient(trap::words(reason))),
-        Some(Ok(Worked::Answered(Err(FlowError::Permanent(reason))))) => Err(FlowFailure::Permanent(trap::words(reason))),
-        Some(Ok(Worked::InvalidState(invalid))) => Err(FlowFailure::InvalidOutcome(invalid)),
-        Some(Ok(Worked::NotMigrated(reason))) => {
-            Err(FlowFailure::Permanent(format!("the state of an older version cannot be migrated: {}", trap::words(reason))))
-        }
+        Some(Ok(answer)) => answer.and_then(|outcome| Ok(effect::outcome(outcome)?)),
     };
     let state = store.data_mut();
     let cost = CallCost {
@@ -96,37 +79,55 @@ pub(crate) async fn handle(
         host_calls: state.host_calls(),
         log_lines_dropped: state.log_lines_dropped(),
     };
-    match result {
-        Ok(outcome) => Ok(FlowAnswer { outcome, state_version: flow.description().state_version, cost, reads: state.take_reads() }),
-        Err(failure) => {
-            tracing::debug!(
-                game = game.as_str(),
-                flow = flow.description().name,
-                failure.kind = failure.kind(),
-                wall_us = cost.wall_us,
-                cpu_us = cost.cpu_us,
-                memory_peak_bytes = cost.memory_peak_bytes,
-                host_calls = cost.host_calls,
-                "a flow's call failed"
-            );
-            Err(failure)
-        }
+    if let Err(failure) = &result {
+        tracing::debug!(
+            game = game.as_str(),
+            flow = flow.description().name,
+            failure.kind = failure.kind(),
+            wall_us = cost.wall_us,
+            cpu_us = cost.cpu_us,
+            memory_peak_bytes = cost.memory_peak_bytes,
+            host_calls = cost.host_calls,
+            "a flow's call failed"
+        );
     }
+    let reads = state.take_reads();
+    result.map(|outcome| FlowAnswer { outcome, state_version: flow.description().state_version, cost, reads })
+}
+
+/// The state in the flow's own version, where the snapshot has an older one.
+async fn migrate(
+    flow: &LoadedFlow,
+    instance: &Instance,
+    store: &mut Store<State>,
+    snapshot: &Snapshot,
+    version: Option<u32>,
+) -> wasmtime::Result<Result<Option<String>, FlowFailure>> {
+    let older = version.filter(|version| *version != flow.description().state_version);
+    let Some((state, version)) = snapshot.state.as_deref().zip(older) else {
+        return Ok(Ok(None));
+    };
+    let migrated = flow.linked.call_migrate(instance, store, version, state).await?;
+    Ok(match migrated {
+        Ok(state) => effect::state(state).map(Some).map_err(FlowFailure::InvalidOutcome),
+        Err(reason) => {
+            let reason = trap::words(reason);
+            Err(FlowFailure::Permanent(format!("the state of version {version} cannot be migrated: {reason}")))
+        }
+    })
 }
 
 /// Asks a flow who it is, with no import at hand but `log`.
 pub(crate) async fn describe(engine: &Engine, linked: &Linked, limits: &FlowLimits) -> Result<Description, FlowFailure> {
     let _place = engine.loads().acquire().await.map_err(|_| FlowFailure::Host("the host is shutting down".into()))?;
     let mut store = store(engine, State::new(limits, None));
-    let metered = metered(
-        async {
+    let metered = {
+        let work = pin!(async {
             let instance = linked.instantiate(&mut store).await?;
             linked.call_describe(&instance, &mut store).await
-        },
-        limits,
-        Instant::now(),
-    )
-    .await;
+        });
+        metered(work, limits, Instant::now()).await
+    };
     match metered.answer {
         None => Err(FlowFailure::WallDeadline { limit_ms: limits.wall_ms_max }),
         Some(answer) => answer.map_err(|error| trap::failure(&error, store.data(), limits)),

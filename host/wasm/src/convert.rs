@@ -2,5 +2,9 @@
 
 pub(crate) mod effect;
 pub(crate) mod event;
+mod json;
 pub(crate) mod reference;
 pub(crate) mod snapshot;
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::trap::Stop;
 use crate::world::CONTRACT;
 
 type DescribeResults = (Description,);
-type HandleParameters<'a> = (Conversation<'a>, Event<'a>);
+type HandleParameters<'a> = (&'a Conversation<'a>, &'a Event<'a>);
 type HandleResults = (Result<Outcome, FlowError>,);
 type MigrateParameters<'a> = (u32, &'a str);
 type MigrateResults = (Result<String, String>,);
@@ -55,8 +55,8 @@ impl Linked {
         &self,
         instance: &Instance,
         store: &mut Store<State>,
-        conversation: Conversation<'_>,
-        event: Event<'_>,
+        conversation: &Conversation<'_>,
+        event: &Event<'_>,
     ) -> wasmtime::Result<Result<Outcome, FlowError>> {
         // SAFETY: `new` proved that this export has these parameters and results.
         #[allow(unsafe_code)]

@@ -4,7 +4,7 @@
 //! thread's CPU clock. It goes on if its budget is not used up, and lets others run if it has run for a while.
 
 use std::cell::Cell;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -63,9 +63,8 @@ pub(crate) struct Metered<T> {
 }
 
 /// Runs `future` within the limits. The wall clock is only set up once the future has to wait: most calls never do.
-pub(crate) async fn metered<F: Future>(future: F, limits: &FlowLimits, started: Instant) -> Metered<F::Output> {
+pub(crate) async fn metered<F: Future>(mut future: Pin<&mut F>, limits: &FlowLimits, started: Instant) -> Metered<F::Output> {
     let budget_ns = limits.cpu_ms_max.saturating_mul(1_000_000);
-    let mut future = pin!(future);
     let mut alarm = None;
     let mut cpu_ns = 0u64;
     let answer = std::future::poll_fn(|context| {

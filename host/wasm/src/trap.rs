@@ -1,9 +1,7 @@
 //! Why a call ended early, told so that a studio can find the line.
 
-use std::fmt::Write as _;
-
 use questline_core::flow::{FlowFailure, FlowLimits};
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
 
 use crate::engine::{TABLE_ELEMENTS_MAX, TRANSFER_BYTES_MAX};
 use crate::state::State;
@@ -83,36 +81,47 @@ fn is_hosts_own(error: &wasmtime::Error) -> bool {
 
 /// One frame a line, innermost first, then what the guest last asked of the host.
 fn render_backtrace(error: &wasmtime::Error, state: &State) -> String {
-    let mut text = String::new();
-    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
-        for frame in backtrace.frames() {
-            // Inlined calls: several symbols for one frame, innermost first.
-            let mut told = false;
-            for symbol in frame.symbols() {
-                let name = symbol.name().or_else(|| frame.func_name());
-                push_frame(&mut text, name, frame.func_index(), symbol.file().zip(symbol.line()));
-                told = true;
-            }
-            if !told {
-                push_frame(&mut text, frame.func_name(), frame.func_index(), None);
-            }
-        }
+    let mut lines: Vec<String> = error
+        .downcast_ref::<WasmBacktrace>()
+        .map(|backtrace| backtrace.frames().iter().flat_map(frame_lines).collect())
+        .unwrap_or_default();
+    // A panic's words are told already: what leads from it to the trap is the standard library's own.
+    if state.last_panic().is_some()
+        && let Some(first) = lines.iter().position(|line| !is_standard_librarys(line))
+    {
+        lines.drain(..first);
     }
     let calls = state.last_calls();
     if !calls.is_empty() {
-        let _ = write!(text, "last imports called: {}", calls.join(", "));
+        lines.push(format!("last imports called: {}", calls.join(", ")));
     }
-    text.truncate(text.trim_end().len());
-    text
+    lines.join("\n")
 }
 
-fn push_frame(text: &mut String, name: Option<&str>, index: u32, place: Option<(&str, u32)>) {
-    let name = name.map_or_else(|| format!("function {index}"), |name| format!("{:#}", rustc_demangle::demangle(name)));
-    text.push_str(cut(&name, NAME_BYTES_MAX));
-    if let Some((file, line)) = place {
-        let _ = write!(text, " at {}:{line}", short_path(file));
+/// A frame's functions: first what was inlined into it, as the line table names it, then the function itself, as the
+/// component names it, which is longer.
+fn frame_lines(frame: &FrameInfo) -> Vec<String> {
+    let own = frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned);
+    let Some((last, inlined)) = frame.symbols().split_last() else {
+        return vec![frame_line(&own, None)];
+    };
+    let place = |symbol: &FrameSymbol| Some((symbol.file()?.to_owned(), symbol.line()?));
+    let mut lines: Vec<String> = inlined.iter().map(|symbol| frame_line(symbol.name().unwrap_or("inlined"), place(symbol))).collect();
+    lines.push(frame_line(&own, place(last)));
+    lines
+}
+
+fn frame_line(name: &str, place: Option<(String, u32)>) -> String {
+    let name = format!("{:#}", rustc_demangle::demangle(name));
+    let name = cut(&name, NAME_BYTES_MAX);
+    match place {
+        Some((file, line)) => format!("{name} at {}:{line}", short_path(&file)),
+        None => name.to_owned(),
     }
-    text.push('\n');
+}
+
+fn is_standard_librarys(line: &str) -> bool {
+    line.contains(" at library/") || ["std::", "core::", "alloc::", "__rust"].iter().any(|start| line.starts_with(start))
 }
 
 /// A path as the flow's author knows it, without the machine that compiled it.
@@ -124,7 +133,7 @@ fn short_path(path: &str) -> &str {
         return registry.split_once('/').map_or(registry, |(_, from_crate)| from_crate);
     }
     if !path.starts_with('/') {
-        return path;
+        return path.strip_prefix("./").unwrap_or(path);
     }
     path.rfind("/src/").map_or(path, |at| &path[at + 1..])
 }
@@ -149,7 +158,7 @@ mod tests {
         assert_eq!(short_path("/home/dev/flows/vip/src/lib.rs"), "src/lib.rs");
         assert_eq!(short_path("/rustc/59807616e/library/core/src/panicking.rs"), "library/core/src/panicking.rs");
         assert_eq!(short_path("/home/dev/.cargo/registry/src/index-1/serde_json-1.0.1/src/de.rs"), "serde_json-1.0.1/src/de.rs");
-        assert_eq!(short_path("plugins/vip/src/lib.rs"), "plugins/vip/src/lib.rs");
+        assert_eq!(short_path("./plugins/vip/src/lib.rs"), "plugins/vip/src/lib.rs");
         assert_eq!(short_path("index.ts"), "index.ts");
     }
 

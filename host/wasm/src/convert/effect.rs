@@ -6,11 +6,10 @@ use questline_core::id::FlowName;
 use questline_core::message;
 use questline_core::outcome::{EFFECTS_MAX, InvalidOutcome, Next as CoreNext, OUTCOME_BYTES_MAX, Outcome as CoreOutcome, STATE_BYTES_MAX};
 use questline_core::time::DAY_MS;
-use serde::de::IgnoredAny;
 
 use crate::bindings::guest::{Next, Outcome};
 use crate::bindings::types::*;
-use crate::convert::reference;
+use crate::convert::{json, reference};
 
 /// Characters of a timer's id.
 const TIMER_ID_CHARS_MAX: usize = 128;
@@ -72,10 +71,8 @@ pub(crate) fn state(state: String) -> Result<String, InvalidOutcome> {
     if state.len() > STATE_BYTES_MAX {
         return Err(InvalidOutcome::StateTooLarge { found: state.len() });
     }
-    match serde_json::from_str::<IgnoredAny>(&state) {
-        Ok(_) => Ok(state),
-        Err(error) => Err(InvalidOutcome::StateNotJson(error.to_string())),
-    }
+    json::check(&state).map_err(InvalidOutcome::StateNotJson)?;
+    Ok(state)
 }
 
 fn kind(effect: &Effect) -> &'static str {
@@ -318,7 +315,7 @@ impl Take<'_> {
         if text.len() > PAYLOAD_BYTES_MAX {
             return Err(format!("{field} has {} bytes; at most {PAYLOAD_BYTES_MAX} are taken", text.len()));
         }
-        serde_json::from_str::<IgnoredAny>(&text).map_err(|error| format!("{field} is not JSON: {error}"))?;
+        json::check(&text).map_err(|problem| format!("{field} is not JSON: {problem}"))?;
         Ok(self.it(text))
     }
 }

@@ -10,4 +10,5 @@ mod hostile;
 mod invalid_answer;
 mod load;
 mod replay;
+mod rust_guests;
 mod world;
