@@ -120,7 +120,8 @@ pub fn load_games(config: &Config, http: &reqwest::Client) -> Result<Vec<LoadedG
     let mut games = Vec::new();
     for dir in folders {
         let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let numbers: Vec<NumberId> = config.numbers.iter().filter(|number| number.game.as_str() == name).map(|number| number.id.clone()).collect();
+        let numbers: Vec<NumberId> =
+            config.numbers.iter().filter(|number| number.game.as_str() == name).map(|number| number.id.clone()).collect();
         games.push(game::load(&dir, &LoadContext { numbers, operator_grants, connector_hosts: &config.operator.connector_hosts, http })?);
     }
     let missing = config.numbers.iter().find(|number| !games.iter().any(|game| game.rules.id == number.game));
@@ -150,7 +151,8 @@ impl Host {
         let guest_log: Arc<dyn GuestLog> = Arc::new(TracedGuestLog::new(clock.clone(), metrics.clone()));
         let flows = flows::load(config, &games, guest_log).await?;
         let store = stores::open(config).await?;
-        let listener = ingress::listen::bind(config.listen).await.map_err(|problem| StartError::Listen { address: config.listen, problem })?;
+        let listener =
+            ingress::listen::bind(config.listen).await.map_err(|problem| StartError::Listen { address: config.listen, problem })?;
         let address = listener.local_addr().map_err(|problem| StartError::Listen { address: config.listen, problem })?;
 
         let traffic = Arc::new(Traffic::new(config.numbers.iter().map(|number| number.id.clone())));
@@ -264,7 +266,8 @@ fn apps(config: &Config) -> Result<HashMap<String, App>, StartError> {
     let mut apps = HashMap::new();
     for app in &config.apps {
         let unusable = |problem: String| StartError::Unusable { what: format!("a secret of app {:?}", app.name), problem };
-        let secrets = app.secrets.iter().map(|source| source.read(&format!("an app secret of {:?}", app.name))).collect::<Result<Vec<_>, _>>()?;
+        let secrets =
+            app.secrets.iter().map(|source| source.read(&format!("an app secret of {:?}", app.name))).collect::<Result<Vec<_>, _>>()?;
         let secrets = AppSecrets::new(secrets.iter().map(|secret| secret.reveal())).map_err(|problem| unusable(problem.to_string()))?;
         let token = app.verify_token.read(&format!("the verify token of {:?}", app.name))?;
         let verify_token = VerifyToken::new(token.reveal()).map_err(|problem| unusable(problem.to_string()))?;

@@ -44,7 +44,10 @@ fn limit(asked: Option<usize>) -> usize {
     asked.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX)
 }
 
-pub(super) async fn dead_letters(State(admin): Shared, page: Result<Query<Page>, QueryRejection>) -> Result<Json<Rows<StoredDeadLetter, DeadLetterId>>, Problem> {
+pub(super) async fn dead_letters(
+    State(admin): Shared,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Rows<StoredDeadLetter, DeadLetterId>>, Problem> {
     let page = query(page)?;
     let limit = limit(page.limit);
     let rows = admin.desk.dead_letters(page.game, page.after, limit).await?;
@@ -95,7 +98,11 @@ fn game_id(admin: &Admin, text: &str) -> Result<GameId, Problem> {
     admin.games.get(&id).map(|_| id).ok_or_else(|| Problem::not_found(format!("there is no game {text:?}")))
 }
 
-pub(super) async fn tickets(State(admin): Shared, Path(game): Path<String>, page: Result<Query<TicketPage>, QueryRejection>) -> Result<Json<Rows<Ticket, ()>>, Problem> {
+pub(super) async fn tickets(
+    State(admin): Shared,
+    Path(game): Path<String>,
+    page: Result<Query<TicketPage>, QueryRejection>,
+) -> Result<Json<Rows<Ticket, ()>>, Problem> {
     let page = query(page)?;
     let game = game_id(&admin, &game)?;
     let rows = admin.desk.tickets(&game, page.closed, limit(page.limit)).await?;
@@ -131,7 +138,10 @@ pub(super) struct NoticePage {
     limit: Option<usize>,
 }
 
-pub(super) async fn notices(State(admin): Shared, page: Result<Query<NoticePage>, QueryRejection>) -> Result<Json<Rows<Notice, ()>>, Problem> {
+pub(super) async fn notices(
+    State(admin): Shared,
+    page: Result<Query<NoticePage>, QueryRejection>,
+) -> Result<Json<Rows<Notice, ()>>, Problem> {
     let page = query(page)?;
     let rows = admin.desk.notices(limit(page.limit)).await?;
     Ok(Json(Rows { rows, next: None }))

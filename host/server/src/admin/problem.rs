@@ -42,7 +42,11 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(problem: StoreError) -> Self {
         tracing::error!(%problem, "the store failed a request of the API");
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, title: "the store does not answer", detail: "Try again; `questline doctor` says more.".to_owned() }
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            title: "the store does not answer",
+            detail: "Try again; `questline doctor` says more.".to_owned(),
+        }
     }
 }
 

@@ -66,7 +66,8 @@ pub async fn load(config: &Config, games: &Games, log: Arc<dyn GuestLog>) -> Res
             let (game_name, flow_name) = (game.rules.id.to_string(), flow.name.to_string());
             let plugin = game.plugins.get(&flow.name).cloned().unwrap_or_default();
             let path = config.components_dir.join(format!("{plugin}.wasm"));
-            let unreadable = |problem| FlowsError::Read { game: game_name.clone(), flow: flow_name.clone(), plugin, path: path.clone(), problem };
+            let unreadable =
+                |problem| FlowsError::Read { game: game_name.clone(), flow: flow_name.clone(), plugin, path: path.clone(), problem };
             let bytes = std::fs::read(&path).map_err(unreadable)?;
             let request = LoadRequest { bytes, grants: flow.grants, limits: flow.limits };
             let refused = |problem| FlowsError::Load { game: game_name, flow: flow_name, problem };

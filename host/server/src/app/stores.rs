@@ -78,7 +78,15 @@ pub async fn open(config: &Config) -> Result<OpenedStore, StoreOpenError> {
 
 impl OpenedStore {
     fn over<S: Store + 'static>(store: Arc<S>, concrete: Concrete, warnings: Vec<String>) -> Self {
-        Self { inbox: store.clone(), conversations: store.clone(), outbox: store.clone(), timers: store.clone(), desk: store, warnings, concrete }
+        Self {
+            inbox: store.clone(),
+            conversations: store.clone(),
+            outbox: store.clone(),
+            timers: store.clone(),
+            desk: store,
+            warnings,
+            concrete,
+        }
     }
 
     /// Writes what is left, and lets go.

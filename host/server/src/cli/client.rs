@@ -21,7 +21,9 @@ impl Client {
     /// For the host that this configuration is of.
     pub(super) fn new(config: &Config) -> Result<Self, Failure> {
         let source = config.admin.token.as_ref().ok_or_else(|| {
-            Failure::config("the API needs the operator's token: set [admin] token in questline.toml, for instance { env = \"QUESTLINE_ADMIN_TOKEN\" }")
+            Failure::config(
+                "the API needs the operator's token: set [admin] token in questline.toml, for instance { env = \"QUESTLINE_ADMIN_TOKEN\" }",
+            )
         })?;
         let token = source.read("the operator's token").map_err(Failure::config)?.reveal().to_owned();
         let mut address = config.listen;

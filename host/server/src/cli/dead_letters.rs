@@ -124,7 +124,10 @@ async fn list(client: &Client, game: Option<&str>, limit: usize, json: bool) -> 
             Letter::Message(message) => message.content.kind(),
         };
         let detail = letter.detail.lines().next().unwrap_or_default();
-        println!("{:>8}  {:<16} {:>12}  {:<16} {:<18} {:>5}  {detail}", row.id.0, letter.game, letter.conversation.0, what, letter.reason, letter.attempts);
+        println!(
+            "{:>8}  {:<16} {:>12}  {:<16} {:<18} {:>5}  {detail}",
+            row.id.0, letter.game, letter.conversation.0, what, letter.reason, letter.attempts
+        );
     }
     Ok(())
 }

@@ -86,7 +86,8 @@ fn secrets(config: &Config) -> Found {
         .chain(config.numbers.iter().map(|number| (&number.access_token, format!("number {}", number.id))))
         .chain(config.admin.token.iter().map(|source| (source, "the API".to_owned())))
         .chain(config.store.url.iter().map(|source| (source, "Redis".to_owned())));
-    let problems: Vec<String> = sources.filter_map(|(source, of)| source.read(&format!("a secret of {of}")).err()).map(|problem| problem.to_string()).collect();
+    let problems: Vec<String> =
+        sources.filter_map(|(source, of)| source.read(&format!("a secret of {of}")).err()).map(|problem| problem.to_string()).collect();
     match problems.is_empty() {
         true if config.admin.token.is_none() => Found::Odd("all there; without [admin] token the API is closed".to_owned()),
         true => Found::Good("all there".to_owned()),
@@ -120,7 +121,14 @@ async fn store(config: &Config, report: &mut Report) {
             }
             if let Ok(depth) = store.desk.depth().await {
                 let text = format!("{} events and {} messages wait, {} dead letters", depth.inbox, depth.outbox, depth.dead_letters);
-                report.add("store", if depth.dead_letters == 0 { Found::Good(text) } else { Found::Odd(format!("{text}: `questline dead-letters list` shows them")) });
+                report.add(
+                    "store",
+                    if depth.dead_letters == 0 {
+                        Found::Good(text)
+                    } else {
+                        Found::Odd(format!("{text}: `questline dead-letters list` shows them"))
+                    },
+                );
             }
             if let Err(problem) = store.close().await {
                 report.add("store", Found::Bad(problem.to_string()));
@@ -149,7 +157,12 @@ async fn meta(config: &Config, report: &mut Report) {
     for number in &config.numbers {
         let found = match graph.phone_number_info(&number.id).await {
             Ok(info) => {
-                let text = format!("number {}: quality {}, throughput {}", number.id, info.quality_rating.as_deref().unwrap_or("unknown"), info.throughput_level().unwrap_or("unknown"));
+                let text = format!(
+                    "number {}: quality {}, throughput {}",
+                    number.id,
+                    info.quality_rating.as_deref().unwrap_or("unknown"),
+                    info.throughput_level().unwrap_or("unknown")
+                );
                 if info.quality_rating.as_deref() == Some("RED") { Found::Odd(text) } else { Found::Good(text) }
             }
             Err(problem) => Found::Bad(format!("number {}: {problem}", number.id)),
@@ -172,7 +185,9 @@ fn kernel() -> Found {
 fn open_files() -> Found {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     match limit {
-        Some(limit) if limit < OPEN_FILES_MIN => Found::Odd(format!("{limit} open files are allowed: raise it to {OPEN_FILES_MIN} (LimitNOFILE= in systemd, or ulimit -n)")),
+        Some(limit) if limit < OPEN_FILES_MIN => {
+            Found::Odd(format!("{limit} open files are allowed: raise it to {OPEN_FILES_MIN} (LimitNOFILE= in systemd, or ulimit -n)"))
+        }
         Some(limit) => Found::Good(format!("{limit} open files are allowed")),
         None => Found::Good("any number of open files is allowed".to_owned()),
     }

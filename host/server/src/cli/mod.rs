@@ -6,8 +6,8 @@ mod dead_letters;
 mod demo;
 mod doctor;
 mod flow;
-mod serve;
 mod sandbox;
+mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

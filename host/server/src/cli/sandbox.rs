@@ -92,5 +92,7 @@ pub(super) fn webhook_url(host: SocketAddr) -> String {
 pub(super) fn workspace() -> Result<PathBuf, Failure> {
     let here = std::env::current_dir().map_err(Failure::new)?;
     let found = here.ancestors().find(|dir| dir.join("flows").join(GAME).join("game.toml").is_file() && dir.join("Cargo.toml").is_file());
-    found.map(Path::to_owned).ok_or_else(|| Failure::new(format!("there is no flows/{GAME}/game.toml here: run this in a checkout of Questline")))
+    found
+        .map(Path::to_owned)
+        .ok_or_else(|| Failure::new(format!("there is no flows/{GAME}/game.toml here: run this in a checkout of Questline")))
 }

@@ -47,7 +47,9 @@ pub(super) fn apply(table: &mut Table, environment: impl Iterator<Item = (String
             &mut *table
         } else {
             let section = table.entry(*section).or_insert_with(|| Value::Table(Table::new()));
-            section.as_table_mut().ok_or_else(|| ConfigError::Environment { name: name.clone(), problem: "the file has no such section".to_owned() })?
+            section
+                .as_table_mut()
+                .ok_or_else(|| ConfigError::Environment { name: name.clone(), problem: "the file has no such section".to_owned() })?
         };
         target.insert((*key).to_owned(), value);
     }

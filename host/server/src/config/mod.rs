@@ -112,7 +112,13 @@ pub struct GraphConfig {
 
 impl Default for GraphConfig {
     fn default() -> Self {
-        Self { url: "https://graph.facebook.com".to_owned(), version: "v25.0".to_owned(), timeout_ms: 35_000, settle_ms: 15_000, in_flight_max: 512 }
+        Self {
+            url: "https://graph.facebook.com".to_owned(),
+            version: "v25.0".to_owned(),
+            timeout_ms: 35_000,
+            settle_ms: 15_000,
+            in_flight_max: 512,
+        }
     }
 }
 
@@ -278,7 +284,8 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let wrong = |problem: toml::de::Error| ConfigError::Parse { path: path.to_owned(), problem: problem.to_string().trim_end().to_owned() };
+        let wrong =
+            |problem: toml::de::Error| ConfigError::Parse { path: path.to_owned(), problem: problem.to_string().trim_end().to_owned() };
         // Read once as it stands, for errors that name line and column; then with the environment over it.
         toml::from_str::<Self>(text).map_err(wrong)?;
         let mut table: toml::Table = toml::from_str(text).map_err(wrong)?;
@@ -307,7 +314,10 @@ impl Config {
             }
         }
         if self.store.engine == Engine::Redis && self.store.url.is_none() {
-            return contradiction("store.engine is \"redis\" and store.url is missing: set it, for instance url = { env = \"QUESTLINE_REDIS_URL\" }".to_owned());
+            return contradiction(
+                "store.engine is \"redis\" and store.url is missing: set it, for instance url = { env = \"QUESTLINE_REDIS_URL\" }"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -337,7 +347,8 @@ mod tests {
 
     #[test]
     fn the_environment_goes_over_the_file() {
-        let config = parse("listen = \"127.0.0.1:1\"", &[("QUESTLINE_LISTEN", "127.0.0.1:2"), ("QUESTLINE_LIMITS_STEPS_MAX", "7")]).unwrap();
+        let config =
+            parse("listen = \"127.0.0.1:1\"", &[("QUESTLINE_LISTEN", "127.0.0.1:2"), ("QUESTLINE_LIMITS_STEPS_MAX", "7")]).unwrap();
         assert_eq!((config.listen.port(), config.limits.steps_max), (2, 7));
         let problem = parse("", &[("QUESTLINE_LIMITS_STEPS_MAX", "many")]).unwrap_err().to_string();
         assert!(problem.contains("steps_max") || problem.contains("STEPS_MAX"), "{problem}");

@@ -63,8 +63,11 @@ impl SecretSource {
     pub fn read(&self, what: &str) -> Result<Secret, SecretError> {
         let text = match self {
             Self::Env(name) => std::env::var(name).map_err(|_| SecretError::Missing(name.clone(), what.to_owned()))?,
-            Self::File(path) => std::fs::read_to_string(path)
-                .map_err(|problem| SecretError::Unreadable { path: path.clone(), what: what.to_owned(), problem })?,
+            Self::File(path) => std::fs::read_to_string(path).map_err(|problem| SecretError::Unreadable {
+                path: path.clone(),
+                what: what.to_owned(),
+                problem,
+            })?,
         };
         match text.trim() {
             "" => Err(SecretError::Empty(what.to_owned())),

@@ -68,7 +68,13 @@ impl HttpStudio {
         })
     }
 
-    async fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize, timeout: Duration, idempotency_key: Option<&str>) -> Result<A, ServiceError> {
+    async fn post<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        timeout: Duration,
+        idempotency_key: Option<&str>,
+    ) -> Result<A, ServiceError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = UnixMs(now.as_millis() as u64);
         if !self.breaker.admits(now_ms) {
@@ -85,10 +91,17 @@ impl HttpStudio {
             _ => self.breaker.succeeded(),
         }
         let answer = answer?;
-        serde_json::from_slice(&answer).map_err(|problem| ServiceError::Unavailable(format!("{path} answered something else than agreed: {problem}")))
+        serde_json::from_slice(&answer)
+            .map_err(|problem| ServiceError::Unavailable(format!("{path} answered something else than agreed: {problem}")))
     }
 
-    async fn exchange(&self, path: &str, body: &impl Serialize, timestamp_s: u64, idempotency_key: Option<&str>) -> Result<Vec<u8>, ServiceError> {
+    async fn exchange(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        timestamp_s: u64,
+        idempotency_key: Option<&str>,
+    ) -> Result<Vec<u8>, ServiceError> {
         let unavailable = |problem: reqwest::Error| ServiceError::Unavailable(problem.without_url().to_string());
         let url = self.base.join(path.trim_start_matches('/')).map_err(|problem| ServiceError::Invalid(problem.to_string()))?;
         let body = serde_json::to_vec(body).map_err(|problem| ServiceError::Invalid(problem.to_string()))?;
@@ -192,7 +205,10 @@ struct Operation<'a> {
 #[async_trait]
 impl Players for HttpStudio {
     async fn by_contact(&self, contact: &Contact) -> Result<(PlayerId, Profile), ServiceError> {
-        let request = ByContact { phone: contact.phone().map(|phone| format!("+{}", phone.digits())), bsuid: contact.bsuid().map(|bsuid| bsuid.as_str()) };
+        let request = ByContact {
+            phone: contact.phone().map(|phone| format!("+{}", phone.digits())),
+            bsuid: contact.bsuid().map(|bsuid| bsuid.as_str()),
+        };
         let known: Known = self.post("/players/by-contact", &request, self.timeout, None).await?;
         Ok((known.id, known.profile))
     }
@@ -221,8 +237,10 @@ impl Backend for HttpStudio {
         let Some(timeout) = self.timeouts.get(operation).copied() else {
             return Err(ServiceError::NotGranted(format!("game.toml declares no operation {operation:?}")));
         };
-        let request = serde_json::from_str(request).map_err(|problem| ServiceError::Invalid(format!("the request is not JSON: {problem}")))?;
-        let answer: Box<RawValue> = self.post(&format!("/operations/{operation}"), &Operation { player, request }, timeout, Some(idempotency_key)).await?;
+        let request =
+            serde_json::from_str(request).map_err(|problem| ServiceError::Invalid(format!("the request is not JSON: {problem}")))?;
+        let answer: Box<RawValue> =
+            self.post(&format!("/operations/{operation}"), &Operation { player, request }, timeout, Some(idempotency_key)).await?;
         Ok(answer.get().to_owned())
     }
 }
@@ -238,7 +256,13 @@ mod tests {
         assert_eq!(check_url("players", "https://api.studio.example/v2", &allowed).unwrap().as_str(), "https://api.studio.example/v2/");
         assert!(check_url("players", "http://127.0.0.1:9000", &allowed).is_ok());
         assert!(matches!(check_url("players", "https://evil.example", &allowed), Err(ConnectorError::HostNotAllowed { .. })));
-        for wrong in ["http://api.studio.example", "ftp://api.studio.example", "https://u:p@api.studio.example", "api.studio.example", "https://api.studio.example?x=1"] {
+        for wrong in [
+            "http://api.studio.example",
+            "ftp://api.studio.example",
+            "https://u:p@api.studio.example",
+            "api.studio.example",
+            "https://api.studio.example?x=1",
+        ] {
             assert!(matches!(check_url("players", wrong, &allowed), Err(ConnectorError::Url { .. })), "{wrong}");
         }
     }

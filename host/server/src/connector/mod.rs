@@ -102,13 +102,11 @@ pub enum ConnectorError {
     },
 }
 
+/// A game's connections: to its players' database, and to its backend.
+pub type Connections = (Arc<dyn Players>, Arc<dyn Backend>);
+
 /// Makes both connections of a game.
-pub fn connect(
-    dir: &Path,
-    players: PlayersFile,
-    backend: BackendFile,
-    context: &LoadContext<'_>,
-) -> Result<(Arc<dyn Players>, Arc<dyn Backend>), ConnectorError> {
+pub fn connect(dir: &Path, players: PlayersFile, backend: BackendFile, context: &LoadContext<'_>) -> Result<Connections, ConnectorError> {
     let sample = match &players.file {
         Some(file) => Some(Arc::new(sample::SampleStudio::load(&dir.join(file))?)),
         None => None,
@@ -116,7 +114,9 @@ pub fn connect(
     let needs_sample = |section| ConnectorError::Missing { section, key: "players.file", connector: "sample" };
     let connected_players: Arc<dyn Players> = match players.connector {
         Kind::Sample => sample.clone().ok_or_else(|| needs_sample("players"))?,
-        Kind::Http => Arc::new(http::HttpStudio::new("players", players.url, players.secret, players.timeout_ms, BTreeMap::new(), context)?),
+        Kind::Http => {
+            Arc::new(http::HttpStudio::new("players", players.url, players.secret, players.timeout_ms, BTreeMap::new(), context)?)
+        }
     };
     let connected_backend: Arc<dyn Backend> = match backend.connector {
         Kind::Sample => match sample {

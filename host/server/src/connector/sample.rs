@@ -201,7 +201,13 @@ impl SampleBackend {
 
 #[async_trait]
 impl Backend for SampleBackend {
-    async fn call(&self, operation: &str, player: Option<&PlayerId>, _request: &str, idempotency_key: &str) -> Result<String, ServiceError> {
+    async fn call(
+        &self,
+        operation: &str,
+        player: Option<&PlayerId>,
+        _request: &str,
+        idempotency_key: &str,
+    ) -> Result<String, ServiceError> {
         if !self.declared.contains(operation) {
             return Err(ServiceError::NotGranted(format!("game.toml declares no operation {operation:?}")));
         }

@@ -143,7 +143,9 @@ mod tests {
 
     #[test]
     fn numbers_choose_plurals_and_names_are_filled_in() {
-        let book = book(&[("en.ftl", "rewards = { $count ->\n    [one] one reward\n   *[other] { $count } rewards\n } for { $name }")], "en").unwrap();
+        let book =
+            book(&[("en.ftl", "rewards = { $count ->\n    [one] one reward\n   *[other] { $count } rewards\n } for { $name }")], "en")
+                .unwrap();
         let text = |count: &str| book.text("rewards", "en", &[("count".into(), count.into()), ("name".into(), "Ada".into())]).unwrap();
         assert_eq!(text("1"), "one reward for Ada");
         assert_eq!(text("3"), "3 rewards for Ada");

@@ -106,7 +106,12 @@ impl GameFile {
         }
         let lexicon = Arc::new(Lexicon::new(&self.intents));
         let (players, backend) = connector::connect(dir, self.players, self.backend, context)?;
-        let route = |route: RouteFile| Route { events: route.events, game_events: route.game_events, intents: route.intents, flow: Some(route.flow) };
+        let route = |route: RouteFile| Route {
+            events: route.events,
+            game_events: route.game_events,
+            intents: route.intents,
+            flow: Some(route.flow),
+        };
         Ok(LoadedGame {
             rules: Game {
                 id,
@@ -119,7 +124,11 @@ impl GameFile {
                 default_flow: self.default_flow,
                 templates,
                 window_closed_template: self.window_closed_template,
-                step_retry: Backoff { base_ms: self.step_retry.base_ms, ceiling_ms: self.step_retry.ceiling_ms, attempts_max: self.step_retry.attempts_max },
+                step_retry: Backoff {
+                    base_ms: self.step_retry.base_ms,
+                    ceiling_ms: self.step_retry.ceiling_ms,
+                    attempts_max: self.step_retry.attempts_max,
+                },
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,
@@ -143,15 +152,19 @@ impl GameFile {
             return Err(rule("ticket_prefix takes 1 to 8 letters, digits and -".to_owned()));
         }
         for (name, flow) in &self.flows {
-            let plugin_fits = !flow.plugin.is_empty() && flow.plugin.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+            let plugin_fits =
+                !flow.plugin.is_empty() && flow.plugin.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
             if !plugin_fits {
                 return Err(rule(format!("flows.{name}.plugin is a name of letters, digits, - and _, not {:?}", flow.plugin)));
             }
             check_limits(name, &flow.limits)?;
         }
         if let Some(name) = &self.window_closed_template {
-            let template = templates.get(name).ok_or_else(|| rule(format!("window_closed_template is {name:?}, and templates/ has none of that name")))?;
-            let takes_values = |texts: &questline_core::template::Texts| parameters(&texts.body) + texts.header.as_deref().map_or(0, parameters) > 0;
+            let template = templates
+                .get(name)
+                .ok_or_else(|| rule(format!("window_closed_template is {name:?}, and templates/ has none of that name")))?;
+            let takes_values =
+                |texts: &questline_core::template::Texts| parameters(&texts.body) + texts.header.as_deref().map_or(0, parameters) > 0;
             if template.languages.values().any(takes_values) {
                 return Err(rule(format!("window_closed_template {name:?} takes values: it must be one without")));
             }

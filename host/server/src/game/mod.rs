@@ -38,7 +38,8 @@ pub struct Games {
 impl Games {
     /// From games and the numbers they talk from.
     pub fn new(games: Vec<LoadedGame>) -> Self {
-        let by_number = games.iter().flat_map(|game| game.rules.numbers.iter().map(|number| (number.clone(), game.rules.id.clone()))).collect();
+        let by_number =
+            games.iter().flat_map(|game| game.rules.numbers.iter().map(|number| (number.clone(), game.rules.id.clone()))).collect();
         let by_id = games.into_iter().map(|game| (game.rules.id.clone(), Arc::new(game))).collect();
         Self { by_id, by_number }
     }
@@ -77,7 +78,7 @@ pub struct LoadContext<'a> {
 pub struct GameError {
     game: String,
     file: PathBuf,
-    problem: GameProblem,
+    problem: Box<GameProblem>,
 }
 
 /// What is wrong in a game's folder.
@@ -105,11 +106,14 @@ pub fn load(dir: &Path, context: &LoadContext<'_>) -> Result<LoadedGame, GameErr
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let wrong = |file: PathBuf| {
         let game = name.clone();
-        move |problem: GameProblem| GameError { game, file, problem }
+        move |problem: GameProblem| GameError { game, file, problem: Box::new(problem) }
     };
     let file = dir.join("game.toml");
     let id = GameId::parse(&name).map_err(|problem| wrong(dir.to_owned())(GameProblem::Rule(problem.to_string())))?;
-    let parsed = std::fs::read_to_string(&file).map_err(GameProblem::from).and_then(|text| Ok(toml::from_str::<file::GameFile>(&text)?)).map_err(wrong(file.clone()))?;
+    let parsed = std::fs::read_to_string(&file)
+        .map_err(GameProblem::from)
+        .and_then(|text| Ok(toml::from_str::<file::GameFile>(&text)?))
+        .map_err(wrong(file.clone()))?;
     let templates = template::load(&dir.join("templates")).map_err(|(file, problem)| wrong(file)(problem))?;
     let copy = copy::CopyBook::load(&dir.join("copy"), &parsed.locale).map_err(|problem| wrong(dir.join("copy"))(problem.into()))?;
     parsed.into_game(id, dir, templates, copy, context).map_err(wrong(file))
@@ -118,7 +122,8 @@ pub fn load(dir: &Path, context: &LoadContext<'_>) -> Result<LoadedGame, GameErr
 /// The templates that the game in `dir` declares.
 pub fn templates(dir: &Path) -> Result<Vec<Template>, GameError> {
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let templates = template::load(&dir.join("templates")).map_err(|(file, problem)| GameError { game: name, file, problem })?;
+    let templates =
+        template::load(&dir.join("templates")).map_err(|(file, problem)| GameError { game: name, file, problem: Box::new(problem) })?;
     Ok(templates.into_values().collect())
 }
 

@@ -165,6 +165,8 @@ impl Drop for Finish {
 fn log_failure(failure: &FlowFailure, attempts: u32, wait_ms: Option<u64>) {
     match wait_ms {
         Some(wait_ms) => tracing::warn!(failure = failure.kind(), attempts, wait_ms, detail = %failure, "a step failed and is tried again"),
-        None => tracing::error!(failure = failure.kind(), attempts, detail = %failure, "a step failed for good: its event is a dead letter"),
+        None => {
+            tracing::error!(failure = failure.kind(), attempts, detail = %failure, "a step failed for good: its event is a dead letter")
+        }
     }
 }

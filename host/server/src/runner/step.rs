@@ -57,7 +57,12 @@ impl Runner {
                     None => None,
                 };
                 let (reaction, alert) = (self.react)(status.error.as_ref().map_or(0, |error| error.code));
-                tracing::warn!(alert, meta.code = status.error.as_ref().map(|error| error.code), ?reaction, "Meta did not deliver a message");
+                tracing::warn!(
+                    alert,
+                    meta.code = status.error.as_ref().map(|error| error.code),
+                    ?reaction,
+                    "Meta did not deliver a message"
+                );
                 Ok(Stepped::commit(step.settle_failure(status, receipt.as_ref(), reaction, random()), "delivery-failed"))
             }
             Opened::Ask(step) => Ok(self.ask(game, step).await),
@@ -112,7 +117,11 @@ impl Runner {
             }
             match step.decide(flow, answer.state_version, answer.outcome) {
                 Ok(decision) => {
-                    return Asked::Decided(Stepped::Commit { commit: Box::new(decision.commit), measures: decision.measures, outcome: "flow" });
+                    return Asked::Decided(Stepped::Commit {
+                        commit: Box::new(decision.commit),
+                        measures: decision.measures,
+                        outcome: "flow",
+                    });
                 }
                 Err((back, refusals)) if refused.is_empty() => (step, refused) = (*back, refusals),
                 Err((back, refusals)) => return Asked::Decided(self.failed(*back, FlowFailure::Refused(refusals))),

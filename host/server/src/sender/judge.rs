@@ -62,8 +62,12 @@ pub(super) fn judge(message: &OutboxMessage, outcome: SendOutcome, now: UnixMs, 
                     None => ("refused", failed, None),
                 },
                 // The scope's hold decides when; the try does not count against the message.
-                Reaction::Pause { scope, hold } => ("refused-hold", Then::Again { due_at: now, attempts: message.attempts }, Some((scope, hold))),
-                Reaction::DeadLetter | Reaction::UseTemplate | Reaction::SuppressMarketing { .. } | Reaction::RevokeTrust => ("refused", failed, None),
+                Reaction::Pause { scope, hold } => {
+                    ("refused-hold", Then::Again { due_at: now, attempts: message.attempts }, Some((scope, hold)))
+                }
+                Reaction::DeadLetter | Reaction::UseTemplate | Reaction::SuppressMarketing { .. } | Reaction::RevokeTrust => {
+                    ("refused", failed, None)
+                }
             };
             Judged { name, detail, then, hold, alert: error.alert }
         }

@@ -114,13 +114,14 @@ impl Sender {
             let mut due_at = None;
             if !stop.is_cancelled() {
                 for (number, count) in self.traffic.drain() {
-                    lanes.charge(&number, count, now);
+                    lanes.charge(number, count, now);
                 }
                 due_at = self.dispatch(&mut lanes, &mut in_flight, &back, &recorder, now);
             }
             self.metrics.in_flight(in_flight);
             self.traffic.set_waiting(lanes.len() + in_flight);
-            let sleep = due_at.map_or(TICK, |due_at: UnixMs| Duration::from_millis(due_at.since_ms(now)).clamp(Duration::from_millis(1), TICK));
+            let sleep =
+                due_at.map_or(TICK, |due_at: UnixMs| Duration::from_millis(due_at.since_ms(now)).clamp(Duration::from_millis(1), TICK));
             tokio::select! {
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
                 Some(event) = backs.recv() => {
@@ -171,7 +172,8 @@ impl Sender {
                 }
                 Next::Expired(message) => {
                     tracing::info!(outbox = %message.id, "a message was not sent: it is too late for it");
-                    let result = SendResult::Dead { reason: "expired".to_owned(), detail: "not sent before its time was over".to_owned(), at: now };
+                    let result =
+                        SendResult::Dead { reason: "expired".to_owned(), detail: "not sent before its time was over".to_owned(), at: now };
                     let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
                 }
                 Next::Wait(due_at) => break due_at,

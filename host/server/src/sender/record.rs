@@ -33,7 +33,10 @@ impl Entry {
 }
 
 /// Starts the writer; it ends when the last sender of entries is gone and all is written.
-pub(super) fn start(outbox: Arc<dyn Outbox>, back: mpsc::UnboundedSender<Back>) -> (mpsc::UnboundedSender<Entry>, impl Future<Output = ()>) {
+pub(super) fn start(
+    outbox: Arc<dyn Outbox>,
+    back: mpsc::UnboundedSender<Back>,
+) -> (mpsc::UnboundedSender<Entry>, impl Future<Output = ()>) {
     let (entries, mut waiting) = mpsc::unbounded_channel::<Entry>();
     let task = tokio::spawn(async move {
         let mut batch = Vec::with_capacity(BATCH_MAX);

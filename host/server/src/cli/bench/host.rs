@@ -129,7 +129,12 @@ fn configuration(
         sandbox.dir.join("flows"),
         workspace.join("target/guests/components")
     );
-    let _ = writeln!(text, "[store]\nengine = \"{store}\"\ndir = {:?}\nprefix = \"ql-bench-{:08x}\"", sandbox.dir.join("data"), crate::clock::random() as u32);
+    let _ = writeln!(
+        text,
+        "[store]\nengine = \"{store}\"\ndir = {:?}\nprefix = \"ql-bench-{:08x}\"",
+        sandbox.dir.join("data"),
+        crate::clock::random() as u32
+    );
     if store == "redis" {
         let _ = writeln!(text, "url = {redis}");
     }

@@ -85,9 +85,8 @@ impl Load {
         let refused = Arc::new(AtomicU64::new(0));
         let cpu_before = host.cpu()?;
         let begin = Instant::now();
-        let posters: Vec<_> = (0..CONNECTIONS)
-            .map(|_| tokio::spawn(post(self.shared.clone(), waiting.clone(), started.clone(), refused.clone())))
-            .collect();
+        let posters: Vec<_> =
+            (0..CONNECTIONS).map(|_| tokio::spawn(post(self.shared.clone(), waiting.clone(), started.clone(), refused.clone()))).collect();
         for count in 0..messages {
             if let Some(rate) = rate {
                 let due = begin + Duration::from_nanos(count * 1_000_000_000 / rate);
@@ -133,7 +132,9 @@ async fn listen(
     while heard < messages {
         let reply = match tokio::time::timeout(SILENCE, accepted.recv()).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(RecvError::Lagged(missed))) => return Err(Failure::new(format!("this process missed {missed} replies: it is too slow to measure"))),
+            Ok(Err(RecvError::Lagged(missed))) => {
+                return Err(Failure::new(format!("this process missed {missed} replies: it is too slow to measure")));
+            }
             Ok(Err(RecvError::Closed)) | Err(_) => break,
         };
         let phone = reply.recipient.as_str().trim_start_matches('+');
@@ -149,7 +150,12 @@ async fn listen(
 }
 
 /// One connection: posts what waits, one after the other, until nothing is left.
-async fn post(shared: Arc<Shared>, jobs: Arc<tokio::sync::Mutex<mpsc::Receiver<u64>>>, started: Arc<Started>, refused: Arc<AtomicU64>) -> Result<(), Failure> {
+async fn post(
+    shared: Arc<Shared>,
+    jobs: Arc<tokio::sync::Mutex<mpsc::Receiver<u64>>>,
+    started: Arc<Started>,
+    refused: Arc<AtomicU64>,
+) -> Result<(), Failure> {
     let path = webhook_path();
     let mut connection = connect(shared.address).await?;
     loop {

@@ -99,7 +99,17 @@ pub(super) async fn run(args: &Args) -> Outcome {
     note("the flow alone ...");
     let flow_call_cpu_us = flow_call::measure(&sandbox, &component, &args.flow).await?;
     let release = !cfg!(debug_assertions);
-    let report = Report { store: args.store.clone(), flow: args.flow.clone(), release, saturation, fixed_rate, flow_call_cpu_us, rss_warm_mib, rss_end_mib, rss_peak_mib };
+    let report = Report {
+        store: args.store.clone(),
+        flow: args.flow.clone(),
+        release,
+        saturation,
+        fixed_rate,
+        flow_call_cpu_us,
+        rss_warm_mib,
+        rss_end_mib,
+        rss_peak_mib,
+    };
     if args.json {
         println!("{}", serde_json::to_string(&report).map_err(Failure::new)?);
     } else {
@@ -129,5 +139,8 @@ fn print(report: &Report) {
         part("fixed rate", measured);
     }
     println!("  flow call alone   {:>9.1} us CPU, fresh instance", report.flow_call_cpu_us);
-    println!("  memory            {:>9.1} MiB warm, {:.1} at the end, {:.1} at most", report.rss_warm_mib, report.rss_end_mib, report.rss_peak_mib);
+    println!(
+        "  memory            {:>9.1} MiB warm, {:.1} at the end, {:.1} at most",
+        report.rss_warm_mib, report.rss_end_mib, report.rss_peak_mib
+    );
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use questline_emulator::{Player, PlayerHandle};
 use super::chat::Chat;
 use crate::cli::Failure;
+use questline_emulator::{Player, PlayerHandle};
 
 /// Messages that each sends, one after the other's answer.
 const MESSAGES: usize = 3;

@@ -96,11 +96,7 @@ async fn play(args: &Args) -> Result<Summary, Failure> {
     emulator.verify_webhook(&webhook).await.map_err(Failure::new)?;
     emulator.set_webhook_url(&webhook).map_err(Failure::new)?;
     // Meta repeats webhooks as it likes: here every one comes twice.
-    emulator.set_webhook_faults({
-        let mut faults = meta::WebhookFaults::default();
-        faults.duplicates = 1;
-        faults
-    });
+    emulator.set_webhook_faults(meta::WebhookFaults { duplicates: 1, ..meta::WebhookFaults::default() });
 
     let mut chat = Chat::new(&emulator, !args.json);
     script::play(&mut chat, &workspace).await?;

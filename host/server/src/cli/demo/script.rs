@@ -33,7 +33,11 @@ pub(super) async fn play(chat: &mut Chat, workspace: &Path) -> Result<(), Failur
     let english = |player: &&Known| player.locale.as_deref().is_none_or(|locale| locale.starts_with("en"));
     let of_tier = |tier: &str| {
         let found = known.players.iter().filter(|player| player.tier == tier && player.phone.is_some());
-        found.clone().find(english).or_else(|| found.clone().next()).ok_or_else(|| Failure::new(format!("{}: no player of tier {tier}", path.display())))
+        found
+            .clone()
+            .find(english)
+            .or_else(|| found.clone().next())
+            .ok_or_else(|| Failure::new(format!("{}: no player of tier {tier}", path.display())))
     };
     for tier in TIERS {
         let known = of_tier(tier)?;
@@ -75,7 +79,11 @@ pub(super) async fn play(chat: &mut Chat, workspace: &Path) -> Result<(), Failur
             chat.says(&player, "balance", &["secured", "SF-"]).await;
         }
     }
-    if let Some(german) = known.players.iter().find(|player| player.locale.as_deref().is_some_and(|locale| locale.starts_with("de")) && player.phone.is_some()) {
+    if let Some(german) = known
+        .players
+        .iter()
+        .find(|player| player.locale.as_deref().is_some_and(|locale| locale.starts_with("de")) && player.phone.is_some())
+    {
         chat.scene(&format!("{}, {}, in German", german.name, german.tier));
         let player = chat.player(Player::new(german.phone.clone().unwrap_or_default(), &german.name))?;
         chat.says(&player, "Wie viele Kristalle habe ich?", &[]).await;
