@@ -7,7 +7,7 @@
 //! A lane is one sequence of places: the embedded engine has one, Redis one for each partition. Within a lane, places
 //! rise in the order of the commits; a message that is queued again gets a new place at the end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use questline_core::outbox::OutboxMessage;
@@ -40,25 +40,46 @@ pub struct Page {
     pub lane: u16,
     /// Messages with places above this one, lowest first.
     pub after: u64,
-    /// Tells whether more was committed while the page was read.
-    spills: u64,
+    /// Which reading of the lane it is part of.
+    reading: u64,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
     /// The highest place that memory has seen.
     cursor: u64,
-    /// The store holds places above the cursor that memory has not.
-    spilled: bool,
-    /// Pushes that found no room.
-    spills: u64,
+    /// Counts pages that were brought: one that comes a second time is not taken.
+    reading: u64,
+    /// What was committed since a page was asked for. It closes the gap between page and memory, or the store would never
+    /// be caught up with while others commit.
+    late: Late,
+}
+
+#[derive(Debug, Default)]
+enum Late {
+    /// No page was asked for.
+    #[default]
+    NotAsked,
+    /// All of it.
+    Whole(Vec<Placed>),
+    /// There was no room for all.
+    TooMuch,
+}
+
+impl Late {
+    fn bytes(&self) -> usize {
+        if let Self::Whole(late) = self { late.iter().map(|placed| placed.bytes).sum() } else { 0 }
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     lanes: BTreeMap<u16, Lane>,
+    /// Lanes of which the store holds places above the cursor that memory has not.
+    spilled: BTreeSet<u16>,
     queue: VecDeque<(u16, Placed)>,
-    queue_bytes: usize,
+    /// Of the queue and of what is late.
+    bytes: usize,
     /// The lane that was read from last: lanes take turns.
     turn: u16,
 }
@@ -79,20 +100,28 @@ impl Handout {
 
     /// Opens a lane whose messages are in the store, none handed out yet.
     pub fn open(&self, lane: u16) {
-        self.lock().lanes.insert(lane, Lane { cursor: 0, spilled: true, spills: 0 });
+        self.close(lane);
+        let mut state = self.lock();
+        state.lanes.insert(lane, Lane::default());
+        state.spilled.insert(lane);
+        drop(state);
         self.bell.notify_one();
     }
 
     /// Closes a lane: what of it was not handed out is forgotten here.
     pub fn close(&self, lane: u16) {
         let mut state = self.lock();
-        let State { lanes, queue, queue_bytes, .. } = &mut *state;
-        lanes.remove(&lane);
+        let State { lanes, spilled, queue, bytes, .. } = &mut *state;
+        if let Some(closed) = lanes.remove(&lane) {
+            *bytes -= closed.late.bytes();
+        }
+        spilled.remove(&lane);
         queue.retain(|(of, placed)| {
-            *of != lane || {
-                *queue_bytes -= placed.bytes;
-                false
+            let keep = *of != lane;
+            if !keep {
+                *bytes -= placed.bytes;
             }
+            keep
         });
     }
 
@@ -113,18 +142,31 @@ impl Handout {
     /// Brings a page, in the order of its places. `end`: the store had no more.
     pub fn refill(&self, page: Page, messages: Vec<Placed>, end: bool) {
         let mut state = self.lock();
-        let State { lanes, queue, queue_bytes, .. } = &mut *state;
+        let State { lanes, spilled, queue, bytes, .. } = &mut *state;
         let Some(lane) = lanes.get_mut(&page.lane) else { return };
         // Somebody else brought this page already.
-        if lane.cursor != page.after || !lane.spilled {
+        if lane.reading != page.reading {
             return;
         }
-        for placed in messages {
-            lane.cursor = lane.cursor.max(placed.place);
-            *queue_bytes += placed.bytes;
-            queue.push_back((page.lane, placed));
+        lane.reading += 1;
+        let late = std::mem::take(&mut lane.late);
+        *bytes -= late.bytes();
+        let late = match late {
+            Late::Whole(late) if end => {
+                spilled.remove(&page.lane);
+                late
+            }
+            // What is late is behind what the store still holds.
+            _ => Vec::new(),
+        };
+        for placed in messages.into_iter().chain(late) {
+            // What is late may be in the page as well.
+            if placed.place > lane.cursor {
+                lane.cursor = placed.place;
+                *bytes += placed.bytes;
+                queue.push_back((page.lane, placed));
+            }
         }
-        lane.spilled = !end || lane.spills != page.spills;
         drop(state);
         self.bell.notify_one();
     }
@@ -162,14 +204,25 @@ impl State {
         if placed.place <= lane.cursor {
             return;
         }
-        if lane.spilled || self.queue_bytes + placed.bytes > bytes_max {
-            lane.spilled = true;
-            lane.spills += 1;
+        let fits = self.bytes + placed.bytes <= bytes_max;
+        if fits && !self.spilled.contains(&lane_id) {
+            lane.cursor = placed.place;
+            self.bytes += placed.bytes;
+            self.queue.push_back((lane_id, placed));
             return;
         }
-        lane.cursor = placed.place;
-        self.queue_bytes += placed.bytes;
-        self.queue.push_back((lane_id, placed));
+        self.spilled.insert(lane_id);
+        match &mut lane.late {
+            Late::Whole(late) if fits => {
+                self.bytes += placed.bytes;
+                late.push(placed);
+            }
+            late @ Late::Whole(_) => {
+                self.bytes -= late.bytes();
+                *late = Late::TooMuch;
+            }
+            Late::NotAsked | Late::TooMuch => {}
+        }
     }
 
     fn take(&mut self, limit: usize, bytes_max: usize) -> Option<Handed> {
@@ -177,28 +230,33 @@ impl State {
             return Some(Handed::Messages(Vec::new()));
         }
         // Read on before memory is quite empty: else a lane that spilled waits for as long as others commit.
-        if self.queue_bytes <= bytes_max / 2
+        if self.bytes <= bytes_max / 2
             && let Some(page) = self.next_page()
         {
             return Some(Handed::Refill(page));
         }
         if self.queue.is_empty() {
-            return None;
+            return self.next_page().map(Handed::Refill);
         }
         let count = limit.min(self.queue.len());
         let mut messages = Vec::with_capacity(count);
         for (_, placed) in self.queue.drain(..count) {
-            self.queue_bytes -= placed.bytes;
+            self.bytes -= placed.bytes;
             messages.push(placed.message);
         }
         Some(Handed::Messages(messages))
     }
 
     fn next_page(&mut self) -> Option<Page> {
-        let mut after_turn = self.lanes.range(self.turn.saturating_add(1)..).chain(self.lanes.range(..=self.turn));
-        let (&lane, state) = after_turn.find(|(_, lane)| lane.spilled)?;
-        self.turn = lane;
-        Some(Page { lane, after: state.cursor, spills: state.spills })
+        let behind_turn = self.turn.checked_add(1).and_then(|next| self.spilled.range(next..).next());
+        let id = *behind_turn.or_else(|| self.spilled.first())?;
+        let lane = self.lanes.get_mut(&id)?;
+        self.turn = id;
+        // From the first asking on, all that is committed is in the page, or late, or known to be too much.
+        if matches!(lane.late, Late::NotAsked) {
+            lane.late = Late::Whole(Vec::new());
+        }
+        Some(Page { lane: id, after: lane.cursor, reading: lane.reading })
     }
 }
 
@@ -309,8 +367,21 @@ mod tests {
             for (lane, handed) in handed.iter().enumerate() {
                 prop_assert_eq!(handed, &(1..=stored[lane]).collect::<Vec<_>>());
             }
-            prop_assert_eq!(handout.lock().queue_bytes, 0);
+            prop_assert_eq!(handout.lock().bytes, 0);
         }
+    }
+
+    #[test]
+    fn reading_on_ends_though_others_go_on_committing() {
+        let handout = Handout::new(1_000);
+        handout.open(0);
+        let Some(Handed::Refill(page)) = poll(&handout, 9) else { panic!("a lane opens with what is stored") };
+        handout.push([(0, placed(2)), (0, placed(3))]);
+        // The page was read between the two.
+        handout.refill(page, vec![placed(1), placed(2)], true);
+        let Some(Handed::Messages(messages)) = poll(&handout, 9) else { panic!("caught up") };
+        assert_eq!(messages.iter().map(|message| message.id.seq.0).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(poll(&handout, 9), None);
     }
 
     #[test]

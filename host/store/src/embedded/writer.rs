@@ -22,6 +22,10 @@ use super::{Shared, unavailable};
 const GROUP_MAX: usize = 256;
 /// Rows in a group, about: what is over waits for the next one.
 const GROUP_WEIGHT_MAX: usize = 4_000;
+/// From a group of so many on, the next one waits for stragglers: callers are many, and at least one core is theirs.
+const GATHER_FROM: usize = 8;
+/// Looks in a row that find nobody new before the group begins; each lets other threads run first.
+const GATHER_LOOKS: u32 = 4;
 /// Names of contacts in memory.
 const ALIASES_MAX: usize = 8_192;
 /// Messages that Meta accepted lately, for statuses that do not say which message they are about.
@@ -114,16 +118,18 @@ impl Writer {
         let mut taken = Vec::with_capacity(GROUP_MAX);
         let mut waiting = VecDeque::with_capacity(GROUP_MAX);
         let mut replies = Vec::with_capacity(GROUP_MAX);
-        let mut last = 0;
+        let mut group_before = 0;
         loop {
             if waiting.is_empty() {
                 if requested.blocking_recv_many(&mut taken, GROUP_MAX) == 0 {
                     break;
                 }
                 waiting.extend(taken.drain(..));
-                self.gather(&mut requested, &mut waiting, last);
+                if group_before >= GATHER_FROM {
+                    Self::gather(&mut requested, &mut waiting);
+                }
             }
-            last = waiting.len();
+            group_before = waiting.len();
             if self.group(&mut waiting, &mut replies) {
                 // What was sent before still comes; then the channel ends.
                 requested.close();
@@ -142,17 +148,19 @@ impl Writer {
         closing.send_replace(true);
     }
 
-    fn gather(&self, requested: &mut mpsc::Receiver<Request>, waiting: &mut VecDeque<Request>, last: usize) {
-        static MODE: std::sync::LazyLock<u32> = std::sync::LazyLock::new(|| std::env::var("GATHER").map_or(0, |s| s.parse().unwrap_or(0)));
-        if last < 4 { return; }
-        let mut idle = 0;
-        while idle < *MODE && waiting.len() < GROUP_MAX {
+    /// Lets callers catch up. Those of a large group, answered a moment ago, are about to ask for their next step: a few
+    /// looks later most are here, and one commit serves them all instead of two that take turns.
+    fn gather(requested: &mut mpsc::Receiver<Request>, waiting: &mut VecDeque<Request>) {
+        let mut looks = 0;
+        while looks < GATHER_LOOKS && waiting.len() < GROUP_MAX {
             std::thread::yield_now();
             let before = waiting.len();
-            while waiting.len() < GROUP_MAX && let Ok(request) = requested.try_recv() {
+            while waiting.len() < GROUP_MAX
+                && let Ok(request) = requested.try_recv()
+            {
                 waiting.push_back(request);
             }
-            if waiting.len() == before { idle += 1 } else { idle = 0 }
+            looks = if waiting.len() == before { looks + 1 } else { 0 };
         }
     }
 
