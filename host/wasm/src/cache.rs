@@ -113,7 +113,7 @@ impl Cache {
     pub(crate) fn store(&self, digest: &Digest, code: &[u8]) -> io::Result<()> {
         let name = self.name(digest);
         let draft = self.dir.join(format!("{name}.{}.draft", random_hex()?));
-        let mac = self.mac(&name, code);
+        let mac = hmac::sign(&self.key_of(&name), code);
         let written = (|| {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
             file.write_all(mac.as_ref())?;
@@ -131,25 +131,15 @@ impl Cache {
         format!("{}-{}.cwasm", hex(digest), self.engine)
     }
 
-    /// The MAC is over the name, too: code of one component cannot be passed off as another's.
-    fn mac(&self, name: &str, code: &[u8]) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(&(name.len() as u64).to_le_bytes());
-        context.update(name.as_bytes());
-        context.update(code);
-        context.sign()
+    /// Each name has its own key: code of one component cannot be passed off as another's.
+    fn key_of(&self, name: &str) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.key, name.as_bytes()).as_ref())
     }
 
     fn verified<'a>(&self, name: &str, file: &'a [u8]) -> Option<&'a [u8]> {
         let (mac, code) = file.split_at_checked(KEY_BYTES)?;
-        let expected = self.mac(name, code);
-        ring_equal(expected.as_ref(), mac).then_some(code)
+        hmac::verify(&self.key_of(name), code, mac).ok().map(|()| code)
     }
-}
-
-/// Equality that takes the same time wherever the first difference is.
-fn ring_equal(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
 }
 
 fn read_key(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, CacheError> {

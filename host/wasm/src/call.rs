@@ -29,6 +29,7 @@ pub(crate) async fn handle(
 ) -> Result<FlowAnswer, FlowFailure> {
     let started = Instant::now();
     let FlowCall { game, flow: _, snapshot, event, references, services, grants, limits, now, state_version, idempotency_key } = call;
+    let limits = possible(limits, flow.engine());
     let parts = event::parts(event, references, grants);
     let cards = event::cards(event, &parts);
     let Some(event) = event::event(event, &parts, &cards) else {
@@ -120,6 +121,7 @@ async fn migrate(
 /// Asks a flow who it is, with no import at hand but `log`.
 pub(crate) async fn describe(engine: &Engine, linked: &Linked, limits: &FlowLimits) -> Result<Description, FlowFailure> {
     let _place = engine.loads().acquire().await.map_err(|_| FlowFailure::Host("the host is shutting down".into()))?;
+    let limits = &possible(*limits, engine);
     let mut store = store(engine, State::new(limits, None));
     let metered = {
         let work = pin!(async {
@@ -132,6 +134,11 @@ pub(crate) async fn describe(engine: &Engine, linked: &Linked, limits: &FlowLimi
         None => Err(FlowFailure::WallDeadline { limit_ms: limits.wall_ms_max }),
         Some(answer) => answer.map_err(|error| trap::failure(&error, store.data(), limits)),
     }
+}
+
+/// The limits, as far as the engine can give so much.
+fn possible(limits: FlowLimits, engine: &Engine) -> FlowLimits {
+    FlowLimits { memory_bytes_max: limits.memory_bytes_max.min(engine.options().memory_bytes_max), ..limits }
 }
 
 /// A store for one call, with every limit set.

@@ -9,6 +9,8 @@ use crate::engine::TABLE_ELEMENTS_MAX;
 pub(crate) struct Limiter {
     memory_bytes_max: usize,
     memory_bytes: usize,
+    /// By how much it grew last.
+    memory_bytes_grown: usize,
     memory_refused: bool,
     table_elements: usize,
     tables_refused: bool,
@@ -16,7 +18,7 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(memory_bytes_max: usize) -> Self {
-        Self { memory_bytes_max, memory_bytes: 0, memory_refused: false, table_elements: 0, tables_refused: false }
+        Self { memory_bytes_max, memory_bytes: 0, memory_bytes_grown: 0, memory_refused: false, table_elements: 0, tables_refused: false }
     }
 
     /// The largest that all its memories together were: memories do not shrink.
@@ -40,8 +42,17 @@ impl ResourceLimiter for Limiter {
             self.memory_refused = true;
             return Ok(false);
         }
+        self.memory_bytes_grown = total - self.memory_bytes;
         self.memory_bytes = total;
         Ok(true)
+    }
+
+    /// Permitted, and yet not possible: the engine's pool gives no memory larger than its own limit.
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.memory_bytes -= self.memory_bytes_grown;
+        self.memory_bytes_grown = 0;
+        self.memory_refused = true;
+        Ok(())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -68,6 +79,16 @@ mod tests {
         assert!(limiter.memory_refused());
         assert!(limiter.memory_growing(600, 1000, None).unwrap());
         assert_eq!(limiter.memory_peak_bytes(), 1000);
+    }
+
+    #[test]
+    fn memory_that_the_engine_does_not_have_counts_as_refused() {
+        let mut limiter = Limiter::new(1000);
+        assert!(limiter.memory_growing(0, 100, None).unwrap());
+        assert!(limiter.memory_growing(100, 900, None).unwrap());
+        limiter.memory_grow_failed(wasmtime::Error::msg("no")).unwrap();
+        assert!(limiter.memory_refused());
+        assert_eq!(limiter.memory_peak_bytes(), 100);
     }
 
     #[test]

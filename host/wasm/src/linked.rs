@@ -9,7 +9,7 @@ use crate::bindings::types::{Conversation, Event};
 use crate::engine::Engine;
 use crate::load::LoadError;
 use crate::state::State;
-use crate::trap::Stop;
+use crate::trap::{Stop, words};
 use crate::world::CONTRACT;
 
 type DescribeResults = (Description,);
@@ -81,7 +81,7 @@ impl Linked {
 }
 
 fn mismatch(detail: String) -> LoadError {
-    LoadError::Mismatch { detail }
+    LoadError::Mismatch { detail: words(detail) }
 }
 
 /// Finds an exported function and proves its type.

@@ -12,6 +12,7 @@ use crate::cache::{Digest, hex};
 use crate::call;
 use crate::engine::Engine;
 use crate::linked::Linked;
+use crate::trap::{cut, words};
 use crate::world::{self, CONTRACT};
 
 /// Events that a flow can ask for.
@@ -84,7 +85,7 @@ pub enum LoadError {
     /// Nothing to call.
     #[error("the component exports no questline:flow/guest@{CONTRACT}, only: {}", list(.exports))]
     NoGuest {
-        /// What it exports.
+        /// What it exports, or the first of it.
         exports: Vec<String>,
     },
     /// The import is not granted.
@@ -218,7 +219,7 @@ fn prepare(engine: &Engine, bytes: &[u8], grants: Grants) -> Result<Prepared, Lo
 
 /// Machine code of a component, as bytes: the one place that compiles, so that it can move to a process of its own.
 fn compile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
-    engine.precompile_component(bytes).map_err(|error| LoadError::Compile { detail: format!("{error:#}") })
+    engine.precompile_component(bytes).map_err(|error| LoadError::Compile { detail: words(format!("{error:#}")) })
 }
 
 fn compiled(engine: &Engine, digest: &Digest, bytes: &[u8]) -> Result<Component, LoadError> {
@@ -230,7 +231,7 @@ fn compiled(engine: &Engine, digest: &Digest, bytes: &[u8]) -> Result<Component,
     }
     // SAFETY: these bytes come from `precompile_component` of this very engine, a moment ago, and never left its memory.
     #[allow(unsafe_code)]
-    unsafe { Component::deserialize(engine.wasm(), &code) }.map_err(|error| LoadError::Compile { detail: format!("{error:#}") })
+    unsafe { Component::deserialize(engine.wasm(), &code) }.map_err(|error| LoadError::Compile { detail: words(format!("{error:#}")) })
 }
 
 /// The description, once it makes sense and what it needs is granted.
@@ -248,12 +249,12 @@ fn checked(description: Description, grants: Grants) -> Result<FlowDescription, 
         return wrong(format!("it must want one event at least, and each once: {}", EVENTS.join(", ")));
     }
     if let Some(event) = events.iter().find(|event| !EVENTS.contains(&event.as_str())) {
-        return wrong(format!("there is no event {:?}; there are: {}", crate::trap::cut(event, NAME_BYTES_MAX), EVENTS.join(", ")));
+        return wrong(format!("there is no event {:?}; there are: {}", cut(event, NAME_BYTES_MAX), EVENTS.join(", ")));
     }
     if capabilities.len() > Capability::ALL.len() {
         return wrong("it names more capabilities than there are".into());
     }
-    let parse = |name: String| name.parse::<Capability>().map_err(|_| UnknownCapability(crate::trap::words(name)));
+    let parse = |name: String| name.parse::<Capability>().map_err(|_| UnknownCapability(words(name)));
     let needs: Grants = capabilities.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?.into_iter().collect();
     let missing: Vec<Capability> = needs.iter().filter(|capability| !grants.has(*capability)).collect();
     if !missing.is_empty() {

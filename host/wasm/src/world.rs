@@ -5,6 +5,7 @@ use semver::Version;
 use wasmparser::{Parser, Payload};
 
 use crate::load::LoadError;
+use crate::trap::{cut, words};
 
 /// The contract's package.
 const PACKAGE: &str = "questline:flow";
@@ -12,6 +13,9 @@ const PACKAGE: &str = "questline:flow";
 pub(crate) const CONTRACT: Version = Version::new(0, 1, 0);
 /// The interface that a flow exports.
 const GUEST: &str = "guest";
+/// Bytes of a name, and names of a list, that a refusal tells.
+const NAME_BYTES_MAX: usize = 256;
+const NAMES_MAX: usize = 16;
 /// The interface that has types alone.
 const TYPES: &str = "types";
 
@@ -39,7 +43,7 @@ fn check_kind(bytes: &[u8]) -> Result<(), LoadError> {
 
 /// Names of the component's own imports and exports; what is nested in it does not count.
 fn names(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), LoadError> {
-    let malformed = |error: wasmparser::BinaryReaderError| LoadError::Malformed { detail: error.to_string() };
+    let malformed = |error: wasmparser::BinaryReaderError| LoadError::Malformed { detail: words(error.to_string()) };
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0usize;
     for payload in Parser::new(0).parse_all(bytes) {
@@ -75,8 +79,9 @@ fn is_compatible(version: &str) -> bool {
 }
 
 fn check_import(import: &str, grants: Grants) -> Result<(), LoadError> {
+    let told = || cut(import, NAME_BYTES_MAX).to_owned();
     let Some((interface, version)) = ours(import) else {
-        return Err(LoadError::ForeignImport { import: import.to_owned() });
+        return Err(LoadError::ForeignImport { import: told() });
     };
     let capability = match interface {
         TYPES => None,
@@ -87,13 +92,13 @@ fn check_import(import: &str, grants: Grants) -> Result<(), LoadError> {
         "log" => Some(Capability::Log),
         "players" => Some(Capability::Players),
         "random" => Some(Capability::Random),
-        _ => return Err(LoadError::UnknownInterface { import: import.to_owned() }),
+        _ => return Err(LoadError::UnknownInterface { import: told() }),
     };
     if !is_compatible(version) {
-        return Err(LoadError::WrongVersion { name: import.to_owned(), wants: version.to_owned() });
+        return Err(LoadError::WrongVersion { name: told(), wants: cut(version, NAME_BYTES_MAX).to_owned() });
     }
     match capability {
-        Some(capability) if !grants.has(capability) => Err(LoadError::NotGranted { import: import.to_owned(), capability }),
+        Some(capability) if !grants.has(capability) => Err(LoadError::NotGranted { import: told(), capability }),
         _ => Ok(()),
     }
 }
@@ -104,10 +109,10 @@ fn check_exports(exports: &[String]) -> Result<(), LoadError> {
     if versions.iter().any(|version| is_compatible(version)) {
         return Ok(());
     }
-    match versions.first() {
-        Some(wants) => Err(LoadError::WrongVersion { name: format!("{PACKAGE}/{GUEST}@{wants}"), wants: (*wants).to_owned() }),
-        None => Err(LoadError::NoGuest { exports: exports.to_vec() }),
-    }
+    Err(match versions.first().map(|wants| cut(wants, NAME_BYTES_MAX)) {
+        Some(wants) => LoadError::WrongVersion { name: format!("{PACKAGE}/{GUEST}@{wants}"), wants: wants.to_owned() },
+        None => LoadError::NoGuest { exports: exports.iter().take(NAMES_MAX).map(|name| cut(name, NAME_BYTES_MAX).to_owned()).collect() },
+    })
 }
 
 #[cfg(test)]

@@ -49,6 +49,15 @@ async fn a_flow_that_copes_with_refused_memory_goes_on() {
 }
 
 #[tokio::test]
+async fn a_limit_beyond_what_the_engine_has_is_the_engines() {
+    let world = World::with(EngineOptions { memory_bytes_max: 4 << 20, ..EngineOptions::default() });
+    let grow = "(loop $on (br_if $on (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable";
+    world.install(GAME, &Guest::handling(grow)).await;
+    let failure = world.say("hi").await.expect_err("a failure");
+    assert!(matches!(failure, FlowFailure::MemoryLimit { limit_bytes, .. } if limit_bytes == 4 << 20), "{failure:?}");
+}
+
+#[tokio::test]
 async fn endless_recursion_is_a_stack_overflow() {
     let guest = Guest::handling("(call $deeper) unreachable").with("(func $deeper (call $deeper))");
     let failure = failure(guest, FlowLimits::default()).await;

@@ -132,6 +132,15 @@ async fn a_world_without_a_guest_is_refused() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_bounded_whatever_the_names_are() {
+    let names = (0..1000).map(|n| format!("(export \"a{n}-{}\" (instance 0))", "x".repeat(1000))).collect::<String>();
+    let component = wat::parse_str(format!("(component (instance) {names})")).unwrap();
+    let error = refusal(component).await;
+    assert!(matches!(&error, LoadError::NoGuest { exports } if exports.len() == 16), "{error:?}");
+    assert!(error.to_string().len() < 8192);
+}
+
+#[tokio::test]
 async fn an_import_that_is_not_granted_is_refused_at_the_door() {
     let world = World::new();
     let grants: Grants = Capability::ALL.iter().copied().filter(|capability| *capability != Capability::Players).collect();
