@@ -17,15 +17,19 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+const BODY: &str = r#"{"messaging_product":"whatsapp","contacts":[{"input":"+16505550123","wa_id":"16505550123"}],"messages":[{"id":"wamid.HBgLMTY1MDU1NTAxMjMVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA"}]}"#;
+
 /// As Meta answers, headers and all.
-const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\nfacebook-api-version: v25.0\r\n\
-    x-fb-request-id: AbCdEfGhIjKlMnOp\r\nx-fb-trace-id: AbCdEfGhIjK\r\nCache-Control: private, no-cache, no-store, must-revalidate\r\n\
-    Strict-Transport-Security: max-age=15552000; preload\r\nContent-Length: 175\r\n\r\n\
-    {\"messaging_product\":\"whatsapp\",\"contacts\":[{\"input\":\"+16505550123\",\"wa_id\":\"16505550123\"}],\
-    \"messages\":[{\"id\":\"wamid.HBgLMTY1MDU1NTAxMjMVAgARGBI5QTNDQTVCM0Q0Q0Q2RTY3RTcA\"}]}   ";
+fn answer() -> Vec<u8> {
+    let headers = "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\nfacebook-api-version: v25.0\r\n\
+        x-fb-request-id: AbCdEfGhIjKlMnOp\r\nx-fb-trace-id: AbCdEfGhIjK\r\nCache-Control: private, no-cache, no-store, must-revalidate\r\n\
+        Strict-Transport-Security: max-age=15552000; preload";
+    format!("{headers}\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len()).into_bytes()
+}
 
 async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
+    let answer = answer();
     let (mut bytes, mut filled) = (vec![0; 16 * 1024], 0);
     loop {
         let read = stream.read(&mut bytes[filled..]).await?;
@@ -38,7 +42,7 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
         let length: usize = text.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
         if filled == head + 4 + length {
             filled = 0;
-            stream.write_all(ANSWER.as_bytes()).await?;
+            stream.write_all(&answer).await?;
         }
     }
 }
