@@ -39,7 +39,8 @@ use crate::lax::List;
 use crate::meta_error::MetaError;
 use crate::signature::VerifiedBody;
 
-/// Updates that one POST may hold; Meta sends up to 1,000. What lies beyond is kept as one notice for each change.
+/// Updates that one POST may hold; Meta sends up to 1,000. What lies beyond is kept as one notice for each change, and
+/// beyond as many notices it is counted only.
 pub const UPDATES_MAX: usize = 10_000;
 /// Errors of one `value.errors[]` that are kept.
 const ERRORS_MAX: usize = 16;
@@ -285,7 +286,14 @@ impl<'c> Decoder<'c> {
         self.notice(place, Some(News::Kept(kept)), raw);
     }
 
+    /// Beyond [`UPDATES_MAX`] notices only their number is kept, and one notice that says so.
     fn notice(&mut self, place: Place<'_>, news: Option<News>, raw: &RawValue) {
+        let kept = self.decoded.batch.notices.len();
+        if kept > UPDATES_MAX {
+            return;
+        }
+        let last = kept == UPDATES_MAX;
+        let news = if last { Some(News::Kept(Kept { part: Part::Change, reason: Reason::OverLimit, detail: None })) } else { news };
         let short = |text: Option<&str>| text.map(|text| bound::cut(text, ACCOUNT_BYTES_MAX).to_owned());
         let summary = news.and_then(|news| {
             let summary = Summary { account: short(place.account), number: short(place.number), news };
@@ -295,7 +303,7 @@ impl<'c> Decoder<'c> {
             app: self.context.app.to_owned(),
             field: place.field.to_owned(),
             summary,
-            raw: notice::raw(raw.get()),
+            raw: if last { String::new() } else { notice::raw(raw.get()) },
             received_at: self.context.now,
         });
     }

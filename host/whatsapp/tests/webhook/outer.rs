@@ -172,3 +172,16 @@ fn a_thousand_updates_in_one_post() {
     kept(&beyond, Part::Value, Reason::OverLimit);
     assert_eq!(counted(&beyond, Reason::OverLimit) as usize, UPDATES_MAX + 1);
 }
+
+#[test]
+fn a_flood_of_broken_parts_is_counted_and_takes_no_more_room() {
+    let entries = vec!["1"; 20_000].join(",");
+    let decoded = decode(&format!("{{\"entry\":[{entries}]}}"));
+    assert_eq!(counted(&decoded, Reason::Unreadable), 20_000);
+    assert_eq!(decoded.batch.notices.len(), UPDATES_MAX + 1);
+    assert_eq!(kept_in(decoded.batch.notices.last().unwrap()).reason, Reason::OverLimit);
+    let changes = vec![r#"{"field":"calls","value":{}}"#; 20_000].join(",");
+    let decoded = decode(&format!("{{\"entry\":[{{\"id\":\"1\",\"changes\":[{changes}]}}]}}"));
+    assert_eq!((decoded.stats.fields_unknown as usize, decoded.batch.notices.len()), (UPDATES_MAX, UPDATES_MAX + 1));
+    assert_eq!(counted(&decoded, Reason::OverLimit) as usize, 20_000 - UPDATES_MAX);
+}
