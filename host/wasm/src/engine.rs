@@ -23,6 +23,9 @@ pub const TABLE_ELEMENTS_MAX: usize = 65_536;
 /// Bytes that a flow may hand to the host in one call, its answer apart; and, again, those of its answer.
 pub const TRANSFER_BYTES_MAX: usize = 1 << 20;
 
+/// The most of [`EngineOptions::calls_max`]: each call reserves address space for [`MEMORIES_MAX`] memories of 4 GiB, of the
+/// 128 TiB that a process has.
+const CALLS_MAX: u32 = 4096;
 /// Linear memories of one component: JavaScript guests have three.
 const MEMORIES_MAX: u32 = 4;
 /// Tables of one component: its own, and one of the canonical ABI's.
@@ -106,8 +109,8 @@ impl Engine {
     /// # Errors
     /// Says which option does not fit, or what the machine does not give.
     pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
-        if options.calls_max == 0 || options.calls_per_game_max == 0 || options.calls_max > 10_000 {
-            return Err(EngineError::Options("calls_max must be 1 to 10000, calls_per_game_max at least 1"));
+        if options.calls_max == 0 || options.calls_per_game_max == 0 || options.calls_max > CALLS_MAX {
+            return Err(EngineError::Options("calls_max must be 1 to 4096, calls_per_game_max at least 1"));
         }
         if options.memory_bytes_max > 1 << 32 {
             return Err(EngineError::Options("memory_bytes_max can be 4 GiB at most"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use questline_wasm::EngineOptions;
+use questline_wasm::{Engine, EngineError, EngineOptions};
 use tokio::task::JoinSet;
 
 use crate::guest::{Guest, NOTHING, answer_state, echo, import};
@@ -110,5 +110,12 @@ async fn no_call_is_lost_while_flows_are_replaced_over_and_over() {
     }
     while let Some(answer) = calls.join_next().await {
         answer.unwrap().unwrap();
+    }
+}
+
+#[test]
+fn options_that_no_machine_can_give_are_refused() {
+    for options in [options(0, 1), options(1, 0), options(4097, 1), EngineOptions { memory_bytes_max: (4 << 30) + 1, ..options(1, 1) }] {
+        assert!(matches!(Engine::new(options), Err(EngineError::Options(_))));
     }
 }
