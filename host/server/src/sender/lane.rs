@@ -208,7 +208,7 @@ impl Lane {
         let soonest = |other: UnixMs| Next::Wait(Some(waiting.map_or(other, |waiting| waiting.min(other))));
         loop {
             let Some(class) = MessageClass::ALL.into_iter().find(|class| !self.ready[*class as usize].is_empty()) else {
-                return Next::Wait(waiting);
+                return Next::Wait(self.waiting.peek().map(|Reverse((due_at, _))| *due_at));
             };
             if let Some(until) = holds.number(&self.scopes, now) {
                 return soonest(until);
