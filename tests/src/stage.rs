@@ -195,13 +195,20 @@ impl Stage {
             format!("{{ file = {path:?} }}")
         };
         let dir = self.dir.path();
-        let mut text = format!("listen = \"{}\"\ngames_dir = {:?}\ncomponents_dir = {:?}\n", self.address, dir.join("flows"), guests::components());
+        let mut text =
+            format!("listen = \"{}\"\ngames_dir = {:?}\ncomponents_dir = {:?}\n", self.address, dir.join("flows"), guests::components());
         let engine = if self.engine == Engine::Redis { "redis" } else { "embedded" };
         let _ = writeln!(text, "[store]\nengine = \"{engine}\"\ndir = {:?}", dir.join("data"));
         if let Some(redis) = &self.redis {
             let _ = writeln!(text, "url = {}", secret("redis-url", &redis.url()));
         }
-        let _ = writeln!(text, "[graph]\nurl = {:?}\nsettle_ms = {}\ntimeout_ms = {}", self.emulator.graph_url(), self.settle_ms, self.timeout_ms);
+        let _ = writeln!(
+            text,
+            "[graph]\nurl = {:?}\nsettle_ms = {}\ntimeout_ms = {}",
+            self.emulator.graph_url(),
+            self.settle_ms,
+            self.timeout_ms
+        );
         let _ = writeln!(text, "[admin]\ntoken = {}", secret("operator-token", TOKEN));
         let _ = writeln!(text, "[operator]\nconnector_hosts = {:?}", self.hosts);
         let (app_secret, verify_token) = (secret("app-secret", &self.meta.app_secret), secret("verify-token", &self.meta.verify_token));

@@ -1,0 +1,22 @@
+//! What the product promises, seen from outside: the real host as a process of its own, on either store, between Meta's
+//! webhooks and Meta's Graph API.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+#[macro_use]
+mod support;
+
+mod contract;
+mod failing_flows;
+mod holds;
+mod ingress;
+mod lifecycle;
+mod misuse;
+mod overload;
+mod pacing;
+mod privacy;
+mod sending;
+mod starfall;
+mod starfall_words;
+mod studio;
+mod studio_http;
+mod tidy;
