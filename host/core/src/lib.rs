@@ -38,3 +38,4 @@ pub mod send;
 pub mod status;
 
 pub mod port;
+pub mod service;

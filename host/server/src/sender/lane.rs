@@ -58,6 +58,8 @@ struct Line {
     placed: bool,
 }
 
+/// Inbound messages of so much of a number's time count in full.
+const BURST_US: u64 = 10_000_000;
 /// Pairs that may be remembered before the idle ones are forgotten.
 const PAIRS_SWEEP: usize = 4_096;
 
@@ -128,11 +130,12 @@ impl Lanes {
         self.holds.accepted(scopes, message);
     }
 
-    /// Counts messages that came in on a number against its throughput: up to half of it, so that a flood of
-    /// questions cannot silence the answers.
+    /// Counts messages that came in on a number against its throughput: a burst in full, and of a lasting flood up to
+    /// half, so that questions cannot silence the answers.
     pub(super) fn charge(&mut self, number: &NumberId, count: u32, now: UnixMs) {
         if let Some(lane) = self.lane(number) {
-            let half = Pace { interval_us: lane.pace.interval_us * 2, burst: lane.pace.burst };
+            let burst = u32::try_from(BURST_US / lane.pace.interval_us.max(1)).unwrap_or(u32::MAX);
+            let half = Pace { interval_us: lane.pace.interval_us * 2, burst };
             for _ in 0..count {
                 if lane.charged.take(half, now).is_err() {
                     break;
