@@ -91,12 +91,11 @@ impl Writer {
 
     /// The contact before this commit, if the commit changes it.
     fn contact_before(&self, conversation: &questline_core::conversation::Conversation) -> rusqlite::Result<Option<Contact>> {
-        let hot = self.shared.hot().peek(conversation.id);
-        let before = match hot {
-            // Of another version, the commit is refused below.
-            Some(hot) if hot.contact == conversation.contact => return Ok(None),
-            _ => self.contact_of(conversation.id)?,
-        };
+        // If that is another version's, the commit is refused below.
+        if self.shared.hot().has_contact(conversation.id, &conversation.contact) == Some(true) {
+            return Ok(None);
+        }
+        let before = self.contact_of(conversation.id)?;
         Ok(before.filter(|before| *before != conversation.contact))
     }
 

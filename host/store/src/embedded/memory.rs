@@ -2,12 +2,12 @@
 //!
 //! All of it is bounded, changes only after what it mirrors is durable, and is rebuilt at start.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lru::LruCache;
+use questline_core::contact::Contact;
 use questline_core::conversation::Conversation;
 use questline_core::event::Event;
 use questline_core::id::{ConversationId, GameId, InboxSeq};
@@ -109,7 +109,7 @@ impl Pending {
     }
 
     pub(super) fn acknowledge(&mut self, conversation: ConversationId, seq: InboxSeq) {
-        let Entry::Occupied(mut entry) = self.conversations.entry(conversation) else { return };
+        let hash_map::Entry::Occupied(mut entry) = self.conversations.entry(conversation) else { return };
         let queue = entry.get_mut();
         let Some(index) = queue.events.iter().position(|waiting| waiting.seq == seq) else { return };
         if let Some(done) = queue.events.remove(index) {
@@ -146,11 +146,20 @@ impl Pending {
 }
 
 /// Conversations that were committed last, as they were committed.
+///
+/// A load takes the conversation out instead of copying it: it is a step's, and the step's commit brings the next version.
 #[derive(Debug)]
 pub(super) struct Hot {
-    conversations: LruCache<ConversationId, (Arc<Conversation>, usize)>,
+    conversations: LruCache<ConversationId, (Entry, usize)>,
     bytes: usize,
     bytes_max: usize,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Here(Arc<Conversation>),
+    /// Taken out; the contact stays, so that the commit can tell whether it changes it.
+    Lent(Contact),
 }
 
 impl Hot {
@@ -158,13 +167,21 @@ impl Hot {
         Self { conversations: LruCache::unbounded(), bytes: 0, bytes_max }
     }
 
-    pub(super) fn get(&mut self, id: ConversationId) -> Option<Arc<Conversation>> {
-        self.conversations.get(&id).map(|(conversation, _)| conversation.clone())
+    pub(super) fn take(&mut self, id: ConversationId) -> Option<Arc<Conversation>> {
+        let (entry, bytes) = self.conversations.get_mut(&id)?;
+        let Entry::Here(conversation) = entry else { return None };
+        let lent = Entry::Lent(conversation.contact.clone());
+        let Entry::Here(conversation) = std::mem::replace(entry, lent) else { return None };
+        self.bytes -= std::mem::replace(bytes, OVERHEAD_BYTES) - OVERHEAD_BYTES;
+        Some(conversation)
     }
 
-    /// Without counting as use.
-    pub(super) fn peek(&self, id: ConversationId) -> Option<Arc<Conversation>> {
-        self.conversations.peek(&id).map(|(conversation, _)| conversation.clone())
+    /// Whether a conversation has this contact, as of its last commit; none if it is not known here.
+    pub(super) fn has_contact(&self, id: ConversationId, contact: &Contact) -> Option<bool> {
+        self.conversations.peek(&id).map(|(entry, _)| match entry {
+            Entry::Here(conversation) => conversation.contact == *contact,
+            Entry::Lent(known) => known == contact,
+        })
     }
 
     pub(super) fn put(&mut self, conversation: Arc<Conversation>, json_bytes: usize) {
@@ -174,7 +191,7 @@ impl Hot {
             return;
         }
         self.bytes += bytes;
-        if let Some((_, (_, replaced))) = self.conversations.push(conversation.id, (conversation, bytes)) {
+        if let Some((_, (_, replaced))) = self.conversations.push(conversation.id, (Entry::Here(conversation), bytes)) {
             self.bytes -= replaced;
         }
         while self.bytes > self.bytes_max {

@@ -45,7 +45,7 @@ impl Conversations for EmbeddedStore {
 
     async fn load(&self, conversation: ConversationId, events_max: usize) -> Result<Work, StoreError> {
         let waiting = self.shared.pending().oldest(conversation, events_max);
-        let hot = self.shared.hot().get(conversation);
+        let hot = self.shared.hot().take(conversation);
         let cold_events = waiting.iter().filter(|waiting| waiting.event.is_none()).map(|waiting| waiting.seq).collect::<Vec<_>>();
         let (conversation, mut read_events) = match hot {
             Some(hot) if cold_events.is_empty() => (std::sync::Arc::unwrap_or_clone(hot), Default::default()),
