@@ -79,7 +79,9 @@ async fn survives(engine: Engine) {
     }
     assert_eq!(replies.len(), total, "replies to what nobody wrote");
     assert_eq!(host.get("/dead-letters").await["rows"].as_array().map(Vec::len), Some(0));
-    println!("{engine:?}: {KILLS} kills, {total} messages, none lost, none handled twice, {repeated} sends repeated after a death in flight");
+    println!(
+        "{engine:?}: {KILLS} kills, {total} messages, none lost, none handled twice, {repeated} sends repeated after a death in flight"
+    );
     assert!(host.stop().await.success());
 }
 
