@@ -13,6 +13,7 @@
 //! at [`RedisStore::open`].
 
 mod about;
+mod command;
 mod conversations;
 mod desk;
 mod inbox;
