@@ -15,6 +15,11 @@ mod inbox;
 mod order;
 mod outbox;
 mod recovery;
+mod redis;
+// The tests of Redis itself use more of it.
+#[allow(dead_code)]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod status;
 mod support;
 mod timers;
@@ -134,3 +139,104 @@ macro_rules! contract {
 }
 
 contract!(over_embedded, crate::embedded::Embedded);
+// All but one. In the model of histories different players write messages of the same id; Redis tells a repetition apart
+// in the partition of its conversation, and Meta gives no id twice.
+mod over_redis {
+    contract!(@tests crate::redis::Redis,
+        inbox {
+            what_goes_in_comes_out
+            a_thousand_events_of_one_post_stay_in_order
+            an_empty_post_is_no_harm
+            too_much_is_refused_whole
+            one_games_flood_leaves_room_for_others
+            events_larger_than_memory_come_out_too
+        }
+        order {
+            events_of_a_conversation_come_in_order
+            a_taken_conversation_is_not_handed_out_again
+            what_is_left_at_release_comes_again
+            what_arrives_while_taken_comes_after_release
+            a_delayed_conversation_waits_for_its_time
+            games_take_turns
+            no_two_takers_get_the_same
+        }
+        dedup {
+            a_repetition_has_no_effect
+            a_repetition_within_a_post_has_no_effect
+            a_repetition_after_a_restart_has_no_effect
+            keys_differ_by_second_and_digest
+            without_a_key_nothing_is_a_repetition
+            many_tasks_with_the_same_ids_add_each_once
+            keys_are_known_for_fifteen_days_by_both_clocks
+            any_batches_leave_each_id_once
+        }
+        alias {
+            phone_and_bsuid_are_one_conversation
+            a_contact_learned_outdates_a_step_under_way
+            the_phone_wins_and_the_bsuid_moves
+            numbers_and_games_keep_apart
+            a_committed_contact_moves_the_names
+            a_commit_takes_no_name_back_that_moved
+            a_new_contact_begins_one_conversation
+            names_survive_a_restart
+        }
+        commit {
+            a_step_is_written_whole
+            a_second_commit_of_the_same_step_is_stale
+            a_commit_on_an_old_version_is_stale_and_leaves_nothing
+            a_commit_of_an_event_that_is_gone_is_stale
+            of_two_commits_at_once_one_holds
+            a_stale_commit_disturbs_no_other
+            a_thousand_conversations_commit_at_once
+            a_failed_try_is_counted
+            follow_ups_come_last
+            large_states_are_kept
+        }
+        outbox {
+            messages_come_out_once_and_in_order
+            more_than_memory_holds_comes_out_in_order
+            many_takers_get_each_message_once
+            begun_sends_are_in_flight_after_a_restart
+            an_accepted_message_is_a_receipt
+            a_message_to_be_tried_again_keeps_its_tries
+            a_dead_message_is_a_dead_letter
+            a_refused_message_becomes_an_event
+            a_failed_message_goes_out_again_under_its_name
+            a_failed_message_can_be_buried
+            a_record_of_an_unknown_message_is_no_harm
+        }
+        status {
+            statuses_only_move_forward
+            a_failure_is_told_once
+            a_failure_after_delivery_is_not_told
+            statuses_of_others_are_counted
+            a_status_without_reference_finds_a_recent_message
+            a_status_settles_what_is_in_flight
+            a_failure_settles_what_is_in_flight
+            content_is_kept_until_delivery_or_for_a_day
+            receipts_are_kept_for_thirty_days
+            a_failure_of_an_earlier_send_is_old_news
+        }
+        timers {
+            due_timers_become_events
+            few_at_a_time
+            a_timer_is_replaced_and_cancelled
+            timers_survive_a_restart
+            a_full_inbox_holds_timers_back
+        }
+        desk {
+            dead_letters_are_listed_by_game_and_place
+            a_dead_event_is_tried_again
+            a_dead_message_is_tried_again
+            tickets_stand_by_priority_and_age
+            a_closed_ticket_tells_its_conversation
+            notices_are_kept_for_ninety_days
+            depth_tells_how_much_is_where
+            check_says_that_it_works
+        }
+        recovery {
+            all_that_waits_comes_back
+            numbers_are_never_given_twice
+        }
+    );
+}

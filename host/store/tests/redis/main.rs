@@ -9,7 +9,6 @@ mod durability;
 mod fixtures;
 mod leases;
 mod load;
-mod ports;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod scripts;
