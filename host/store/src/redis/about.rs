@@ -1,8 +1,8 @@
 //! What a server says it is: fit to be a store at all, and fit to keep what it is given.
 
 use redis::Value;
+use redis::aio::MultiplexedConnection;
 
-use super::command::{Command, Connections};
 use super::options::{DurabilityWarning, OpenError};
 use super::value;
 
@@ -10,10 +10,10 @@ use super::value;
 const MAJOR_MIN: u32 = 7;
 
 /// Looks at a server. Warnings are about data that may be lost.
-pub(super) async fn look(connection: &mut Connections) -> Result<Vec<DurabilityWarning>, OpenError> {
-    let mut info = Command::in_lane(0, "INFO");
+pub(super) async fn look(connection: &mut MultiplexedConnection) -> Result<Vec<DurabilityWarning>, OpenError> {
+    let mut info = redis::cmd("INFO");
     info.arg("server").arg("persistence").arg("memory").arg("replication").arg("cluster");
-    let answers = connection.ask(vec![info]).await?;
+    let answers = super::server::pipeline(connection, vec![info]).await?;
     let [info] = value::exactly(&answers)?;
     let info = value::text(&verbatim(info))?.to_owned();
 
@@ -43,10 +43,10 @@ pub(super) async fn look(connection: &mut Connections) -> Result<Vec<DurabilityW
 }
 
 /// How often the append-only file reaches the disk. Hosted servers often do not tell.
-async fn fsync(connection: &mut Connections) -> Option<DurabilityWarning> {
-    let mut config = Command::in_lane(0, "CONFIG");
+async fn fsync(connection: &mut MultiplexedConnection) -> Option<DurabilityWarning> {
+    let mut config = redis::cmd("CONFIG");
     config.arg("GET").arg("appendfsync");
-    let answers = connection.ask(vec![config]).await.ok();
+    let answers = super::server::pipeline(connection, vec![config]).await.ok();
     let setting = answers.as_deref().and_then(|answers| match answers {
         [Value::Array(pair)] => pair.get(1).and_then(|setting| value::text(setting).ok()),
         [Value::Map(pairs)] => pairs.first().and_then(|(_, setting)| value::text(setting).ok()),

@@ -10,10 +10,9 @@ use questline_core::id::{ConversationId, InboxSeq, OutboxRef, OutboxSeq};
 use questline_core::outbox::{NewMessage, OutboxMessage, SendState};
 use questline_core::port::{Committed, Conversations, InboxEntry, Ready, StoreError, Work};
 use questline_core::time::{DAY_MS, UnixMs};
-use redis::Value;
+use redis::{Cmd, Value};
 
 use super::RedisStore;
-use super::command::Command;
 use super::desk::rank;
 use super::keys::Partition;
 use super::memory::{Bucket, Inbox, News};
@@ -36,16 +35,21 @@ impl Conversations for RedisStore {
         if let Some(work) = self.memory.work(conversation, events_max) {
             return Ok(work);
         }
-        let mut command = self.fenced(Script::Load, &session, Partition::of(conversation), 32);
-        command.arg(conversation.0).arg(events_max);
-        let answers = self.link.call(&session, vec![command], None).await?;
-        let [answer] = value::exactly(&answers)?;
-        let [doc, tried, events @ ..] = value::list(answer)? else {
+        let mut doc = redis::cmd("HMGET");
+        doc.arg(self.keys.of(conversation, "c")).arg("d").arg("t");
+        let mut events = redis::cmd("LRANGE");
+        events.arg(self.keys.of(conversation, "in")).arg(0).arg(events_max as i64 - 1);
+        let reads = if events_max == 0 { vec![doc] } else { vec![doc, events] };
+        let answers = self.link.call(&session, reads, None).await?;
+        let (doc, events) = answers.split_first().ok_or_else(|| StoreError::Corrupt("Redis answered nothing".to_owned()))?;
+        let [doc, tried] = value::exactly(value::list(doc)?)?;
+        let Some(doc) = value::optional_bytes(doc)? else {
             return Err(StoreError::Corrupt(format!("there is no conversation {conversation}")));
         };
-        let tried = tried_of(value::text(tried)?)?;
-        let events = events.chunks(2).map(|event| entry_of(event, tried)).collect::<Result<_, _>>()?;
-        Ok(Work { conversation: decode("a conversation", value::bytes(doc)?)?, events })
+        let tried = value::optional_bytes(tried)?.map(tried_of).transpose()?.flatten();
+        let events = events.first().map_or(Ok(&[][..]), value::list)?;
+        let events = events.iter().map(|entry| entry_of(value::bytes(entry)?, tried)).collect::<Result<_, _>>()?;
+        Ok(Work { conversation: decode("a conversation", doc)?, events })
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -89,19 +93,19 @@ impl Conversations for RedisStore {
 }
 
 /// Failed tries of the oldest event: which, and how many.
-fn tried_of(text: &str) -> Result<Option<(InboxSeq, u32)>, StoreError> {
+fn tried_of(text: &[u8]) -> Result<Option<(InboxSeq, u32)>, StoreError> {
+    let text = String::from_utf8_lossy(text);
     let Some((seq, attempts)) = text.split_once(' ') else { return Ok(None) };
     let attempts = value::parse_number(attempts)?.try_into().unwrap_or(u32::MAX);
     Ok(Some((InboxSeq(value::parse_number(seq)?), attempts)))
 }
 
-/// An event as the inbox holds it: its place, and when it came with what it says.
-fn entry_of(event: &[Value], tried: Option<(InboxSeq, u32)>) -> Result<InboxEntry, StoreError> {
-    let [seq, content] = value::exactly(event)?;
-    let seq = InboxSeq(value::number(seq)?);
-    let (received_at, json) = value::text(content)?.split_once(' ').unwrap_or_default();
-    let received_at = UnixMs(value::parse_number(received_at)?);
-    let event = Arc::new(decode("an event", json.as_bytes())?);
+/// An event as the inbox holds it.
+fn entry_of(text: &[u8], tried: Option<(InboxSeq, u32)>) -> Result<InboxEntry, StoreError> {
+    let mut parts = text.splitn(3, |byte| *byte == b' ');
+    let mut number = || value::parse_number(&String::from_utf8_lossy(parts.next().unwrap_or_default()));
+    let (seq, received_at) = (InboxSeq(number()?), UnixMs(number()?));
+    let event = Arc::new(decode("an event", parts.next().unwrap_or_default())?);
     let attempts = tried.map_or(0, |(of, attempts)| if of == seq { attempts } else { 0 });
     Ok(InboxEntry { seq, received_at, attempts, event })
 }
@@ -199,7 +203,7 @@ pub(super) fn letter_head(conversation: ConversationId, reason: &str, detail: &s
 }
 
 impl RedisStore {
-    fn commit_command(&self, session: &Session, commit: Commit, contact: &str) -> Result<(Command, Note), StoreError> {
+    fn commit_command(&self, session: &Session, commit: Commit, contact: &str) -> Result<(Cmd, Note), StoreError> {
         let now = self.memory.clock.now();
         let conversation = commit.conversation;
         let (id, partition) = (conversation.id, Partition::of(conversation.id));
@@ -244,7 +248,7 @@ impl RedisStore {
         }
         command.arg(commit.tickets.len());
         for ticket in &commit.tickets {
-            command.arg(ticket.game.as_str()).arg(ticket.number.as_str()).arg(rank(ticket)).arg(encode("a ticket", ticket)?);
+            command.arg(ticket.number.as_str()).arg(rank(ticket)).arg(encode("a ticket", ticket)?);
         }
         command.arg(commit.consents.len());
         for consent in &commit.consents {
@@ -259,8 +263,8 @@ impl RedisStore {
             command.arg(json);
         }
         match &commit.dead_letter {
-            Some(letter) => command.arg(letter.game.as_str()).arg(millis(letter.at)).arg(encode("a dead letter", letter)?),
-            None => command.arg("").arg("").arg(""),
+            Some(letter) => command.arg(encode("a dead letter", letter)?).arg(millis(letter.at)),
+            None => command.arg("").arg(""),
         };
         let step = commit.step.as_ref().map(|step| encode("a step", step)).transpose()?;
         command.arg(step.as_deref().unwrap_or("")).arg(self.steps_max);
@@ -284,7 +288,7 @@ impl RedisStore {
     }
 
     /// Adds the day of the contents that are written, if Redis has noted its bucket; else says what it is to note.
-    pub(super) fn content_bucket(&self, command: &mut Command, partition: Partition, at: Option<UnixMs>) -> Option<(Bucket, u64)> {
+    pub(super) fn content_bucket(&self, command: &mut Cmd, partition: Partition, at: Option<UnixMs>) -> Option<(Bucket, u64)> {
         let Some(at) = at.map(millis) else {
             command.arg("");
             return None;

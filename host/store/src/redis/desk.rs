@@ -8,9 +8,8 @@ use questline_core::event::{Event, TicketClosed};
 use questline_core::id::{DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, TicketNumber};
 use questline_core::port::{Depth, Desk, Notice, StoreError};
 use questline_core::time::UnixMs;
-use redis::Value;
+use redis::{Cmd, Value};
 
-use super::command::Command;
 use super::conversations::queued;
 use super::keys::{PARTITIONS, Partition};
 use super::memory::Inbox;
@@ -177,7 +176,7 @@ impl Desk for RedisStore {
             return Ok(Vec::new());
         }
         let session = self.link.session()?;
-        let mut read = Command::of(Partition::FIRST, "LRANGE");
+        let mut read = redis::cmd("LRANGE");
         read.arg(self.keys.key(Partition::FIRST, "notices")).arg(0).arg(limit as i64 - 1);
         let answers = self.link.call(&session, vec![read], None).await?;
         let [kept] = value::exactly(&answers)?;
@@ -219,7 +218,7 @@ fn letter_of(id: DeadLetterId, answer: &Value) -> Result<Option<StoredDeadLetter
 
 impl RedisStore {
     /// Asks every partition the same; the answers stand in the partitions' order.
-    async fn ask_all(&self, session: &Session, ask: impl Fn(Partition) -> Command) -> Result<Vec<Value>, StoreError> {
+    async fn ask_all(&self, session: &Session, ask: impl Fn(Partition) -> Cmd) -> Result<Vec<Value>, StoreError> {
         let mut answers = Vec::with_capacity(PARTITIONS.into());
         for from in Partition::all().step_by(CHUNK) {
             let commands = Partition::all().skip(from.index()).take(CHUNK).map(&ask).collect();
@@ -234,7 +233,7 @@ impl RedisStore {
             return Ok(Vec::new());
         }
         let answers = self.ask_all(session, |partition| {
-            let mut command = Command::of(partition, range);
+            let mut command = redis::cmd(range);
             command.arg(self.keys.key(partition, key)).arg(0).arg(limit as i64 - 1).arg("WITHSCORES");
             command
         });
@@ -248,14 +247,14 @@ impl RedisStore {
         Ok(found)
     }
 
-    fn read_letter(&self, id: DeadLetterId) -> Command {
-        let mut command = Command::of(Partition::of_letter(id), "HGET");
+    fn read_letter(&self, id: DeadLetterId) -> Cmd {
+        let mut command = redis::cmd("HGET");
         command.arg(self.keys.key(Partition::of_letter(id), "letters")).arg(id.0);
         command
     }
 
-    fn read_ticket(&self, partition: Partition, game: &GameId, number: &str) -> Command {
-        let mut command = Command::of(partition, "HGET");
+    fn read_ticket(&self, partition: Partition, game: &GameId, number: &str) -> Cmd {
+        let mut command = redis::cmd("HGET");
         command.arg(self.keys.key(partition, "tickets")).arg(format!("{game} {number}"));
         command
     }

@@ -9,10 +9,9 @@ use questline_core::id::{ConversationId, GameId, InboxSeq, OutboxRef};
 use questline_core::port::{Appended, Batch, DedupKey, Inbox, Incoming, Notice, StatusUpdate, StoreError};
 use questline_core::status::DeliveryState;
 use questline_core::time::{DAY_MS, SECOND_MS, UnixMs};
-use redis::Value;
+use redis::{Cmd, Value};
 
 use super::RedisStore;
-use super::command::Command;
 use super::keys::Partition;
 use super::memory::{self, Bucket, News};
 use super::names::Resolved;
@@ -159,7 +158,7 @@ impl NewStatus {
 
 impl RedisStore {
     /// The script for what goes to one partition, and the buckets whose writing it notes.
-    fn append_to(&self, session: &Session, items: &[(Partition, Item)], received_at: UnixMs) -> (Command, Vec<Bucket>) {
+    fn append_to(&self, session: &Session, items: &[(Partition, Item)], received_at: UnixMs) -> (Cmd, Vec<Bucket>) {
         let partition = items.first().map_or(Partition::FIRST, |(partition, _)| *partition);
         let events = items.iter().filter_map(|(_, item)| if let Item::Event(event) = item { Some(event) } else { None });
         let statuses = items.iter().filter_map(|(_, item)| if let Item::Status(status) = item { Some(status) } else { None });

@@ -7,10 +7,11 @@
 //! | --- | --- | --- |
 //! | `lease` | string, expires | who holds the partition: `<epoch> <owner>`; every script compares it |
 //! | `n` | hash | counters: `place`, `letter`, `ticket` (open ones), `conversation` |
-//! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` its contact, `g` its game, `h` and `i` the first and the last place in its inbox, `o` its last outgoing message, `t` failed tries of the oldest event |
-//! | `inbox` | hash | events that wait, by `<conversation>.<place>`: `<received_at> <event>` |
+//! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` its contact, `g` its game, `i` last place in the inbox, `o` last outgoing message, `t` failed tries of the oldest event |
+//! | `in:<conversation>` | list | the inbox, oldest first: `<place> <received_at> <event>` |
+//! | `pending` | hash | conversations whose inbox holds something, with their game |
 //! | `queue` | sorted set | outgoing messages by their place in the queue |
-//! | `out` | hash | those of them that were begun or tried: `<attempts> <due_at> <since> <wamid>`; no `due_at`: since the commit; `since` is 0 when no send is under way; the `wamid` is that of an earlier send |
+//! | `out` | hash | the same messages: `<attempts> <due_at> <since>`; `since` is 0 until a send begins |
 //! | `b:<day>` | hash | what messages say, until they are delivered or a day has passed |
 //! | `r:<day>` | hash | receipts: `<state> <at> <attempts> <wamid>` |
 //! | `s:<day>` | set, expires | digests of what came, by the day of its own time |
@@ -131,7 +132,7 @@ mod tests {
         let keys = Keys::new("ql");
         let conversation = ConversationId(3 * 1024 + 17);
         assert_eq!(Partition::of(conversation), Partition(17));
-        assert_eq!(keys.of(conversation, "c"), "ql:{p17}:c:3089");
+        assert_eq!(keys.of(conversation, "in"), "ql:{p17}:in:3089");
         assert_eq!(keys.lease(Partition(17)), "ql:{p17}:lease");
     }
 

@@ -13,7 +13,6 @@
 //! at [`RedisStore::open`].
 
 mod about;
-mod command;
 mod conversations;
 mod desk;
 mod inbox;

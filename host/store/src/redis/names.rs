@@ -12,11 +12,11 @@ use questline_core::contact::{Address, Contact};
 use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, NumberId};
 use questline_core::port::StoreError;
+use redis::Cmd;
 use serde::Deserialize;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use super::RedisStore;
-use super::command::Command;
 use super::keys::{Keys, Partition, bucket_of};
 use super::script::{Script, Scripts};
 use super::session::{Note, Session};
@@ -174,7 +174,7 @@ impl RedisStore {
 
     async fn find_or_claim(&self, session: &Session, missing: &mut [&mut Missing<'_>]) -> Result<(), StoreError> {
         let lookups = missing.iter().flat_map(|missing| &missing.aliases).map(|alias| {
-            let mut command = Command::in_lane(bucket_of(alias.as_str()), "HGET");
+            let mut command = redis::cmd("HGET");
             command.arg(self.keys.names(alias.as_str())).arg(alias.as_str());
             command
         });
@@ -220,18 +220,17 @@ impl RedisStore {
         Ok(())
     }
 
-    fn claim(&self, alias: &Alias) -> Command {
+    fn claim(&self, alias: &Alias) -> Cmd {
         let (names, next) = (self.keys.names(alias.as_str()), self.keys.next(alias.as_str()));
-        let bucket = bucket_of(alias.as_str());
-        let mut command = self.scripts.call(Script::Claim, bucket, &[&names, &next], 64);
-        command.arg(alias.as_str()).arg(bucket);
+        let mut command = self.scripts.call(Script::Claim, &[&names, &next], 64);
+        command.arg(alias.as_str()).arg(bucket_of(alias.as_str()));
         command
     }
 
     /// Tells a conversation what an address adds to its contact, or changes.
     async fn learn_contact(&self, session: &Session, id: ConversationId, address: &Address) -> Result<(), StoreError> {
         for _ in 0..LEARN_TRIES {
-            let mut read = Command::of(Partition::of(id), "HGET");
+            let mut read = redis::cmd("HGET");
             read.arg(self.keys.of(id, "c")).arg("d");
             let answers = self.link.call(session, vec![read], None).await?;
             let [doc] = value::exactly(&answers)?;
@@ -275,17 +274,15 @@ impl RedisStore {
         record.extend_from_slice(b",\"after\":");
         record.extend_from_slice(after);
         record.push(b'}');
-        let (moves, done) = replay(&self.keys, &self.scripts, Partition::of(conversation), &record)?;
-        let moved = self.link.call(session, moves, None).await;
-        // Only then: a note that is taken away before would be forgotten by a crash.
-        let done = if moved.is_ok() { self.link.call(session, vec![done], None).await } else { moved };
+        let commands = replay(&self.keys, &self.scripts, Partition::of(conversation), &record)?;
+        let done = self.link.call(session, commands, None).await;
         // After the names have moved, or perhaps have: what was remembered may be wrong.
         self.names.forget();
         done.map(drop)
     }
 
     /// A call of a script of a partition.
-    pub(super) fn fenced(&self, script: Script, session: &Session, partition: Partition, bytes: usize) -> Command {
+    pub(super) fn fenced(&self, script: Script, session: &Session, partition: Partition, bytes: usize) -> Cmd {
         self.scripts.fenced(script, &self.keys, session, partition, bytes)
     }
 }
@@ -299,23 +296,24 @@ struct Move {
     after: Contact,
 }
 
-/// What carries out a note of changed names, and what takes it away after that. Doing it twice does no harm.
-pub(super) fn replay(keys: &Keys, scripts: &Scripts, partition: Partition, record: &[u8]) -> Result<(Vec<Command>, Command), StoreError> {
+/// What carries out a note of changed names, and takes it away. Doing it twice does no harm.
+pub(super) fn replay(keys: &Keys, scripts: &Scripts, partition: Partition, record: &[u8]) -> Result<Vec<Cmd>, StoreError> {
     let Move { conversation, number, before, after } = decode("a change of names", record)?;
     let change = AliasChange::between(&number, &before, &after);
     let mut commands = change.add.iter().map(|alias| point(keys, alias, conversation)).collect::<Vec<_>>();
     for alias in &change.forget {
-        let mut command = scripts.call(Script::Forget, bucket_of(alias.as_str()), &[&keys.names(alias.as_str())], 64);
+        let mut command = scripts.call(Script::Forget, &[&keys.names(alias.as_str())], 64);
         command.arg(alias.as_str()).arg(conversation.0);
         commands.push(command);
     }
-    let mut done = Command::of(partition, "LREM");
+    let mut done = redis::cmd("LREM");
     done.arg(keys.key(partition, "moves")).arg(1).arg(record);
-    Ok((commands, done))
+    commands.push(done);
+    Ok(commands)
 }
 
-fn point(keys: &Keys, alias: &Alias, conversation: ConversationId) -> Command {
-    let mut command = Command::in_lane(bucket_of(alias.as_str()), "HSET");
+fn point(keys: &Keys, alias: &Alias, conversation: ConversationId) -> Cmd {
+    let mut command = redis::cmd("HSET");
     command.arg(keys.names(alias.as_str())).arg(alias.as_str()).arg(conversation.0);
     command
 }

@@ -24,9 +24,6 @@ pub struct RedisOptions {
     pub names_max: usize,
     /// Recorded steps kept of each of the 1,024 partitions, roughly.
     pub steps_max: u64,
-    /// Connections to Redis. It reads a bounded part of each at a time, so with `appendfsync always` a few of them let
-    /// one fsync serve more writes.
-    pub connections: usize,
     /// How long Redis may take to answer before the connection is given up as dead.
     pub call_timeout: Duration,
     /// How long Redis keeps this process's hold on the data when it hears nothing more from it.
@@ -48,7 +45,6 @@ impl RedisOptions {
             cache_bytes_max: 12 << 20,
             names_max: 50_000,
             steps_max: 100,
-            connections: 4,
             call_timeout: Duration::from_secs(5),
             lease_ttl: Duration::from_secs(10),
             lease_wait: Duration::ZERO,
@@ -78,7 +74,6 @@ impl fmt::Debug for RedisOptions {
             .field("cache_bytes_max", &self.cache_bytes_max)
             .field("names_max", &self.names_max)
             .field("steps_max", &self.steps_max)
-            .field("connections", &self.connections)
             .field("call_timeout", &self.call_timeout)
             .field("lease_ttl", &self.lease_ttl)
             .field("lease_wait", &self.lease_wait)

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use questline_core::event::{Event, StatusEvent, Wamid};
 use questline_core::id::{InboxSeq, OutboxRef};
-use questline_core::outbox::{NewMessage, OutboxMessage, SendState};
+use questline_core::outbox::{OutboxMessage, SendState};
 use questline_core::port::{Outbox, Receipt, StoreError};
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::status::DeliveryState;
 use questline_core::time::{DAY_MS, UnixMs};
-use redis::Value;
+use redis::{Cmd, Value};
 
 use super::RedisStore;
-use super::command::Command;
 use super::conversations::{letter_head, name_of};
 use super::keys::{Keys, Partition};
 use super::memory::{Bucket, Inbox, News};
@@ -137,7 +136,7 @@ impl Outcome {
 }
 
 impl RedisStore {
-    fn record_command(&self, session: &Session, record: SendRecord) -> Result<(Command, Outcome), StoreError> {
+    fn record_command(&self, session: &Session, record: SendRecord) -> Result<(Cmd, Outcome), StoreError> {
         let SendRecord { id, result } = record;
         let partition = Partition::of(id.conversation);
         let mut command = self.fenced(Script::Record, session, partition, 256);
@@ -169,10 +168,9 @@ impl RedisStore {
     }
 
     /// A command on a message's field in one of its day's buckets.
-    fn of_day(&self, name: &str, kind: char, id: OutboxRef) -> Command {
-        let partition = Partition::of(id.conversation);
-        let mut command = Command::of(partition, name);
-        command.arg(self.keys.key(partition, &format!("{kind}:{}", id.seq.0 / DAY_MS))).arg(id.to_string());
+    fn of_day(&self, name: &str, kind: char, id: OutboxRef) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(self.keys.key(Partition::of(id.conversation), &format!("{kind}:{}", id.seq.0 / DAY_MS))).arg(id.to_string());
         command
     }
 
@@ -191,7 +189,7 @@ impl RedisStore {
 }
 
 /// The script that reads a partition's queue above a place.
-pub(super) fn page_command(scripts: &Scripts, keys: &Keys, session: &Session, partition: Partition, after: u64) -> Command {
+pub(super) fn page_command(scripts: &Scripts, keys: &Keys, session: &Session, partition: Partition, after: u64) -> Cmd {
     let mut command = scripts.fenced(Script::Page, keys, session, partition, 32);
     command.arg(after).arg(PAGE_MESSAGES);
     command
@@ -227,13 +225,11 @@ impl QueuePage {
 fn message_of(name: &Value, standing: &Value, content: &Value) -> Result<(OutboxMessage, usize), StoreError> {
     let name = value::text(name)?;
     let id = name_of(name).ok_or_else(|| StoreError::Corrupt("a message has an odd name".to_owned()))?;
-    let mut parts = value::text(standing)?.splitn(4, ' ').map(|part| if part.is_empty() { Ok(0) } else { value::parse_number(part) });
+    let mut parts = value::text(standing)?.splitn(4, ' ').map(value::parse_number);
     let mut number = || parts.next().unwrap_or(Ok(0));
-    let (attempts, due_at, since) = (number()?.try_into().unwrap_or(u32::MAX), number()?, number()?);
+    let (attempts, due_at, since) = (number()?.try_into().unwrap_or(u32::MAX), UnixMs(number()?), number()?);
     let state = if since == 0 { SendState::Queued } else { SendState::InFlight { since: UnixMs(since) } };
     let content = value::bytes(content)?;
-    let message: NewMessage = decode("a message", content)?;
-    // One that was never tried again is due since it was committed.
-    let due_at = if due_at == 0 { message.committed_at } else { UnixMs(due_at) };
+    let message = decode("a message", content)?;
     Ok((OutboxMessage { id, message, attempts, due_at, state }, content.len()))
 }

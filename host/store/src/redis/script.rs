@@ -1,6 +1,7 @@
 //! The scripts, and how a call of one is built.
 
-use super::command::Command;
+use redis::Cmd;
+
 use super::keys::{Keys, Partition};
 use super::session::Session;
 
@@ -27,7 +28,6 @@ macro_rules! scripts {
 scripts! {
     Append "append" fenced,
     Commit "commit" fenced,
-    Load "load" fenced,
     Tries "tries" fenced,
     Begin "begin" fenced,
     Record "record" fenced,
@@ -62,27 +62,27 @@ impl Scripts {
         Self { hashes: Script::ALL.iter().map(hash).collect() }
     }
 
-    /// A call of a script on these keys; arguments follow. `bytes`: what they weigh, roughly.
-    pub(super) fn call(&self, script: Script, lane: u16, keys: &[&str], bytes: usize) -> Command {
-        let mut command = Command::with_capacity(lane, "EVALSHA", keys.len() + 24, bytes + 128);
-        command.arg(self.hashes.get(script as usize).map_or("", |hash| hash)).arg(keys.len());
+    /// A call of a script on these keys; arguments follow.
+    pub(super) fn call(&self, script: Script, keys: &[&str], bytes: usize) -> Cmd {
+        let mut command = Cmd::with_capacity(keys.len() + 24, bytes + 128);
+        command.arg("EVALSHA").arg(self.hashes.get(script as usize).map_or("", |hash| hash)).arg(keys.len());
         for key in keys {
             command.arg(*key);
         }
         command
     }
 
-    /// A call of a script of a partition, under a session's lease; arguments follow.
-    pub(super) fn fenced(&self, script: Script, keys: &Keys, session: &Session, partition: Partition, bytes: usize) -> Command {
-        let mut command = self.call(script, partition.0, &[keys.lease(partition)], bytes);
+    /// A call of a script of a partition, under a session's lease; arguments follow. `bytes`: what they weigh, roughly.
+    pub(super) fn fenced(&self, script: Script, keys: &Keys, session: &Session, partition: Partition, bytes: usize) -> Cmd {
+        let mut command = self.call(script, &[keys.lease(partition)], bytes);
         command.arg(session.lease.as_str());
         command
     }
 
     /// What makes a server know them.
-    pub(super) fn load() -> impl Iterator<Item = Command> {
+    pub(super) fn load() -> impl Iterator<Item = Cmd> {
         Script::ALL.iter().map(|script| {
-            let mut command = Command::in_lane(0, "SCRIPT");
+            let mut command = redis::cmd("SCRIPT");
             command.arg("LOAD").arg(script.source());
             command
         })

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use questline_core::port::StoreError;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Value};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value};
 
 use super::about;
-use super::command::{Command, Connections};
 use super::keys::{Keys, PARTITIONS, Partition, SCHEMA};
 use super::memory::{Found, Memory, News};
 use super::names;
@@ -29,13 +28,12 @@ pub(super) struct Server {
     pub(super) keys: Arc<Keys>,
     pub(super) scripts: Arc<Scripts>,
     owner: Owner,
-    width: usize,
     pub(super) lease_ttl: Duration,
 }
 
 /// A connection with every partition taken.
 pub(super) struct Established {
-    pub(super) connections: Connections,
+    pub(super) connection: MultiplexedConnection,
     pub(super) session: Arc<Session>,
     pub(super) warnings: Vec<DurabilityWarning>,
 }
@@ -55,51 +53,46 @@ impl Server {
             keys: Arc::new(Keys::new(&options.prefix)),
             scripts: Arc::new(Scripts::new()),
             owner: Owner::new(),
-            width: options.connections.max(1),
             lease_ttl: options.lease_ttl,
         })
     }
 
     /// Connects, takes every partition under a new epoch, and reads into memory what waits in them.
     pub(super) async fn establish(&self, memory: &Memory, number: u64) -> Result<Established, OpenError> {
-        let mut connections = Connections(vec![self.connect().await?]);
-        let warnings = about::look(&mut connections).await?;
-        self.check_schema(&mut connections).await?;
-        connections.ask(Scripts::load().collect()).await?;
+        let mut connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&self.config)
+            .await
+            .map_err(|error| OpenError::Unreachable(error.to_string()))?;
+        let warnings = about::look(&mut connection).await?;
+        self.check_schema(&mut connection).await?;
+        pipeline(&mut connection, Scripts::load().collect()).await?;
 
-        let mut epoch = Command::in_lane(0, "INCR");
+        let mut epoch = redis::cmd("INCR");
         epoch.arg(self.keys.epoch());
-        let answers = connections.ask(vec![epoch]).await?;
+        let answers = pipeline(&mut connection, vec![epoch]).await?;
         let [epoch] = value::exactly(&answers)?;
         let session = Session { number, lease: format!("{} {}", value::number(epoch)?, self.owner.0) };
 
-        if let Err(error) = self.acquire(&mut connections, &session).await {
-            self.leave(&mut connections, &session).await;
+        if let Err(error) = self.acquire(&mut connection, &session).await {
+            self.leave(&mut connection, &session).await;
             return Err(error);
         }
-        let found = self.scan(&mut connections, &session, memory).await?;
+        let found = self.scan(&mut connection, &session, memory).await?;
         if number > 1 {
-            self.read_unseen(&mut connections, &session, memory, &found).await?;
+            self.read_unseen(&mut connection, &session, memory, &found).await?;
         }
         memory.replace(&found);
-        while connections.0.len() < self.width {
-            connections.0.push(self.connect().await?);
-        }
-        Ok(Established { connections, session: Arc::new(session), warnings })
+        Ok(Established { connection, session: Arc::new(session), warnings })
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, OpenError> {
-        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config).await;
-        connection.map_err(|error| OpenError::Unreachable(error.to_string()))
-    }
-
-    async fn check_schema(&self, connections: &mut Connections) -> Result<(), OpenError> {
+    async fn check_schema(&self, connection: &mut MultiplexedConnection) -> Result<(), OpenError> {
         let key = self.keys.schema();
-        let mut claim = Command::in_lane(0, "SET");
+        let mut claim = redis::cmd("SET");
         claim.arg(&key).arg(SCHEMA).arg("NX");
-        let mut read = Command::in_lane(0, "GET");
+        let mut read = redis::cmd("GET");
         read.arg(&key);
-        let answers = connections.ask(vec![claim, read]).await?;
+        let answers = pipeline(connection, vec![claim, read]).await?;
         let [_, found] = value::exactly(&answers)?;
         let found = value::text(found)?;
         if found == SCHEMA.to_string() {
@@ -110,12 +103,12 @@ impl Server {
     }
 
     /// Takes the first partition, and only then the others: of two processes that start at once, one gets all.
-    async fn acquire(&self, connections: &mut Connections, session: &Session) -> Result<(), OpenError> {
+    async fn acquire(&self, connection: &mut MultiplexedConnection, session: &Session) -> Result<(), OpenError> {
         let mut dead = String::new();
         // A dead holder is found out at the first partition; a second one among the others is waited for.
         for _ in 0..2 {
             let first = self.acquire_command(session, Partition::FIRST, &dead);
-            let answers = connections.ask(vec![first]).await?;
+            let answers = pipeline(connection, vec![first]).await?;
             match held(&answers)? {
                 None => break,
                 Some((owner, ends_in_ms)) => {
@@ -129,23 +122,23 @@ impl Server {
         let rest = Partition::all().skip(1).collect::<Vec<_>>();
         for chunk in rest.chunks(CHUNK) {
             let commands = chunk.iter().map(|partition| self.acquire_command(session, *partition, &dead)).collect();
-            if let Some((owner, ends_in_ms)) = held(&connections.ask(commands).await?)? {
+            if let Some((owner, ends_in_ms)) = held(&pipeline(connection, commands).await?)? {
                 return Err(OpenError::Held { holder: owner.shown(), ends_in_ms });
             }
         }
         Ok(())
     }
 
-    fn acquire_command(&self, session: &Session, partition: Partition, dead: &str) -> Command {
-        let mut command = self.scripts.call(Script::Acquire, partition.0, &[self.keys.lease(partition)], 256);
+    fn acquire_command(&self, session: &Session, partition: Partition, dead: &str) -> Cmd {
+        let mut command = self.scripts.call(Script::Acquire, &[self.keys.lease(partition)], 256);
         command.arg(&session.lease).arg(self.lease_ttl.as_millis() as u64).arg(&self.owner.0).arg(dead);
         command
     }
 
     /// Keeps some partitions: those from `from` on, [`CHUNK`] of them.
-    pub(super) fn renew_commands(&self, session: &Session, from: u16) -> Vec<Command> {
-        let renew = |partition: Partition| {
-            let mut command = self.scripts.call(Script::Renew, partition.0, &[self.keys.lease(partition)], 128);
+    pub(super) fn renew_commands(&self, session: &Session, from: u16) -> Vec<Cmd> {
+        let renew = |partition| {
+            let mut command = self.scripts.call(Script::Renew, &[self.keys.lease(partition)], 128);
             command.arg(&session.lease).arg(self.lease_ttl.as_millis() as u64);
             command
         };
@@ -159,22 +152,27 @@ impl Server {
     }
 
     /// Gives every partition up. What fails here ends by itself when the leases expire.
-    pub(super) async fn leave(&self, connections: &mut Connections, session: &Session) {
+    pub(super) async fn leave(&self, connection: &mut MultiplexedConnection, session: &Session) {
         let partitions = Partition::all().collect::<Vec<_>>();
         for chunk in partitions.chunks(CHUNK) {
             let leave = |partition: &Partition| {
-                let mut command = self.scripts.call(Script::Leave, partition.0, &[self.keys.lease(*partition)], 128);
+                let mut command = self.scripts.call(Script::Leave, &[self.keys.lease(*partition)], 128);
                 command.arg(&session.lease);
                 command
             };
-            if let Err(error) = connections.ask(chunk.iter().map(leave).collect()).await {
+            if let Err(error) = pipeline(connection, chunk.iter().map(leave).collect()).await {
                 tracing::warn!(%error, "partitions of the store were not given up; their leases expire");
                 return;
             }
         }
     }
 
-    async fn scan(&self, connections: &mut Connections, session: &Session, memory: &Memory) -> Result<Vec<(Partition, Found)>, OpenError> {
+    async fn scan(
+        &self,
+        connection: &mut MultiplexedConnection,
+        session: &Session,
+        memory: &Memory,
+    ) -> Result<Vec<(Partition, Found)>, OpenError> {
         let partitions = Partition::all().collect::<Vec<_>>();
         let mut all = Vec::with_capacity(partitions.len());
         for chunk in partitions.chunks(CHUNK) {
@@ -183,13 +181,12 @@ impl Server {
                 command.arg(memory.places_seen(*partition));
                 command
             };
-            let answers = connections.ask(chunk.iter().map(scan).collect()).await?;
+            let answers = pipeline(connection, chunk.iter().map(scan).collect()).await?;
             for (partition, answer) in chunk.iter().zip(&answers) {
                 let [timer_next, queued, place, moves, waiting] = value::exactly(value::list(answer)?)?;
                 for record in value::list(moves)? {
-                    let (moves, done) = names::replay(&self.keys, &self.scripts, *partition, value::bytes(record)?)?;
-                    connections.ask(moves).await?;
-                    connections.ask(vec![done]).await?;
+                    let commands = names::replay(&self.keys, &self.scripts, *partition, value::bytes(record)?)?;
+                    pipeline(connection, commands).await?;
                 }
                 let mut found = Found {
                     timer_next: value::optional_number(timer_next)?,
@@ -215,7 +212,7 @@ impl Server {
     /// session needs it not: its hand-out reads every queue from the start.
     async fn read_unseen(
         &self,
-        connections: &mut Connections,
+        connection: &mut MultiplexedConnection,
         session: &Session,
         memory: &Memory,
         found: &[(Partition, Found)],
@@ -224,7 +221,7 @@ impl Server {
             while memory.places_seen(*partition) < found.place {
                 let after = memory.places_seen(*partition);
                 let command = outbox::page_command(&self.scripts, &self.keys, session, *partition, after);
-                let answers = connections.ask(vec![command]).await?;
+                let answers = pipeline(connection, vec![command]).await?;
                 let [answer] = value::exactly(&answers)?;
                 let QueuePage { messages, last, end } = QueuePage::read(answer)?;
                 let mut news = News::default();
@@ -249,4 +246,19 @@ fn held(answers: &[Value]) -> Result<Option<(Owner, u64)>, StoreError> {
         }
     }
     Ok(None)
+}
+
+/// Has commands done; any refusal is an error.
+pub(super) async fn pipeline(connection: &mut MultiplexedConnection, commands: Vec<Cmd>) -> Result<Vec<Value>, StoreError> {
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    let count = commands.len();
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    for command in commands {
+        pipeline.add_command(command);
+    }
+    let answers = connection.send_packed_commands(&pipeline, 0, count).await.map_err(|error| value::failed(&error))?;
+    answers.iter().try_for_each(value::check)?;
+    Ok(answers)
 }

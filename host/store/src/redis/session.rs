@@ -8,10 +8,9 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use questline_core::port::StoreError;
-use redis::Value;
+use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::Command;
 use super::memory::News;
 
 /// A session that calls can be made in.
@@ -30,7 +29,7 @@ pub(super) type Note = Box<dyn FnOnce(&[Value], &mut News) -> Result<(), StoreEr
 /// A call on its way to Redis.
 pub(super) struct Call {
     pub(super) session: u64,
-    pub(super) commands: Vec<Command>,
+    pub(super) commands: Vec<Cmd>,
     pub(super) note: Option<Note>,
     pub(super) answer: oneshot::Sender<Result<Vec<Value>, StoreError>>,
 }
@@ -77,7 +76,7 @@ impl Link {
     }
 
     /// Has commands done, in their order; others' may come between them. One answer for each.
-    pub(super) async fn call(&self, session: &Session, commands: Vec<Command>, note: Option<Note>) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn call(&self, session: &Session, commands: Vec<Cmd>, note: Option<Note>) -> Result<Vec<Value>, StoreError> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }

@@ -8,11 +8,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use questline_core::port::StoreError;
-use redis::Value;
+use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, Value};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::command::{Command, Connections};
 use super::keys::PARTITIONS;
 use super::memory::{Memory, News};
 use super::names::Names;
@@ -46,13 +46,13 @@ enum End {
 
 impl Worker {
     pub(super) async fn run(mut self, first: Established) {
-        let mut connections = first.connections;
+        let mut connection = first.connection;
         let mut session = first.session;
         loop {
-            let reason = match self.serve(&mut connections, &session).await {
+            let reason = match self.serve(&mut connection, &session).await {
                 End::Closed(done) => {
                     self.stand(Standing::Down("the store is closed".into()));
-                    self.server.leave(&mut connections, &session).await;
+                    self.server.leave(&mut connection, &session).await;
                     if let Some(done) = done {
                         let _ = done.send(());
                     }
@@ -62,10 +62,10 @@ impl Worker {
             };
             tracing::warn!(reason, "the connection to Redis is given up; a new one is made");
             self.stand(Standing::Down(reason.into()));
-            drop(connections);
+            drop(connection);
             match self.reconnect(session.number + 1).await {
                 Some(next) => {
-                    connections = next.connections;
+                    connection = next.connection;
                     session = next.session;
                     self.names.forget();
                     self.stand(Standing::Up(session.clone()));
@@ -77,7 +77,7 @@ impl Worker {
     }
 
     /// Does calls until the session breaks or the store is closed.
-    async fn serve(&mut self, connections: &mut Connections, session: &Session) -> End {
+    async fn serve(&mut self, connection: &mut MultiplexedConnection, session: &Session) -> End {
         let mut renew = tokio::time::interval(self.server.renew_every());
         renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut renew_from = 0;
@@ -109,7 +109,7 @@ impl Worker {
                     Request::Close(done) => close = Some(done),
                 }
             }
-            let broken = batch.run(connections, &self.memory, &mut news).await.err();
+            let broken = batch.run(connection, &self.memory, &mut news).await.err();
             match (close, broken) {
                 (Some(done), _) => return End::Closed(Some(done)),
                 (None, Some(reason)) => return End::Broken(reason),
@@ -168,32 +168,41 @@ fn refuse(call: Call, reason: &str) {
 
 /// Calls that go to Redis together.
 struct Batch {
-    commands: Vec<Command>,
+    pipeline: Pipeline,
     /// Commands in front that are the store's own.
     own: usize,
+    count: usize,
     calls: Vec<(usize, Call)>,
 }
 
 impl Batch {
-    fn new(own: Vec<Command>) -> Self {
-        Self { own: own.len(), commands: own, calls: Vec::new() }
+    fn new(own: Vec<redis::Cmd>) -> Self {
+        let count = own.len();
+        let mut pipeline = Pipeline::with_capacity(count + 16);
+        for command in own {
+            pipeline.add_command(command);
+        }
+        Self { pipeline, own: count, count, calls: Vec::new() }
     }
 
     fn add(&mut self, mut call: Call) {
         let count = call.commands.len();
-        self.commands.append(&mut call.commands);
+        for command in call.commands.drain(..) {
+            self.pipeline.add_command(command);
+        }
+        self.count += count;
         self.calls.push((count, call));
     }
 
     /// Sends it, brings the answers to memory and then to the callers. An error ends the session.
-    async fn run(self, connections: &mut Connections, memory: &Memory, news: &mut News) -> Result<(), String> {
-        if self.commands.is_empty() {
+    async fn run(self, connection: &mut MultiplexedConnection, memory: &Memory, news: &mut News) -> Result<(), String> {
+        if self.count == 0 {
             return Ok(());
         }
-        let answers = match connections.send(self.commands).await {
-            Ok(answers) => answers,
-            Err(error) => {
-                let reason = error.to_string();
+        let answers = match connection.send_packed_commands(&self.pipeline, 0, self.count).await {
+            Ok(answers) if answers.len() == self.count => answers,
+            outcome => {
+                let reason = outcome.err().map_or_else(|| "it lost count of its answers".to_owned(), |error| error.to_string());
                 self.calls.into_iter().for_each(|(_, call)| refuse(call, &format!("Redis did not answer: {reason}")));
                 return Err(reason);
             }

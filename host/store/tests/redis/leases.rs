@@ -120,8 +120,8 @@ async fn one_that_has_lost_its_hold_writes_nothing() {
     assert!(matches!(store.append(batch(vec![text(1, 2)])).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(store.check().await, Err(StoreError::Unavailable(_))));
     let partition = id.0 % 1024;
-    let queued: u64 = redis::cmd("ZCARD").arg(format!("ql:{{p{partition}}}:queue")).query(&mut connection).unwrap();
-    let waiting: u64 = redis::cmd("HLEN").arg(format!("ql:{{p{partition}}}:inbox")).query(&mut connection).unwrap();
+    let queued: u64 = redis::cmd("HLEN").arg(format!("ql:{{p{partition}}}:out")).query(&mut connection).unwrap();
+    let waiting: u64 = redis::cmd("LLEN").arg(format!("ql:{{p{partition}}}:in:{id}")).query(&mut connection).unwrap();
     assert_eq!((queued, waiting), (0, 1));
 
     // The other one ends, and what was loaded before is not built on.

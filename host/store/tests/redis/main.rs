@@ -8,7 +8,7 @@ mod crash;
 mod durability;
 mod fixtures;
 mod leases;
-mod load;
+mod ports;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod scripts;

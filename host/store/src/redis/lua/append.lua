@@ -8,13 +8,13 @@ local answer, written = {}, {}
 for _ = 1, num() do
   local conversation, game, seen, digest, event, doc, contact = arg(), arg(), arg(), arg(), arg(), arg(), arg()
   local is = 'n'
-  if doc ~= '' and call('HSETNX', base .. 'c:' .. conversation, 'v', '0') == 1 then
-    call('HSET', base .. 'c:' .. conversation, 'd', doc, 'k', contact, 'g', game)
-    call('HINCRBY', base .. 'n', 'conversation', 1)
+  if doc ~= '' and redis.call('HSETNX', base .. 'c:' .. conversation, 'v', '0') == 1 then
+    redis.call('HSET', base .. 'c:' .. conversation, 'd', doc, 'k', contact, 'g', game)
+    redis.call('HINCRBY', base .. 'n', 'conversation', 1)
     is = 'c'
   end
-  if digest == '' or call('SADD', base .. 's:' .. seen, digest) == 1 then
-    answer[#answer + 1] = is .. put(conversation, received_at, event)
+  if digest == '' or redis.call('SADD', base .. 's:' .. seen, digest) == 1 then
+    answer[#answer + 1] = is .. put(conversation, game, received_at, event)
     written['s:' .. seen] = true
   else
     answer[#answer + 1] = 'd'
@@ -24,37 +24,38 @@ end
 for _ = 1, num() do
   local conversation, seq, news, at, wamid, event = arg(), arg(), num(), arg(), arg(), arg()
   local ref, receipts = conversation .. '.' .. seq, base .. 'r:' .. day_of(seq)
-  local after, attempts
-  local receipt = call('HGET', receipts, ref)
+  local before, after, attempts
+  local live = redis.call('HGET', base .. 'out', ref)
+  local receipt = not live and redis.call('HGET', receipts, ref)
   local is = 's'
-  if receipt then
-    local state, tries, known = string.match(receipt, '^(%d) %d+ (%d+) (.*)$')
-    state = tonumber(state)
-    local foreign = news == 5 and known ~= '' and known ~= wamid
-    if not foreign and advance(state, news) ~= state then
-      attempts, after = tries, advance(state, news)
-      wamid = known ~= '' and known or wamid
-    end
-  elseif call('ZSCORE', base .. 'queue', ref) then
-    local tries, earlier = string.match(call('HGET', base .. 'out', ref) or '0   ', '^(%d+) %d* %d* (.*)$')
+  if live then
+    local tries, earlier = string.match(live, '^(%d+) %d+ %d+ (.*)$')
     -- A late status of an earlier send changes nothing. Any other settles it: nobody but Meta can know of it.
     if earlier ~= wamid then
-      call('HDEL', base .. 'out', ref)
-      call('ZREM', base .. 'queue', ref)
+      redis.call('HDEL', base .. 'out', ref)
+      redis.call('ZREM', base .. 'queue', ref)
       attempts, after = int(tonumber(tries) + 1), advance(0, news)
+    end
+  elseif receipt then
+    local state, tries, known = string.match(receipt, '^(%d) %d+ (%d+) (.*)$')
+    before = tonumber(state)
+    local foreign = news == 5 and known ~= '' and known ~= wamid
+    if not foreign and advance(before, news) ~= before then
+      attempts, after = tries, advance(before, news)
+      wamid = known ~= '' and known or wamid
     end
   else
     is = 'u'
   end
   if after then
-    call('HSET', receipts, ref, after .. ' ' .. at .. ' ' .. attempts .. ' ' .. wamid)
+    redis.call('HSET', receipts, ref, after .. ' ' .. at .. ' ' .. attempts .. ' ' .. wamid)
     written['r:' .. day_of(seq)] = true
     if after >= 2 and after <= 4 then
-      call('HDEL', base .. 'b:' .. day_of(seq), ref)
+      redis.call('HDEL', base .. 'b:' .. day_of(seq), ref)
     end
     if after == 5 then
-      local game = call('HGET', base .. 'c:' .. conversation, 'g')
-      is = 'f' .. put(conversation, received_at, event) .. ' ' .. game
+      local game = redis.call('HGET', base .. 'c:' .. conversation, 'g')
+      is = 'f' .. put(conversation, game, received_at, event) .. ' ' .. game
     end
   end
   answer[#answer + 1] = is
@@ -65,7 +66,7 @@ for _ = 1, num() do
   if written[bucket] then
     touch(bucket, received_at)
     if ttl ~= '' then
-      call('EXPIRE', base .. bucket, ttl)
+      redis.call('EXPIRE', base .. bucket, ttl)
     end
   end
   answer[#answer + 1] = written[bucket] and 't' or '-'

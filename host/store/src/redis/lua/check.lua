@@ -1,3 +1,3 @@
 -- Writes something, to know that it can be done.
-call('HSET', base .. 'n', 'checked', arg())
+redis.call('HSET', base .. 'n', 'checked', arg())
 return 1

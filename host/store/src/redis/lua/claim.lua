@@ -4,6 +4,6 @@ local id = redis.call('HGET', KEYS[1], ARGV[1])
 if id then
   return id
 end
-id = string.format('%d', redis.call('INCR', KEYS[2]) * 1024 + tonumber(ARGV[2]))
+id = string.format('%.0f', redis.call('INCR', KEYS[2]) * 1024 + tonumber(ARGV[2]))
 redis.call('HSET', KEYS[1], ARGV[1], id)
 return id

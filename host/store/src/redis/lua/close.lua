@@ -1,9 +1,9 @@
 -- Closes a ticket and tells its conversation. Answers the event's place, or 0 when the ticket is not open.
 local game, ticket, conversation, now, json, event = arg(), arg(), arg(), arg(), arg(), arg()
-if call('ZREM', base .. 'tickets:open:' .. game, ticket) == 0 then
+if redis.call('ZREM', base .. 'tickets:open:' .. game, ticket) == 0 then
   return 0
 end
-call('HSET', base .. 'tickets', game .. ' ' .. ticket, json)
-call('ZADD', base .. 'tickets:closed:' .. game, now, ticket)
-call('HINCRBY', base .. 'n', 'ticket', -1)
-return put(conversation, now, event)
+redis.call('HSET', base .. 'tickets', game .. ' ' .. ticket, json)
+redis.call('ZADD', base .. 'tickets:closed:' .. game, now, ticket)
+redis.call('HINCRBY', base .. 'n', 'ticket', -1)
+return put(conversation, game, now, event)

@@ -1,7 +1,6 @@
 -- What every script of a partition begins with: is the caller still the one who holds it?
 -- KEYS[1] is the partition's lease, ARGV[1] the lease that the caller was given.
-local call = redis.call
-local held = call('GET', KEYS[1])
+local held = redis.call('GET', KEYS[1])
 if held ~= ARGV[1] then
   return redis.error_reply('FENCED ' .. (held or 'nobody'))
 end
@@ -19,9 +18,9 @@ local function num()
   return tonumber(arg())
 end
 
--- Lua writes large numbers as 1.7e+12 unless told otherwise. Exact below 2^53, and far cheaper than '%.0f'.
+-- Lua writes large numbers as 1.7e+12 unless told otherwise. Exact below 2^53.
 local function int(number)
-  return string.format('%d', number)
+  return string.format('%.0f', number)
 end
 
 -- An outgoing message's place is the millisecond of its commit, so it tells the day in whose buckets the message lies.
@@ -30,28 +29,31 @@ local function day_of(seq)
 end
 
 -- Puts an event at the end of a conversation's inbox; says its place there.
-local function put(conversation, received_at, event)
-  local seq = int(call('HINCRBY', base .. 'c:' .. conversation, 'i', 1))
-  call('HSET', base .. 'inbox', conversation .. '.' .. seq, received_at .. ' ' .. event)
+local function put(conversation, game, received_at, event)
+  local seq = int(redis.call('HINCRBY', base .. 'c:' .. conversation, 'i', 1))
+  if redis.call('RPUSH', base .. 'in:' .. conversation, seq .. ' ' .. received_at .. ' ' .. event) == 1 then
+    redis.call('HSET', base .. 'pending', conversation, game)
+  end
   return seq
 end
 
 -- Keeps a dead letter. Its name leads with the time, so that letters of all partitions sort by age, and ends with the
 -- partition, so that it is found again.
 local function bury(game, at, letter)
-  local last = tonumber(call('HGET', base .. 'n', 'letter') or '0')
+  local last = tonumber(redis.call('HGET', base .. 'n', 'letter') or '0')
   local time = math.max(last + 1, tonumber(at))
-  call('HSET', base .. 'n', 'letter', int(time))
+  redis.call('HSET', base .. 'n', 'letter', int(time))
   local id = int(time * 1024 + tonumber(string.match(base, '{p(%d+)}')))
-  call('HSET', base .. 'letters', id, letter)
-  call('ZADD', base .. 'letters:by-id', id, id .. ' ' .. game)
+  redis.call('HSET', base .. 'letters', id, letter)
+  redis.call('ZADD', base .. 'letters:by-id', id, id .. ' ' .. game)
   return id
 end
 
--- Gives a message the next place in the queue of its partition.
-local function queue(ref)
-  local place = int(call('HINCRBY', base .. 'n', 'place', 1))
-  call('ZADD', base .. 'queue', place, ref)
+-- Gives a message the next place in the queue of its partition. `wamid` is that of an earlier send, or empty.
+local function queue(ref, attempts, due_at, wamid)
+  local place = int(redis.call('HINCRBY', base .. 'n', 'place', 1))
+  redis.call('ZADD', base .. 'queue', place, ref)
+  redis.call('HSET', base .. 'out', ref, attempts .. ' ' .. due_at .. ' 0 ' .. wamid)
   return place
 end
 
@@ -68,5 +70,5 @@ end
 
 -- Remembers when a bucket was last written to, for forgetting it later.
 local function touch(bucket, at)
-  call('ZADD', base .. 'buckets', 'GT', at, bucket)
+  redis.call('ZADD', base .. 'buckets', 'GT', at, bucket)
 end

@@ -2,7 +2,7 @@
 local after, game, limit = arg(), arg(), num()
 local answer, offset = {}, 0
 while #answer < limit do
-  local found = call('ZRANGEBYSCORE', base .. 'letters:by-id', '(' .. after, '+inf', 'LIMIT', offset, 256)
+  local found = redis.call('ZRANGEBYSCORE', base .. 'letters:by-id', '(' .. after, '+inf', 'LIMIT', offset, 256)
   for _, member in ipairs(found) do
     local id, of = string.match(member, '^(%d+) (.*)$')
     if (game == '' or game == of) and #answer < limit then

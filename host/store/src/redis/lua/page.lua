@@ -1,13 +1,12 @@
--- Reads the queue of messages above a place. Answers place, name, "attempts due since" (nothing when it was never tried)
--- and content of each.
+-- Reads the queue of messages above a place. Answers place, name, "attempts due since" and content of each.
 local after, limit = arg(), arg()
 local answer = {}
-local found = call('ZRANGEBYSCORE', base .. 'queue', '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
+local found = redis.call('ZRANGEBYSCORE', base .. 'queue', '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
 for n = 1, #found, 2 do
   local ref = found[n]
   answer[#answer + 1] = found[n + 1]
   answer[#answer + 1] = ref
-  answer[#answer + 1] = call('HGET', base .. 'out', ref) or ''
-  answer[#answer + 1] = call('HGET', base .. 'b:' .. day_of(string.match(ref, '%.(%d+)$')), ref)
+  answer[#answer + 1] = redis.call('HGET', base .. 'out', ref)
+  answer[#answer + 1] = redis.call('HGET', base .. 'b:' .. day_of(string.match(ref, '%.(%d+)$')), ref)
 end
 return answer
