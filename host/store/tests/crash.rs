@@ -152,6 +152,7 @@ struct Said {
     tried: HashSet<u64>,
     events: HashSet<u64>,
     steps: HashMap<u64, OutboxRef>,
+    names: HashSet<OutboxSeq>,
     begun: HashSet<u64>,
     recording: HashSet<u64>,
     accepted: HashSet<u64>,
@@ -169,6 +170,7 @@ impl Said {
             "step" => {
                 let name = OutboxRef { conversation: ConversationId(words[2].parse().unwrap()), seq: OutboxSeq(words[3].parse().unwrap()) };
                 assert!(self.steps.insert(id, name).is_none(), "a step was done twice");
+                assert!(self.names.insert(name.seq), "a name was given twice");
             }
             "begun" => {
                 self.begun.insert(id);

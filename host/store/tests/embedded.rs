@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use questline_core::commit::Commit;
 use questline_core::contact::{Address, Contact, PhoneNumber};
-use questline_core::event::{Event, SystemChange};
-use questline_core::id::{GameId, NumberId};
+use questline_core::event::{Event, SystemChange, Wamid};
+use questline_core::id::{GameId, NumberId, OutboxRef, OutboxSeq};
 use questline_core::message::Outbound;
 use questline_core::outbox::{Content, MessageClass, NewMessage};
-use questline_core::port::{Batch, Clock, Conversations, Desk, Inbox, Incoming, Outbox, StoreError};
+use questline_core::port::{Batch, Clock, Conversations, Desk, Inbox, Incoming, Outbox, StatusUpdate, StoreError, Work};
+use questline_core::status::DeliveryState;
 use questline_core::time::UnixMs;
 use questline_store::embedded::{EmbeddedOptions, EmbeddedStore, OpenError};
 use rusqlite::Connection;
@@ -173,6 +174,81 @@ async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Ou
     .await
 }
 
+/// A step with one message.
+fn step(work: Work) -> Commit {
+    let conversation = work.conversation;
+    let message = NewMessage {
+        game: conversation.game.clone(),
+        number: conversation.number.clone(),
+        contact: conversation.contact.clone(),
+        class: MessageClass::Normal,
+        content: Content::Reply { message: Outbound::Text { body: "x".repeat(500), preview: false }, reply_to: None },
+        committed_at: FixedClock.now(),
+        expires_at: None,
+    };
+    let mut commit = Commit::of(conversation, work.events[0].seq);
+    commit.outbox.push(message);
+    commit
+}
+
+/// The table of messages is away for a while: a commit fails half-way, and nothing of it stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_fails_half_way_is_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    store.append(batch(1, 2)).await.unwrap();
+    let conversation = store.take(1).await.unwrap()[0].conversation;
+    let load = || async { store.load(conversation, 9).await.unwrap() };
+    let other = Connection::open(dir.path().join("questline.db")).unwrap();
+    let rename = |from: &str, to: &str| other.execute_batch(&format!("ALTER TABLE {from} RENAME TO {to}")).unwrap();
+    rename("message", "away");
+    let commit = step(load().await);
+    let error = store.commit(commit.clone()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    let work = load().await;
+    assert_eq!((work.conversation.version, work.events.len()), (0, 2));
+    assert_eq!(store.depth().await.unwrap().outbox, 0);
+    // A contact that was begun in a failed group is begun anew.
+    let mut failing = batch(2, 1);
+    failing.statuses.push(StatusUpdate {
+        message: Some(OutboxRef { conversation, seq: OutboxSeq(1) }),
+        wamid: Wamid("wamid.a".into()),
+        number: NumberId::parse("100").unwrap(),
+        state: DeliveryState::Sent,
+        at: FixedClock.now(),
+        error: None,
+    });
+    assert!(store.append(failing.clone()).await.is_err());
+    assert_eq!(store.depth().await.unwrap().conversations, 1);
+    rename("away", "message");
+    assert_eq!(store.append(failing).await.unwrap().events, 1);
+    assert_eq!(store.depth().await.unwrap().conversations, 2);
+    // The very same commit holds now: nothing of it was there.
+    let name = store.commit(commit).await.unwrap().outbox[0];
+    assert_eq!(store.take_messages(9).await.unwrap()[0].id, name);
+    drop(store);
+    let store = open(dir.path()).unwrap();
+    let depth = store.depth().await.unwrap();
+    assert_eq!((depth.inbox, depth.outbox, depth.conversations), (2, 1, 2));
+}
+
+/// A row that makes no sense is told as damage, without what it holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_row_is_named_and_not_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    store.append(batch(1, 1)).await.unwrap();
+    drop(store);
+    let other = Connection::open(dir.path().join("questline.db")).unwrap();
+    other.execute_batch("UPDATE conversation SET doc = '{\"phone\":\"155500001\"}'").unwrap();
+    drop(other);
+    let store = open(dir.path()).unwrap();
+    let conversation = store.take(1).await.unwrap()[0].conversation;
+    let error = store.load(conversation, 1).await.unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error}");
+    assert!(error.to_string().contains("a conversation cannot be read") && !error.to_string().contains("155500001"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_stays_small() {
     let dir = tempfile::tempdir().unwrap();
@@ -183,19 +259,7 @@ async fn the_log_stays_small() {
         store.append(batch(n % 50, 1)).await.unwrap();
         let ready = store.take(1).await.unwrap().remove(0);
         let work = store.load(ready.conversation, 1).await.unwrap();
-        let conversation = work.conversation;
-        let message = NewMessage {
-            game: conversation.game.clone(),
-            number: conversation.number.clone(),
-            contact: conversation.contact.clone(),
-            class: MessageClass::Normal,
-            content: Content::Reply { message: Outbound::Text { body: "x".repeat(500), preview: false }, reply_to: None },
-            committed_at: FixedClock.now(),
-            expires_at: None,
-        };
-        let mut commit = Commit::of(conversation, work.events[0].seq);
-        commit.outbox.push(message);
-        store.commit(commit).await.unwrap();
+        store.commit(step(work)).await.unwrap();
         store.release(ready.conversation, None).await.unwrap();
         // At least three pages a step: the conversation's, the inbox's, the messages'.
         written += 3 * 4_096;

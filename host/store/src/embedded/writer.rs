@@ -31,7 +31,7 @@ const ALIASES_MAX: usize = 8_192;
 /// Messages that Meta accepted lately, for statuses that do not say which message they are about.
 const ACCEPTED_MAX: usize = 8_192;
 /// How many numbers are reserved at a time: so many are skipped by a crash at most.
-const BLOCK: u64 = 10_000;
+const BLOCK: u64 = 1_000;
 
 /// Why an operation was not done.
 pub(super) enum Failure {
@@ -63,13 +63,17 @@ impl Counter {
 
     fn next(&mut self, connection: &Connection) -> rusqlite::Result<u64> {
         if self.last == self.reserved {
-            let reserved = self.reserved + BLOCK;
-            let sql = "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
-            connection.prepare_cached(sql)?.execute((self.key, reserved))?;
-            self.reserved = reserved;
+            self.reserve(connection, self.reserved + BLOCK)?;
         }
         self.last += 1;
         Ok(self.last)
+    }
+
+    fn reserve(&mut self, connection: &Connection, reserved: u64) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+        connection.prepare_cached(sql)?.execute((self.key, reserved))?;
+        self.reserved = reserved;
+        Ok(())
     }
 }
 
@@ -139,13 +143,23 @@ impl Writer {
                 let _ = caller.send(answer);
             }
         }
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-            tracing::warn!(%error, "the log was not folded into the database; the next start does it");
+        if let Err(error) = self.wind_up() {
+            tracing::warn!(%error, "the database was not wound up; the next start does it");
         }
         let Self { connection, directory, closing, .. } = self;
         drop(connection);
         drop(directory);
         closing.send_replace(true);
+    }
+
+    /// Gives numbers back that were reserved and not used, and folds the log into the database.
+    fn wind_up(&mut self) -> rusqlite::Result<()> {
+        for counter in [&mut self.ids.inbox, &mut self.ids.message] {
+            if counter.reserved != counter.last {
+                counter.reserve(&self.connection, counter.last)?;
+            }
+        }
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
     /// Lets callers catch up. Those of a large group, answered a moment ago, are about to ask for their next step: a few

@@ -87,7 +87,8 @@ pub async fn begun_sends_are_in_flight_after_a_restart<E: Engine>() {
     let names = world.reply(&player(1), &["a", "b", "c"]).await;
     world.take_messages(3).await;
     let since = START.plus_ms(7);
-    world.store().begin(vec![names[0], names[2]], since).await.unwrap();
+    let begun = vec![names[0], names[2]];
+    assert_eq!(world.store().begin(begun.clone(), since).await.unwrap(), begun);
     world.restart().await;
     let messages = world.take_messages(3).await;
     assert_eq!(messages.iter().map(|message| message.id).collect::<Vec<_>>(), names);
@@ -237,7 +238,7 @@ pub async fn a_record_of_an_unknown_message_is_no_harm<E: Engine>() {
         OutboxRef { conversation: ConversationId(name.conversation.0 + 1), ..name },
     ];
     for unknown in unknown {
-        world.store().begin(vec![unknown], START).await.unwrap();
+        assert_eq!(world.store().begin(vec![unknown], START).await.unwrap(), []);
         world.record(unknown, accepted("wamid.x")).await;
         world.record(unknown, SendResult::Dead { reason: "r".into(), detail: String::new(), at: START }).await;
         world.record(unknown, SendResult::Failed { error: error(), attempts: 1, at: START }).await;

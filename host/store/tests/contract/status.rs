@@ -107,6 +107,7 @@ pub async fn a_status_settles_what_is_in_flight<E: Engine>() {
     world.store().begin(names.clone(), START).await.unwrap();
     assert_eq!(world.status(Some(names[0]), "wamid.a", Sent).await, KNOWN);
     assert_eq!(world.store().settled(names.clone()).await.unwrap(), names[..1]);
+    assert_eq!(world.store().begin(names.clone(), START).await.unwrap(), names[1..], "it must not be sent again");
     // What the sender has to say of it comes too late.
     world.record(names[0], SendResult::Again { attempts: 1, due_at: START }).await;
     world.record(names[0], SendResult::Dead { reason: "r".into(), detail: String::new(), at: START }).await;
