@@ -248,7 +248,7 @@ impl RedisStore {
         }
         command.arg(commit.tickets.len());
         for ticket in &commit.tickets {
-            command.arg(ticket.number.as_str()).arg(rank(ticket)).arg(encode("a ticket", ticket)?);
+            command.arg(ticket.game.as_str()).arg(ticket.number.as_str()).arg(rank(ticket)).arg(encode("a ticket", ticket)?);
         }
         command.arg(commit.consents.len());
         for consent in &commit.consents {
@@ -263,8 +263,8 @@ impl RedisStore {
             command.arg(json);
         }
         match &commit.dead_letter {
-            Some(letter) => command.arg(encode("a dead letter", letter)?).arg(millis(letter.at)),
-            None => command.arg("").arg(""),
+            Some(letter) => command.arg(letter.game.as_str()).arg(encode("a dead letter", letter)?).arg(millis(letter.at)),
+            None => command.arg("").arg("").arg(""),
         };
         let step = commit.step.as_ref().map(|step| encode("a step", step)).transpose()?;
         command.arg(step.as_deref().unwrap_or("")).arg(self.steps_max);

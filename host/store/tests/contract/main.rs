@@ -15,6 +15,11 @@ mod inbox;
 mod order;
 mod outbox;
 mod recovery;
+mod redis;
+// The tests of Redis itself use more of it.
+#[allow(dead_code)]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod status;
 mod support;
 mod timers;
@@ -134,3 +139,4 @@ macro_rules! contract {
 }
 
 contract!(over_embedded, crate::embedded::Embedded);
+contract!(over_redis, crate::redis::Redis);

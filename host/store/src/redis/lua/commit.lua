@@ -101,9 +101,9 @@ for _ = 1, timer_changes do
 end
 
 for _ = 1, num() do
-  local ticket, rank, json = arg(), arg(), arg()
-  if redis.call('HSETNX', base .. 'tickets', game .. ' ' .. ticket, json) == 1 then
-    redis.call('ZADD', base .. 'tickets:open:' .. game, rank, ticket)
+  local owner, ticket, rank, json = arg(), arg(), arg(), arg()
+  if redis.call('HSETNX', base .. 'tickets', owner .. ' ' .. ticket, json) == 1 then
+    redis.call('ZADD', base .. 'tickets:open:' .. owner, rank, ticket)
     redis.call('HINCRBY', base .. 'n', 'ticket', 1)
   end
 end
@@ -121,9 +121,9 @@ if redis.call('EXISTS', inbox) == 0 then
   redis.call('HDEL', base .. 'pending', conversation)
 end
 
-local letter, letter_at = arg(), arg()
+local letter_game, letter, letter_at = arg(), arg(), arg()
 if letter ~= '' then
-  bury(game, letter_at, letter)
+  bury(letter_game, letter_at, letter)
 end
 local step, steps_max = arg(), arg()
 if step ~= '' then
