@@ -163,6 +163,61 @@ impl fmt::Display for OutboxRef {
     }
 }
 
+/// Names a release: SHA-256 over all its files.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReleaseDigest([u8; 32]);
+
+impl ReleaseDigest {
+    /// From the hash.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// From 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let wrong = InvalidName { kind: "a release's digest", chars_max: 64, alphabet: "hexadecimal digits, 64 of them" };
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(wrong);
+        }
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).map_err(|_| wrong.clone())?;
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The first 12 digits: enough for people.
+    pub fn short(&self) -> String {
+        self.to_string()[..12].to_owned()
+    }
+}
+
+impl fmt::Display for ReleaseDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ReleaseDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReleaseDigest({})", self.short())
+    }
+}
+
+impl TryFrom<String> for ReleaseDigest {
+    type Error = InvalidName;
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ReleaseDigest> for String {
+    fn from(digest: ReleaseDigest) -> String {
+        digest.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

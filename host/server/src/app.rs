@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use questline_core::capability::{Capability, Grants};
-use questline_core::id::NumberId;
+use questline_core::id::GameId;
 use questline_core::port::{Clock, Depth, GuestLog, StoreError};
 use questline_whatsapp::graph::{AccessToken, GraphClient, GraphOptions, NumberDirectory};
 use questline_whatsapp::signature::{AppSecrets, VerifyToken};
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Admin, AdminToken};
 use crate::clock::SystemClock;
 use crate::config::{Config, SecretError};
-use crate::game::{self, GameError, Games, LoadContext, LoadedGame};
+use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext};
 use crate::guest_log::TracedGuestLog;
 use crate::ingress::{self, App, Ingress, Room};
 use crate::metrics::Metrics;
@@ -31,7 +31,7 @@ use crate::sender::{Number, Sender};
 use crate::timer;
 use crate::traffic::Traffic;
 
-pub use flows::{FlowsError, load as load_flows};
+pub use flows::{FlowsError, GameLoader};
 pub use stores::{OpenedStore, StoreOpenError, open as open_store};
 
 /// Why the host does not start.
@@ -112,24 +112,32 @@ pub enum Stopped {
     Cut,
 }
 
-/// Loads all games of the folder.
-pub fn load_games(config: &Config, http: &reqwest::Client) -> Result<Vec<LoadedGame>, StartError> {
+/// Reads all games of the folder, and what they declare.
+pub fn declare_games(config: &Config, http: &reqwest::Client) -> Result<Vec<(Bundle, DeclaredGame)>, StartError> {
     let folders = game::folders(&config.games_dir).map_err(|problem| StartError::GamesDir { path: config.games_dir.clone(), problem })?;
-    let denied: Grants = config.operator.deny.iter().copied().collect();
-    let operator_grants = Capability::ALL.iter().copied().filter(|capability| !denied.has(*capability)).collect();
     let mut games = Vec::new();
     for dir in folders {
-        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let numbers: Vec<NumberId> =
-            config.numbers.iter().filter(|number| number.game.as_str() == name).map(|number| number.id.clone()).collect();
-        games.push(game::load(&dir, &LoadContext { numbers, operator_grants, connector_hosts: &config.operator.connector_hosts, http })?);
+        let bundle = game::read_folder(&dir, &config.components_dir)?;
+        let declared = game::declare(&bundle, &load_context(config, bundle.game(), http))?;
+        games.push((bundle, declared));
     }
-    let missing = config.numbers.iter().find(|number| !games.iter().any(|game| game.rules.id == number.game));
+    let missing = config.numbers.iter().find(|number| !games.iter().any(|(bundle, _)| *bundle.game() == number.game));
     match missing {
         Some(number) => {
             Err(StartError::NoGame { number: number.id.to_string(), game: number.game.to_string(), games_dir: config.games_dir.clone() })
         }
         None => Ok(games),
+    }
+}
+
+/// What the host has for a game.
+pub fn load_context<'a>(config: &'a Config, game: &GameId, http: &'a reqwest::Client) -> LoadContext<'a> {
+    let denied: Grants = config.operator.deny.iter().copied().collect();
+    LoadContext {
+        numbers: config.numbers.iter().filter(|number| number.game == *game).map(|number| number.id.clone()).collect(),
+        operator_grants: Capability::ALL.iter().copied().filter(|capability| !denied.has(*capability)).collect(),
+        connector_hosts: &config.operator.connector_hosts,
+        http,
     }
 }
 
@@ -147,9 +155,14 @@ impl Host {
         let apps = apps(config)?;
         let graph = Arc::new(graph(config)?);
         let admin_token = config.admin.token.as_ref().map(|token| token.read("the operator's token")).transpose()?;
-        let games = Arc::new(Games::new(load_games(config, &connector_client()?)?));
         let guest_log: Arc<dyn GuestLog> = Arc::new(TracedGuestLog::new(clock.clone(), metrics.clone()));
-        let flows = flows::load(config, &games, guest_log).await?;
+        let loader = GameLoader::of(config, guest_log)?;
+        let mut loaded = Vec::new();
+        for (bundle, declared) in declare_games(config, &connector_client()?)? {
+            loaded.push(loader.load(declared, &bundle).await?);
+        }
+        let by_number = config.numbers.iter().map(|number| (number.id.clone(), number.game.clone())).collect();
+        let games = Arc::new(Games::new(loaded, by_number));
         let store = stores::open(config).await?;
         let listener =
             ingress::listen::bind(config.listen).await.map_err(|problem| StartError::Listen { address: config.listen, problem })?;
@@ -178,7 +191,6 @@ impl Host {
             conversations: store.conversations.clone(),
             outbox: store.outbox.clone(),
             traffic: traffic.clone(),
-            flows,
             games,
             react: |code| questline_whatsapp::error_table::react(code, 0),
             clock: clock.clone(),

@@ -9,10 +9,10 @@ use questline_core::port::{Clock, GuestLog};
 use super::{Failure, Outcome};
 use questline_store::{embedded, redis};
 
-use crate::app::{self, StartError, StoreOpenError};
+use crate::app::{self, GameLoader, StartError, StoreOpenError};
 use crate::clock::SystemClock;
 use crate::config::{Config, Engine};
-use crate::game::Games;
+use crate::game::{Bundle, DeclaredGame};
 use crate::guest_log::TracedGuestLog;
 use crate::metrics::Metrics;
 
@@ -61,11 +61,11 @@ async fn look_at(args: &Args, config: &Config, report: &mut Report) {
     if config.numbers.is_empty() {
         report.add("numbers", Found::Odd("no [[numbers]] are configured: nobody can write to this host".to_owned()));
     }
-    let games = app::connector_client().and_then(|http| app::load_games(config, &http));
+    let games = app::connector_client().and_then(|http| app::declare_games(config, &http));
     match games {
         Err(problem) => report.add("games", Found::Bad(problem.to_string())),
         Ok(games) => {
-            let names: Vec<_> = games.iter().map(|game| game.rules.id.to_string()).collect();
+            let names: Vec<_> = games.iter().map(|(bundle, _)| bundle.game().to_string()).collect();
             report.add("games", Found::Good(format!("{} in {}", names.join(", "), config.games_dir.display())));
             report.add("flows", flows(config, games).await);
         }
@@ -95,14 +95,21 @@ fn secrets(config: &Config) -> Found {
     }
 }
 
-async fn flows(config: &Config, games: Vec<crate::game::LoadedGame>) -> Found {
+async fn flows(config: &Config, games: Vec<(Bundle, DeclaredGame)>) -> Found {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let log: Arc<dyn GuestLog> = Arc::new(TracedGuestLog::new(clock, Arc::new(Metrics::default())));
-    let games = Games::new(games);
-    match app::load_flows(config, &games, log).await {
-        Ok(_) => Found::Good(format!("{} loaded", games.iter().map(|game| game.rules.flows.len()).sum::<usize>())),
-        Err(problem) => Found::Bad(problem.to_string()),
+    let loader = match GameLoader::of(config, log) {
+        Ok(loader) => loader,
+        Err(problem) => return Found::Bad(problem.to_string()),
+    };
+    let mut loaded = 0;
+    for (bundle, declared) in games {
+        match loader.load(declared, &bundle).await {
+            Ok(game) => loaded += game.rules.flows.len(),
+            Err(problem) => return Found::Bad(problem.to_string()),
+        }
     }
+    Found::Good(format!("{loaded} loaded"))
 }
 
 async fn store(config: &Config, report: &mut Report) {

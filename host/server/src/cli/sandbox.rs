@@ -45,7 +45,7 @@ impl Sandbox {
         let mut config: Config = toml::from_str("").map_err(Failure::new)?;
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.games_dir = workspace.join("flows");
-        config.components_dir = workspace.join("target/guests/components");
+        config.components_dir = components(workspace);
         config.store.dir = self.dir.join("data");
         config.store.engine = Engine::Embedded;
         config.graph.url = emulator.graph_url().to_owned();
@@ -81,6 +81,11 @@ impl Drop for Sandbox {
 /// The number as the emulator knows it.
 pub(super) fn number() -> meta::Number {
     meta::Number::new(NUMBER, "+1 555 019 9999", ACCOUNT)
+}
+
+/// Where the components of a workspace are built.
+pub(super) fn components(workspace: &Path) -> PathBuf {
+    workspace.join("target/guests/components")
 }
 
 /// Where webhooks of the app go.

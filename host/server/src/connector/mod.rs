@@ -6,14 +6,13 @@ mod http;
 mod sample;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use questline_core::port::{Backend, Players};
 use serde::Deserialize;
 
 use crate::config::{SecretError, SecretSource};
-use crate::game::LoadContext;
+use crate::game::{Bundle, LoadContext};
 
 pub use breaker::Breaker;
 
@@ -23,7 +22,7 @@ pub use breaker::Breaker;
 pub struct PlayersFile {
     connector: Kind,
     /// For `sample`.
-    file: Option<PathBuf>,
+    file: Option<String>,
     /// For `http`.
     url: Option<String>,
     secret: Option<SecretSource>,
@@ -96,7 +95,7 @@ pub enum ConnectorError {
     #[error("{path}: {problem}")]
     Sample {
         /// Which.
-        path: PathBuf,
+        path: String,
         /// What is wrong.
         problem: String,
     },
@@ -106,9 +105,14 @@ pub enum ConnectorError {
 pub type Connections = (Arc<dyn Players>, Arc<dyn Backend>);
 
 /// Makes both connections of a game.
-pub fn connect(dir: &Path, players: PlayersFile, backend: BackendFile, context: &LoadContext<'_>) -> Result<Connections, ConnectorError> {
+pub fn connect(
+    bundle: &Bundle,
+    players: PlayersFile,
+    backend: BackendFile,
+    context: &LoadContext<'_>,
+) -> Result<Connections, ConnectorError> {
     let sample = match &players.file {
-        Some(file) => Some(Arc::new(sample::SampleStudio::load(&dir.join(file))?)),
+        Some(file) => Some(Arc::new(sample_studio(bundle, file)?)),
         None => None,
     };
     let needs_sample = |section| ConnectorError::Missing { section, key: "players.file", connector: "sample" };
@@ -130,4 +134,10 @@ pub fn connect(dir: &Path, players: PlayersFile, backend: BackendFile, context: 
         }
     };
     Ok((connected_players, connected_backend))
+}
+
+fn sample_studio(bundle: &Bundle, path: &str) -> Result<sample::SampleStudio, ConnectorError> {
+    let wrong = |problem: String| ConnectorError::Sample { path: path.to_owned(), problem };
+    let content = bundle.file(path).ok_or_else(|| wrong("there is no such file in the game's folder".to_owned()))?;
+    sample::SampleStudio::read(content).map_err(|problem| wrong(problem.to_string()))
 }

@@ -2,7 +2,6 @@
 //! development, demonstrations and tests; what players claim is forgotten when the host stops.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -11,8 +10,6 @@ use questline_core::id::PlayerId;
 use questline_core::port::{Backend, Balances, DeviceMatch, Players, Profile, Purchase, ServiceError};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use super::ConnectorError;
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -88,10 +85,9 @@ pub(super) struct SampleStudio {
 }
 
 impl SampleStudio {
-    pub(super) fn load(path: &Path) -> Result<Self, ConnectorError> {
-        let wrong = |problem: String| ConnectorError::Sample { path: path.to_owned(), problem };
-        let text = std::fs::read_to_string(path).map_err(|problem| wrong(problem.to_string()))?;
-        let file: File = serde_json::from_str(&text).map_err(|problem| wrong(problem.to_string()))?;
+    /// From the file's content.
+    pub(super) fn read(content: &[u8]) -> serde_json::Result<Self> {
+        let file: File = serde_json::from_slice(content)?;
         let by_phone = file.players.iter().filter_map(|player| Some((player.phone.clone()?, player.id.clone()))).collect();
         let players = file.players.into_iter().map(|player| (player.id.clone(), Player::from(player))).collect();
         Ok(Self { by_phone, players: Mutex::new(players), active_events: file.active_events })
@@ -238,15 +234,12 @@ mod tests {
 
     #[tokio::test]
     async fn rewards_are_claimed_once_whatever_is_repeated() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("players.json");
         let players = json!({ "players": [{
             "id": "p1", "phone": "+15550100", "name": "Ada", "tier": "gold",
             "balances": { "premium": 10, "free": 5 },
             "rewards": [{ "id": "r1", "name": "Daily", "premium": 2, "free": 30 }],
         }]});
-        std::fs::write(&path, players.to_string()).unwrap();
-        let studio = Arc::new(SampleStudio::load(&path).unwrap());
+        let studio = Arc::new(SampleStudio::read(players.to_string().as_bytes()).unwrap());
         let contact = Contact::new(PhoneNumber::parse("15550100").ok(), None).unwrap();
         let (id, profile) = studio.by_contact(&contact).await.unwrap();
         assert_eq!(profile.tier, "gold");

@@ -3,12 +3,13 @@
 //! Fluent because translators know it: plurals, genders and word order are theirs to write, not the flow's.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use questline_core::port::{Copy, ServiceError};
 use unic_langid::LanguageIdentifier;
+
+use super::Bundle;
 
 /// Bytes of one finished text: Meta takes 4096 characters at most.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -22,46 +23,30 @@ pub(super) struct CopyBook {
 /// Why texts cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// A file.
-    #[error("cannot read {path}: {problem}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        problem: std::io::Error,
-    },
     /// Its name.
-    #[error("{path} is not named after a locale, for instance en.ftl or pt-BR.ftl")]
-    Locale {
-        /// Which.
-        path: PathBuf,
-    },
+    #[error("{0} is not named after a locale, for instance en.ftl or pt-BR.ftl")]
+    Locale(String),
     /// Its text.
     #[error("{path}, line {line}: {problem}")]
     Syntax {
         /// Which.
-        path: PathBuf,
+        path: String,
         /// Where.
         line: usize,
         /// What is wrong.
         problem: String,
     },
     /// The game's own locale.
-    #[error("there is no {0}.ftl, and game.toml says that {0} is the game's locale")]
+    #[error("there is no copy/{0}.ftl, and game.toml says that {0} is the game's locale")]
     NoDefault(String),
 }
 
 impl CopyBook {
-    /// Reads every `<locale>.ftl` in the folder.
-    pub(super) fn load(dir: &Path, default: &str) -> Result<Self, CopyError> {
+    /// Reads every `copy/<locale>.ftl`.
+    pub(super) fn load(bundle: &Bundle, default: &str) -> Result<Self, CopyError> {
         let mut bundles = BTreeMap::new();
-        let unreadable = |problem| CopyError::Read { path: dir.to_owned(), problem };
-        for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            if path.extension().is_some_and(|extension| extension == "ftl") {
-                let (locale, bundle) = read(&path)?;
-                bundles.insert(locale, bundle);
-            }
+        for (stem, path, text) in bundle.under("copy", "ftl") {
+            bundles.insert(stem.to_owned(), read(stem, path, text)?);
         }
         if !bundles.contains_key(default) {
             return Err(CopyError::NoDefault(default.to_owned()));
@@ -77,25 +62,22 @@ impl CopyBook {
     }
 }
 
-fn read(path: &Path) -> Result<(String, FluentBundle<FluentResource>), CopyError> {
-    let text = std::fs::read_to_string(path).map_err(|problem| CopyError::Read { path: path.to_owned(), problem })?;
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let locale: LanguageIdentifier = stem.parse().map_err(|_| CopyError::Locale { path: path.to_owned() })?;
-    let resource = FluentResource::try_new(text.clone()).map_err(|(_, problems)| {
-        let (line, problem) = problems.first().map_or((1, "not Fluent".to_owned()), |problem| {
-            (text.get(..problem.pos.start).map_or(1, |before| before.matches('\n').count() + 1), problem.to_string())
-        });
-        CopyError::Syntax { path: path.to_owned(), line, problem }
+fn read(stem: &str, path: &str, bytes: &[u8]) -> Result<FluentBundle<FluentResource>, CopyError> {
+    let syntax = |line: usize, problem: String| CopyError::Syntax { path: path.to_owned(), line, problem };
+    let text = std::str::from_utf8(bytes).map_err(|problem| syntax(1, format!("not UTF-8: {problem}")))?;
+    let locale: LanguageIdentifier = stem.parse().map_err(|_| CopyError::Locale(path.to_owned()))?;
+    let resource = FluentResource::try_new(text.to_owned()).map_err(|(_, problems)| match problems.first() {
+        Some(problem) => {
+            let line = text.get(..problem.pos.start).map_or(1, |before| before.matches('\n').count() + 1);
+            syntax(line, problem.to_string())
+        }
+        None => syntax(1, "not Fluent".to_owned()),
     })?;
     let mut bundle = FluentBundle::new_concurrent(vec![locale]);
     // Isolation marks would surround every name and number; chats show them as they are.
     bundle.set_use_isolating(false);
-    bundle.add_resource(resource).map_err(|problems| CopyError::Syntax {
-        path: path.to_owned(),
-        line: 1,
-        problem: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-    })?;
-    Ok((stem, bundle))
+    bundle.add_resource(resource).map_err(|problems| syntax(1, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+    Ok(bundle)
 }
 
 impl Copy for CopyBook {
@@ -124,11 +106,8 @@ mod tests {
     use super::*;
 
     fn book(files: &[(&str, &str)], default: &str) -> Result<CopyBook, CopyError> {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            std::fs::write(dir.path().join(name), text).unwrap();
-        }
-        CopyBook::load(dir.path(), default)
+        let files = files.iter().map(|(name, text)| (format!("copy/{name}"), text.as_bytes().to_vec().into())).collect();
+        CopyBook::load(&Bundle::new(questline_core::id::GameId::parse("game").unwrap(), files).unwrap(), default)
     }
 
     #[test]
@@ -157,6 +136,6 @@ mod tests {
         let problem = book(&[("en.ftl", "hi = Hello\n\nbroken\n")], "en").err().unwrap().to_string();
         assert!(problem.contains("en.ftl, line 3"), "{problem}");
         assert!(matches!(book(&[("de.ftl", "hi = Hallo")], "en"), Err(CopyError::NoDefault(_))));
-        assert!(matches!(book(&[("en.ftl", "a = b"), ("english texts.ftl", "a = b")], "en"), Err(CopyError::Locale { .. })));
+        assert!(matches!(book(&[("en.ftl", "a = b"), ("words-of-the-game.ftl", "a = b")], "en"), Err(CopyError::Locale(_))));
     }
 }

@@ -1,13 +1,12 @@
 //! game.toml: what a studio declares, checked and turned into rules.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use questline_core::capability::{Capability, Grants};
 use questline_core::flow::FlowLimits;
 use questline_core::game::{FlowBinding, Game, Route};
-use questline_core::id::{FlowName, GameId, TicketNumber};
+use questline_core::id::{FlowName, TicketNumber};
 use questline_core::intent::Lexicon;
 use questline_core::port::Services;
 use questline_core::retry::Backoff;
@@ -15,7 +14,7 @@ use questline_core::template::{Template, parameters};
 use serde::Deserialize;
 
 use super::copy::CopyBook;
-use super::{GameProblem, LoadContext, LoadedGame};
+use super::{Bundle, DeclaredGame, GameProblem, LoadContext};
 use crate::connector::{self, BackendFile, PlayersFile};
 
 /// The file.
@@ -87,16 +86,20 @@ fn rule(text: String) -> GameProblem {
 }
 
 impl GameFile {
+    /// The plugins that its flows are.
+    pub(super) fn plugins(&self) -> BTreeSet<String> {
+        self.flows.values().map(|flow| flow.plugin.clone()).collect()
+    }
+
     pub(super) fn into_game(
         self,
-        id: GameId,
-        dir: &Path,
+        bundle: &Bundle,
         templates: BTreeMap<String, Template>,
         copy: CopyBook,
         context: &LoadContext<'_>,
-    ) -> Result<LoadedGame, GameProblem> {
+    ) -> Result<DeclaredGame, GameProblem> {
         self.check(&templates)?;
-        let mut plugins = HashMap::new();
+        let mut plugins = BTreeMap::new();
         let mut flows = BTreeMap::new();
         for (name, flow) in self.flows {
             let settings = serde_json::to_string(&flow.settings).map_err(|problem| rule(format!("flows.{name}.settings: {problem}")))?;
@@ -105,16 +108,16 @@ impl GameFile {
             flows.insert(name.clone(), FlowBinding { name, grants, limits: flow.limits, settings: Arc::from(settings) });
         }
         let lexicon = Arc::new(Lexicon::new(&self.intents));
-        let (players, backend) = connector::connect(dir, self.players, self.backend, context)?;
+        let (players, backend) = connector::connect(bundle, self.players, self.backend, context)?;
         let route = |route: RouteFile| Route {
             events: route.events,
             game_events: route.game_events,
             intents: route.intents,
             flow: Some(route.flow),
         };
-        Ok(LoadedGame {
+        Ok(DeclaredGame {
             rules: Game {
-                id,
+                id: bundle.game().clone(),
                 name: self.name,
                 locale: self.locale,
                 ticket_prefix: self.ticket_prefix,

@@ -1,52 +1,79 @@
 //! Games: a folder under `flows/` becomes rules, texts and connections to the studio.
 
+mod bundle;
 mod copy;
 mod file;
 mod template;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use questline_core::capability::Grants;
 use questline_core::game::Game;
-use questline_core::id::{FlowName, GameId, NumberId};
-use questline_core::port::Services;
+use questline_core::id::{FlowName, GameId, NumberId, ReleaseDigest};
+use questline_core::port::{Flows, Services};
 use questline_core::template::Template;
 
+pub use bundle::{Bundle, BundleError};
 pub use copy::CopyError;
 
 use crate::connector::ConnectorError;
 
-/// A game, ready to be played.
+/// What declares a game.
+const GAME_TOML: &str = "game.toml";
+
+/// A game as its files declare it: all but the code of its flows.
+pub struct DeclaredGame {
+    /// Its rules.
+    pub rules: Game,
+    /// What its flows reach.
+    pub services: Services,
+    /// Which component each flow is: `components/<plugin>.wasm`.
+    pub plugins: BTreeMap<FlowName, String>,
+}
+
+/// A game, ready to be played. Whoever handles an event holds on to one of these until it is done, so that rules, texts and
+/// code of a step are always of the same release.
 pub struct LoadedGame {
     /// Its rules.
     pub rules: Game,
     /// What its flows reach.
     pub services: Services,
-    /// Which component each flow is, by file name without `.wasm`.
-    pub plugins: HashMap<FlowName, String>,
+    /// The files that it was made of.
+    pub release: ReleaseDigest,
+    /// Its flows.
+    pub flows: Arc<dyn Flows>,
 }
 
-/// All games, by id and by number.
+/// The games being played, by id and by number. A game is replaced in one pointer swap.
 #[derive(Default)]
 pub struct Games {
-    by_id: HashMap<GameId, Arc<LoadedGame>>,
+    by_id: ArcSwap<HashMap<GameId, Arc<LoadedGame>>>,
     by_number: HashMap<NumberId, GameId>,
+    /// Held by whoever changes the map; readers never wait for it.
+    change: Mutex<()>,
 }
 
 impl Games {
-    /// From games and the numbers they talk from.
-    pub fn new(games: Vec<LoadedGame>) -> Self {
-        let by_number =
-            games.iter().flat_map(|game| game.rules.numbers.iter().map(|number| (number.clone(), game.rules.id.clone()))).collect();
+    /// From games, and which of them talks from which number.
+    pub fn new(games: Vec<LoadedGame>, by_number: HashMap<NumberId, GameId>) -> Self {
         let by_id = games.into_iter().map(|game| (game.rules.id.clone(), Arc::new(game))).collect();
-        Self { by_id, by_number }
+        Self { by_id: ArcSwap::from_pointee(by_id), by_number, change: Mutex::new(()) }
     }
 
     /// The game of this id.
-    pub fn get(&self, id: &GameId) -> Option<&Arc<LoadedGame>> {
-        self.by_id.get(id)
+    pub fn get(&self, id: &GameId) -> Option<Arc<LoadedGame>> {
+        self.by_id.load().get(id).cloned()
+    }
+
+    /// Makes this the release that is played from now on; steps in hand end on the one that was there.
+    pub fn put(&self, game: LoadedGame) {
+        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_id = HashMap::clone(&self.by_id.load());
+        by_id.insert(game.rules.id.clone(), Arc::new(game));
+        self.by_id.store(Arc::new(by_id));
     }
 
     /// The game that talks from a number.
@@ -55,8 +82,8 @@ impl Games {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<LoadedGame>> {
-        self.by_id.values()
+    pub fn all(&self) -> Vec<Arc<LoadedGame>> {
+        self.by_id.load().values().cloned().collect()
     }
 }
 
@@ -77,16 +104,22 @@ pub struct LoadContext<'a> {
 #[error("game {game}: {file}: {problem}")]
 pub struct GameError {
     game: String,
-    file: PathBuf,
+    file: String,
     problem: Box<GameProblem>,
 }
 
 /// What is wrong in a game's folder.
 #[derive(Debug, thiserror::Error)]
 pub enum GameProblem {
-    /// A file.
-    #[error("cannot read it: {0}")]
-    Read(#[from] std::io::Error),
+    /// A file that has to be there.
+    #[error("it is missing")]
+    Missing,
+    /// The files together.
+    #[error("{0}")]
+    Bundle(#[from] BundleError),
+    /// Bytes that are no text.
+    #[error("it is not UTF-8: {0}")]
+    NotText(#[from] std::str::Utf8Error),
     /// TOML, or a key.
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
@@ -101,29 +134,53 @@ pub enum GameProblem {
     Connector(#[from] ConnectorError),
 }
 
-/// Loads the game in `dir`; the folder's name is its id.
-pub fn load(dir: &Path, context: &LoadContext<'_>) -> Result<LoadedGame, GameError> {
-    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let wrong = |file: PathBuf| {
-        let game = name.clone();
+/// The game that these files declare.
+pub fn declare(bundle: &Bundle, context: &LoadContext<'_>) -> Result<DeclaredGame, GameError> {
+    let wrong = |file: &str| {
+        let (game, file) = (bundle.game().to_string(), file.to_owned());
         move |problem: GameProblem| GameError { game, file, problem: Box::new(problem) }
     };
-    let file = dir.join("game.toml");
-    let id = GameId::parse(&name).map_err(|problem| wrong(dir.to_owned())(GameProblem::Rule(problem.to_string())))?;
-    let parsed = std::fs::read_to_string(&file)
-        .map_err(GameProblem::from)
-        .and_then(|text| Ok(toml::from_str::<file::GameFile>(&text)?))
-        .map_err(wrong(file.clone()))?;
-    let templates = template::load(&dir.join("templates")).map_err(|(file, problem)| wrong(file)(problem))?;
-    let copy = copy::CopyBook::load(&dir.join("copy"), &parsed.locale).map_err(|problem| wrong(dir.join("copy"))(problem.into()))?;
-    parsed.into_game(id, dir, templates, copy, context).map_err(wrong(file))
+    let parsed: file::GameFile = game_toml(bundle).map_err(wrong(GAME_TOML))?;
+    let templates = template::load(bundle).map_err(|(file, problem)| wrong(&file)(problem))?;
+    let copy = copy::CopyBook::load(bundle, &parsed.locale).map_err(|problem| wrong("copy")(problem.into()))?;
+    parsed.into_game(bundle, templates, copy, context).map_err(wrong(GAME_TOML))
+}
+
+/// The game in a folder, with the components that it names from a folder of components.
+pub fn read_folder(dir: &Path, components_dir: &Path) -> Result<Bundle, GameError> {
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let wrong = |file: &str, problem: GameProblem| GameError { game: name.clone(), file: file.to_owned(), problem: Box::new(problem) };
+    let bundle = Bundle::read(dir).map_err(|problem| wrong("folder", problem.into()))?;
+    let plugins = plugins(&bundle).map_err(|problem| wrong(GAME_TOML, problem))?;
+    let hint = |problem: BundleError| match &problem {
+        BundleError::Read { path, .. } => {
+            let plugin = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            GameProblem::Rule(format!("{problem}. `questline flow build {plugin}` makes it"))
+        }
+        _ => problem.into(),
+    };
+    bundle.with_components(&plugins, components_dir).map_err(|problem| wrong("components", hint(problem)))
+}
+
+/// The plugins that game.toml names.
+pub fn plugins(bundle: &Bundle) -> Result<BTreeSet<String>, GameProblem> {
+    Ok(game_toml::<file::GameFile>(bundle)?.plugins())
+}
+
+fn game_toml<T: serde::de::DeserializeOwned>(bundle: &Bundle) -> Result<T, GameProblem> {
+    Ok(toml::from_str(text(bundle.file(GAME_TOML).ok_or(GameProblem::Missing)?)?)?)
+}
+
+fn text(content: &[u8]) -> Result<&str, GameProblem> {
+    Ok(std::str::from_utf8(content)?)
 }
 
 /// The templates that the game in `dir` declares.
 pub fn templates(dir: &Path) -> Result<Vec<Template>, GameError> {
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let templates =
-        template::load(&dir.join("templates")).map_err(|(file, problem)| GameError { game: name, file, problem: Box::new(problem) })?;
+    let wrong = |file: &str, problem: GameProblem| GameError { game: name.clone(), file: file.to_owned(), problem: Box::new(problem) };
+    let bundle = Bundle::read(dir).map_err(|problem| wrong("folder", problem.into()))?;
+    let templates = template::load(&bundle).map_err(|(file, problem)| wrong(&file, problem))?;
     Ok(templates.into_values().collect())
 }
 

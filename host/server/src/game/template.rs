@@ -1,33 +1,25 @@
 //! Templates of a game: one TOML file each under `templates/`, checked by Meta's rules before Meta sees them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use questline_core::template::Template;
 
-use super::GameProblem;
+use super::{Bundle, GameProblem, text};
 
-pub(super) fn load(dir: &Path) -> Result<BTreeMap<String, Template>, (PathBuf, GameProblem)> {
+pub(super) fn load(bundle: &Bundle) -> Result<BTreeMap<String, Template>, (String, GameProblem)> {
     let mut templates = BTreeMap::new();
-    if !dir.is_dir() {
-        return Ok(templates);
-    }
-    let unreadable = |problem: std::io::Error| (dir.to_owned(), GameProblem::from(problem));
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let template = read(&path).map_err(|problem| (path.clone(), problem))?;
-            if templates.contains_key(&template.name) {
-                return Err((path, GameProblem::Rule(format!("another file declares {:?} too", template.name))));
-            }
-            templates.insert(template.name.clone(), template);
+    for (_, path, content) in bundle.under("templates", "toml") {
+        let template = read(content).map_err(|problem| (path.to_owned(), problem))?;
+        if templates.contains_key(&template.name) {
+            return Err((path.to_owned(), GameProblem::Rule(format!("another file declares {:?} too", template.name))));
         }
+        templates.insert(template.name.clone(), template);
     }
     Ok(templates)
 }
 
-fn read(path: &Path) -> Result<Template, GameProblem> {
-    let template: Template = toml::from_str(&std::fs::read_to_string(path)?)?;
+fn read(content: &[u8]) -> Result<Template, GameProblem> {
+    let template: Template = toml::from_str(text(content)?)?;
     let problems = questline_whatsapp::template::check(&template);
     match problems.is_empty() {
         true => Ok(template),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use questline_core::flow::FlowFailure;
 use questline_core::id::{ConversationId, GameId};
-use questline_core::port::{Clock, Conversations, Flows, Outbox, Ready, StoreError};
+use questline_core::port::{Clock, Conversations, Outbox, Ready, StoreError};
 use questline_core::send::Reaction;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -38,9 +38,7 @@ pub struct Runner {
     pub outbox: Arc<dyn Outbox>,
     /// How much waits to be sent.
     pub traffic: Arc<Traffic>,
-    /// Loaded flows.
-    pub flows: Arc<dyn Flows>,
-    /// The rules.
+    /// The games.
     pub games: Arc<Games>,
     /// What to do about Meta's errors that come by webhook.
     pub react: fn(u32) -> (Reaction, bool),
@@ -126,7 +124,7 @@ impl Runner {
         for (place, entry) in work.events.iter().enumerate() {
             let Some(before) = conversation.take() else { break };
             let started = std::time::Instant::now();
-            let (commit, measures, outcome) = match self.step(game, before, entry).await? {
+            let (commit, measures, outcome) = match self.step(&game, before, entry).await? {
                 step::Stepped::Commit { commit, measures, outcome } => (commit, measures, outcome),
                 step::Stepped::Later { failure, attempts, wait_ms } => {
                     self.metrics.step(&game.rules.id, AGAIN, started.elapsed().as_secs_f64());

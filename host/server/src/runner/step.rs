@@ -96,7 +96,7 @@ impl Runner {
     }
 
     async fn ask_one<'a>(&self, game: &LoadedGame, step: Step<'a>, flow: &FlowBinding) -> Asked<'a> {
-        match self.flows.description(&game.rules.id, &flow.name) {
+        match game.flows.description(&game.rules.id, &flow.name) {
             None => return Asked::Decided(self.failed(step, FlowFailure::NotLoaded(flow.name.clone()))),
             Some(description) if !description.wants(&step.entry.event) => return Asked::Passed(Box::new(step)),
             Some(_) => {}
@@ -145,7 +145,7 @@ impl Runner {
             state_version: conversation.state_of(&flow.name).map(|kept| kept.version),
             idempotency_key: format!("{}.{}", conversation.id, step.entry.seq),
         };
-        self.flows.call(call).await
+        game.flows.call(call).await
     }
 
     /// Finds out who is writing, if nobody knows yet.

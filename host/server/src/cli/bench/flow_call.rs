@@ -1,5 +1,6 @@
 //! A flow call alone: the same component, the same question, no store and no network.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use questline_core::contact::{Address, Contact, PhoneNumber};
 use questline_core::conversation::Conversation;
 use questline_core::event::{Event, Inbound, Message, Wamid};
 use questline_core::id::{ConversationId, GameId, InboxSeq, NumberId};
-use questline_core::port::{Clock, FlowCall, Flows, GuestLog, InboxEntry};
+use questline_core::port::{Clock, FlowCall, GuestLog, InboxEntry};
 use questline_core::step::{Opened, Step};
-use questline_wasm::{Engine, EngineOptions, LoadRequest, LoadedFlow, Registry};
+use questline_wasm::EngineOptions;
 
 use super::game;
-use crate::app;
+use crate::app::{self, GameLoader};
 use crate::cli::Failure;
 use crate::cli::sandbox::{GAME, NUMBER, Sandbox};
 use crate::clock::SystemClock;
@@ -25,18 +26,16 @@ const WARM_UP: u32 = 2_000;
 const CALLS: u32 = 20_000;
 
 /// CPU microseconds of one call, user and system.
-pub(super) async fn measure(sandbox: &Sandbox, component: &[u8], text: &str) -> Result<f64, Failure> {
+pub(super) async fn measure(sandbox: &Sandbox, components_dir: &Path, text: &str) -> Result<f64, Failure> {
     let http = app::connector_client().map_err(Failure::new)?;
     let context = LoadContext { numbers: Vec::new(), operator_grants: Grants::all(), connector_hosts: &[], http: &http };
-    let game = crate::game::load(&sandbox.dir.join("flows").join(GAME), &context).map_err(Failure::new)?;
+    let bundle = crate::game::read_folder(&sandbox.dir.join("flows").join(GAME), components_dir).map_err(Failure::new)?;
+    let declared = crate::game::declare(&bundle, &context).map_err(Failure::new)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let log: Arc<dyn GuestLog> = Arc::new(TracedGuestLog::new(clock.clone(), Arc::new(Metrics::default())));
-    let engine = Engine::new(EngineOptions::default()).map_err(Failure::new)?;
-    let registry = Registry::new(engine.clone(), log);
+    let loader = GameLoader::new(EngineOptions::default(), log).map_err(Failure::new)?;
+    let game = loader.load(declared, &bundle).await.map_err(Failure::new)?;
     let flow = game.rules.flows.values().next().ok_or_else(|| Failure::new("the game has no flow"))?;
-    let request = LoadRequest { bytes: component.to_vec(), grants: flow.grants, limits: flow.limits };
-    let loaded = LoadedFlow::load(&engine, request).await.map_err(Failure::new)?;
-    registry.install(&game.rules.id, &flow.name, Arc::new(loaded));
 
     let now = clock.now();
     let phone = game::phone(1);
@@ -79,7 +78,7 @@ pub(super) async fn measure(sandbox: &Sandbox, component: &[u8], text: &str) -> 
             state_version: None,
             idempotency_key: "bench".to_owned(),
         };
-        registry.call(call).await.map_err(Failure::new)
+        game.flows.call(call).await.map_err(Failure::new)
     };
     for _ in 0..WARM_UP {
         call().await?;

@@ -70,8 +70,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let note = |text: &str| eprintln!("{text}");
     note("building flows ...");
     let plugin = game::plugin(&args.flow);
-    let built = flow::build(&workspace, &[plugin])?;
-    let component = built.into_iter().next().ok_or_else(|| Failure::new("no component was built"))?.component;
+    flow::build(&workspace, &[plugin])?;
 
     let sandbox = Sandbox::new()?;
     let mut meta_config = meta::Config::for_load(sandbox::number());
@@ -97,7 +96,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
     host.stop(Duration::from_secs(30)).await?;
     emulator.shutdown().await;
     note("the flow alone ...");
-    let flow_call_cpu_us = flow_call::measure(&sandbox, &component, &args.flow).await?;
+    let flow_call_cpu_us = flow_call::measure(&sandbox, &sandbox::components(&workspace), &args.flow).await?;
     let release = !cfg!(debug_assertions);
     let report = Report {
         store: args.store.clone(),
