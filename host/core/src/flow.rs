@@ -97,6 +97,26 @@ pub struct CallCost {
     pub host_calls: u32,
     /// Log lines dropped.
     pub log_lines_dropped: u32,
+    /// Instructions run, counted as wasmtime counts fuel; none where the engine does not count. The same component and
+    /// the same call give the same number, on every machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
+}
+
+impl CallCost {
+    /// Adds another call's cost; of memory the larger peak stays.
+    pub fn add(&mut self, other: &Self) {
+        self.wall_us += other.wall_us;
+        self.cpu_us += other.cpu_us;
+        self.instantiate_us += other.instantiate_us;
+        self.memory_peak_bytes = self.memory_peak_bytes.max(other.memory_peak_bytes);
+        self.host_calls += other.host_calls;
+        self.log_lines_dropped += other.log_lines_dropped;
+        self.fuel = match (self.fuel, other.fuel) {
+            (Some(one), Some(other)) => Some(one + other),
+            (one, other) => one.or(other),
+        };
+    }
 }
 
 /// What an import answered: recorded, so that a step can be run again bit for bit.

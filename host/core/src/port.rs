@@ -329,6 +329,8 @@ pub struct FlowCall<'a> {
     pub state_version: Option<u32>,
     /// Stays the same when the step is tried again.
     pub idempotency_key: String,
+    /// What the flow's random numbers follow from, for transcripts; none takes the system's.
+    pub seed: Option<u64>,
 }
 
 /// Loaded flows.

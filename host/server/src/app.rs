@@ -22,11 +22,11 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Admin, AdminToken};
 use crate::clock::SystemClock;
 use crate::config::{Config, SecretError};
-use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext};
+use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, Studio};
 use crate::guest_log::TracedGuestLog;
 use crate::ingress::{self, App, Ingress, Room};
 use crate::metrics::Metrics;
-use crate::runner::Runner;
+use crate::runner::{Runner, Stepper, StoredReceipts};
 use crate::sender::{Number, Sender};
 use crate::timer;
 use crate::traffic::Traffic;
@@ -137,6 +137,7 @@ pub fn load_context<'a>(config: &'a Config, game: &GameId, http: &'a reqwest::Cl
         numbers: config.numbers.iter().filter(|number| number.game == *game).map(|number| number.id.clone()).collect(),
         operator_grants: Capability::ALL.iter().copied().filter(|capability| !denied.has(*capability)).collect(),
         connector_hosts: &config.operator.connector_hosts,
+        studio: Studio::Real,
         http,
     }
 }
@@ -189,12 +190,15 @@ impl Host {
         });
         let runner = Arc::new(Runner {
             conversations: store.conversations.clone(),
-            outbox: store.outbox.clone(),
+            stepper: Stepper {
+                receipts: Arc::new(StoredReceipts(store.outbox.clone())),
+                react: |code| questline_whatsapp::error_table::react(code, 0),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+                seed: None,
+            },
             traffic: traffic.clone(),
             games,
-            react: |code| questline_whatsapp::error_table::react(code, 0),
-            clock: clock.clone(),
-            metrics: metrics.clone(),
             steps_max: config.limits.steps_max,
             steps_per_game_max: config.limits.steps_per_game_max,
             outbox_max: config.limits.outbox_max,

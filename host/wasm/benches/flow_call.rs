@@ -110,6 +110,7 @@ impl Ours {
             now: NOW,
             state_version: Some(1),
             idempotency_key: "c-42-41".into(),
+            seed: None,
         };
         self.registry.call(call).await
     }

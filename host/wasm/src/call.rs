@@ -28,7 +28,7 @@ pub(crate) async fn handle(
     recorded: Option<VecDeque<Read>>,
 ) -> Result<FlowAnswer, FlowFailure> {
     let started = Instant::now();
-    let FlowCall { game, flow: _, snapshot, event, references, services, grants, limits, now, state_version, idempotency_key } = call;
+    let FlowCall { game, flow: _, snapshot, event, references, services, grants, limits, now, state_version, idempotency_key, seed } = call;
     let limits = possible(limits, flow.engine());
     let parts = event::parts(event, references, grants);
     let cards = event::cards(event, &parts);
@@ -42,11 +42,12 @@ pub(crate) async fn handle(
         player: snapshot.player.clone(),
         now,
         idempotency_key,
+        seed,
         backend_requests: Vec::new(),
         recorded,
     };
     let refused = snapshot::refusals(&snapshot.refused);
-    let mut store = store(flow.engine(), State::new(&limits, Some(caller)));
+    let mut store = store(flow.engine(), State::new(&limits, Some(caller)))?;
     let mut instantiate_us = 0;
     let metered = {
         let work = pin!(async {
@@ -71,6 +72,7 @@ pub(crate) async fn handle(
         Some(Err(error)) => Err(trap::failure(&error, store.data(), &limits)),
         Some(Ok(answer)) => answer.and_then(|outcome| Ok(effect::outcome(outcome)?)),
     };
+    let fuel = flow.engine().options().count_fuel.then(|| u64::MAX - store.get_fuel().unwrap_or(u64::MAX));
     let state = store.data_mut();
     let cost = CallCost {
         wall_us: us(started),
@@ -79,6 +81,7 @@ pub(crate) async fn handle(
         memory_peak_bytes: state.limiter.memory_peak_bytes() as u64,
         host_calls: state.host_calls(),
         log_lines_dropped: state.log_lines_dropped(),
+        fuel,
     };
     if let Err(failure) = &result {
         tracing::debug!(
@@ -122,7 +125,7 @@ async fn migrate(
 pub(crate) async fn describe(engine: &Engine, linked: &Linked, limits: &FlowLimits) -> Result<Description, FlowFailure> {
     let _place = engine.loads().acquire().await.map_err(|_| FlowFailure::Host("the host is shutting down".into()))?;
     let limits = &possible(*limits, engine);
-    let mut store = store(engine, State::new(limits, None));
+    let mut store = store(engine, State::new(limits, None))?;
     let metered = {
         let work = pin!(async {
             let instance = linked.instantiate(&mut store).await?;
@@ -142,13 +145,17 @@ fn possible(limits: FlowLimits, engine: &Engine) -> FlowLimits {
 }
 
 /// A store for one call, with every limit set.
-fn store(engine: &Engine, state: State) -> Store<State> {
+fn store(engine: &Engine, state: State) -> Result<Store<State>, FlowFailure> {
     let mut store = Store::new(engine.wasm(), state);
     store.limiter(|state| &mut state.limiter);
+    if engine.options().count_fuel {
+        // Counts, and never runs out: the limit of a call is its CPU time.
+        store.set_fuel(u64::MAX).map_err(|error| FlowFailure::Host(format!("{error:#}")))?;
+    }
     store.set_hostcall_fuel(TRANSFER_BYTES_MAX);
     store.set_epoch_deadline(meter::TICKS_TO_FIRST_LOOK);
     store.epoch_deadline_callback(|_| meter::on_tick());
-    store
+    Ok(store)
 }
 
 /// Microseconds since `started`.

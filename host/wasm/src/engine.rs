@@ -54,6 +54,8 @@ pub struct EngineOptions {
     pub warm_memories: u32,
     /// Where compiled code is kept; none compiles at every start.
     pub cache_dir: Option<PathBuf>,
+    /// Whether calls tell the fuel that they used: a steady figure of cost, for transcripts. It costs every call some time.
+    pub count_fuel: bool,
 }
 
 impl Default for EngineOptions {
@@ -65,6 +67,7 @@ impl Default for EngineOptions {
             component_bytes_max: 32 << 20,
             warm_memories: 128,
             cache_dir: None,
+            count_fuel: false,
         }
     }
 }
@@ -175,6 +178,7 @@ pub(crate) fn config(options: &EngineOptions) -> Config {
         .memory_init_cow(true)
         .concurrency_support(false)
         .epoch_interruption(true)
+        .consume_fuel(options.count_fuel)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(STACK_BYTES)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)

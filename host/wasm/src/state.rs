@@ -46,6 +46,8 @@ pub(crate) struct Caller {
     pub(crate) player: Option<PlayerId>,
     pub(crate) now: UnixMs,
     pub(crate) idempotency_key: String,
+    /// What random numbers follow from; none takes the system's. Moved on by each number.
+    pub(crate) seed: Option<u64>,
     /// Requests to the backend so far, by digest: the same request made twice is meant twice.
     pub(crate) backend_requests: Vec<u64>,
     /// Answers of an earlier run of the same step, in their order; none asks the services.

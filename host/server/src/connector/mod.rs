@@ -5,14 +5,14 @@ mod breaker;
 mod http;
 mod sample;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use questline_core::port::{Backend, Players};
 use serde::Deserialize;
 
 use crate::config::{SecretError, SecretSource};
-use crate::game::{Bundle, LoadContext};
+use crate::game::{self, Bundle, LoadContext};
 
 pub use breaker::Breaker;
 
@@ -111,6 +111,9 @@ pub fn connect(
     backend: BackendFile,
     context: &LoadContext<'_>,
 ) -> Result<Connections, ConnectorError> {
+    if context.studio == game::Studio::Sample {
+        return SampleData::read(bundle, &players, &backend)?.connect();
+    }
     let sample = match &players.file {
         Some(file) => Some(Arc::new(sample_studio(bundle, file)?)),
         None => None,
@@ -134,6 +137,42 @@ pub fn connect(
         }
     };
     Ok((connected_players, connected_backend))
+}
+
+/// Where sample players are when `[players]` names no file.
+const SAMPLE_FILE: &str = "players.json";
+
+/// What stands in for a studio in transcripts: the sample players as JSON, so that a scene can change them, and the
+/// operations that game.toml declares.
+#[derive(Debug, Clone)]
+pub struct SampleData {
+    file: String,
+    /// The file's document.
+    pub players: serde_json::Value,
+    /// The declared operations.
+    pub operations: BTreeSet<String>,
+}
+
+impl SampleData {
+    /// From `[players].file`, else `players.json`; a game without either has no players but those of its scenes.
+    pub fn read(bundle: &Bundle, players: &PlayersFile, backend: &BackendFile) -> Result<Self, ConnectorError> {
+        let file = players.file.as_deref().unwrap_or(SAMPLE_FILE);
+        let wrong = |problem: String| ConnectorError::Sample { path: file.to_owned(), problem };
+        let document = match bundle.file(file) {
+            Some(content) => serde_json::from_slice(content).map_err(|problem| wrong(problem.to_string()))?,
+            None if players.file.is_some() => return Err(wrong("there is no such file in the game's folder".to_owned())),
+            None => serde_json::json!({ "players": [] }),
+        };
+        Ok(Self { file: file.to_owned(), players: document, operations: backend.operations.keys().cloned().collect() })
+    }
+
+    /// Connections to players of their own: what one scene claims is there in the next.
+    pub fn connect(&self) -> Result<Connections, ConnectorError> {
+        let wrong = |problem: serde_json::Error| ConnectorError::Sample { path: self.file.clone(), problem: problem.to_string() };
+        let content = serde_json::to_vec(&self.players).map_err(wrong)?;
+        let studio = Arc::new(sample::SampleStudio::read(&content).map_err(wrong)?);
+        Ok((studio.clone(), Arc::new(sample::SampleBackend::new(studio, self.operations.clone()))))
+    }
 }
 
 fn sample_studio(bundle: &Bundle, path: &str) -> Result<sample::SampleStudio, ConnectorError> {

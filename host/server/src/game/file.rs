@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::copy::CopyBook;
 use super::{Bundle, DeclaredGame, GameProblem, LoadContext};
-use crate::connector::{self, BackendFile, PlayersFile};
+use crate::connector::{self, BackendFile, ConnectorError, PlayersFile, SampleData};
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -89,6 +89,11 @@ impl GameFile {
     /// The plugins that its flows are.
     pub(super) fn plugins(&self) -> BTreeSet<String> {
         self.flows.values().map(|flow| flow.plugin.clone()).collect()
+    }
+
+    /// What stands in for its studio in transcripts.
+    pub(super) fn sample(&self, bundle: &Bundle) -> Result<SampleData, ConnectorError> {
+        SampleData::read(bundle, &self.players, &self.backend)
     }
 
     pub(super) fn into_game(

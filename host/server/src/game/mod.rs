@@ -19,7 +19,7 @@ use questline_core::template::Template;
 pub use bundle::{Bundle, BundleError};
 pub use copy::CopyError;
 
-use crate::connector::ConnectorError;
+use crate::connector::{ConnectorError, SampleData};
 
 /// What declares a game.
 const GAME_TOML: &str = "game.toml";
@@ -45,6 +45,13 @@ pub struct LoadedGame {
     pub release: ReleaseDigest,
     /// Its flows.
     pub flows: Arc<dyn Flows>,
+}
+
+impl LoadedGame {
+    /// The same game with other connections to the studio.
+    pub fn with_services(&self, services: Services) -> Self {
+        Self { rules: self.rules.clone(), services, release: self.release, flows: Arc::clone(&self.flows) }
+    }
 }
 
 /// The games being played, by id and by number. A game is replaced in one pointer swap.
@@ -87,6 +94,15 @@ impl Games {
     }
 }
 
+/// Whose players and backend a game's flows reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Studio {
+    /// What game.toml says.
+    Real,
+    /// The sample players and backend, whatever game.toml says: no network, no secrets.
+    Sample,
+}
+
 /// What loading a game needs to know of the host.
 pub struct LoadContext<'a> {
     /// The numbers that the game talks from.
@@ -95,6 +111,8 @@ pub struct LoadContext<'a> {
     pub operator_grants: Grants,
     /// Hosts that connectors may call.
     pub connector_hosts: &'a [String],
+    /// Whose systems those are.
+    pub studio: Studio,
     /// For connectors.
     pub http: &'a reqwest::Client,
 }
@@ -144,6 +162,13 @@ pub fn declare(bundle: &Bundle, context: &LoadContext<'_>) -> Result<DeclaredGam
     let templates = template::load(bundle).map_err(|(file, problem)| wrong(&file)(problem))?;
     let copy = copy::CopyBook::load(bundle, &parsed.locale).map_err(|problem| wrong("copy")(problem.into()))?;
     parsed.into_game(bundle, templates, copy, context).map_err(wrong(GAME_TOML))
+}
+
+/// What stands in for a game's studio in transcripts.
+pub fn sample(bundle: &Bundle) -> Result<SampleData, GameError> {
+    let wrong = |problem| GameError { game: bundle.game().to_string(), file: GAME_TOML.to_owned(), problem: Box::new(problem) };
+    let file: file::GameFile = game_toml(bundle).map_err(wrong)?;
+    file.sample(bundle).map_err(|problem| wrong(problem.into()))
 }
 
 /// The game in a folder, with the components that it names from a folder of components.

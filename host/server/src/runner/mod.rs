@@ -2,24 +2,25 @@
 //! between games.
 
 mod fairness;
-mod step;
+mod stepper;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use questline_core::flow::FlowFailure;
 use questline_core::id::{ConversationId, GameId};
-use questline_core::port::{Clock, Conversations, Outbox, Ready, StoreError};
-use questline_core::send::Reaction;
+use questline_core::port::{Conversations, Ready, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::game::Games;
-use crate::metrics::{AGAIN, Metrics};
+use crate::metrics::AGAIN;
 use crate::traffic::Traffic;
 use fairness::Turns;
+
+pub use stepper::{Ran, Receipts, Stepped, Stepper, StoredReceipts};
 
 /// Events handled in one go of a conversation before others get their turn.
 const EVENTS_PER_TURN: usize = 16;
@@ -34,18 +35,12 @@ const FULL_WAIT: Duration = Duration::from_millis(20);
 pub struct Runner {
     /// Sessions, inboxes, commits.
     pub conversations: Arc<dyn Conversations>,
-    /// Receipts of our messages.
-    pub outbox: Arc<dyn Outbox>,
+    /// Runs single steps.
+    pub stepper: Stepper,
     /// How much waits to be sent.
     pub traffic: Arc<Traffic>,
     /// The games.
     pub games: Arc<Games>,
-    /// What to do about Meta's errors that come by webhook.
-    pub react: fn(u32) -> (Reaction, bool),
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Figures.
-    pub metrics: Arc<Metrics>,
     /// Conversations in hand at once.
     pub steps_max: usize,
     /// Of which of one game.
@@ -103,7 +98,7 @@ impl Runner {
             Err(StoreError::Stale) => None,
             Err(problem) => {
                 tracing::error!(%problem, "a step could not be written; it will be run again");
-                Some(self.clock.now().plus_ms(STORE_WAIT.as_millis() as u64))
+                Some(self.stepper.clock.now().plus_ms(STORE_WAIT.as_millis() as u64))
             }
         };
         while let Err(problem) = self.conversations.release(ready.conversation, not_before).await {
@@ -117,29 +112,29 @@ impl Runner {
         let work = self.conversations.load(id, EVENTS_PER_TURN).await?;
         let Some(game) = self.games.get(&work.conversation.game) else {
             tracing::error!(game = work.conversation.game.as_str(), "events wait for a game that is not loaded");
-            return Ok(Some(self.clock.now().plus_ms(60_000)));
+            return Ok(Some(self.stepper.clock.now().plus_ms(60_000)));
         };
         let mut conversation = Some(work.conversation);
         let count = work.events.len();
         for (place, entry) in work.events.iter().enumerate() {
             let Some(before) = conversation.take() else { break };
             let started = std::time::Instant::now();
-            let (commit, measures, outcome) = match self.step(&game, before, entry).await? {
-                step::Stepped::Commit { commit, measures, outcome } => (commit, measures, outcome),
-                step::Stepped::Later { failure, attempts, wait_ms } => {
-                    self.metrics.step(&game.rules.id, AGAIN, started.elapsed().as_secs_f64());
+            let (commit, measures, outcome) = match self.stepper.step(&game, before, entry).await? {
+                Stepped::Commit { commit, measures, outcome, .. } => (commit, measures, outcome),
+                Stepped::Later { failure, attempts, wait_ms } => {
+                    self.stepper.metrics.step(&game.rules.id, AGAIN, started.elapsed().as_secs_f64());
                     log_failure(&failure, attempts, Some(wait_ms));
                     self.conversations.count_attempt(id, entry.seq, attempts).await?;
-                    return Ok(Some(self.clock.now().plus_ms(wait_ms)));
+                    return Ok(Some(self.stepper.clock.now().plus_ms(wait_ms)));
                 }
             };
             if place + 1 < count {
                 conversation = Some(commit.conversation.clone());
             }
             self.conversations.commit(*commit).await?;
-            self.metrics.step(&game.rules.id, outcome, started.elapsed().as_secs_f64());
+            self.stepper.metrics.step(&game.rules.id, outcome, started.elapsed().as_secs_f64());
             for measure in measures {
-                self.metrics.measure(&game.rules.id, &measure.name, measure.value);
+                self.stepper.metrics.measure(&game.rules.id, &measure.name, measure.value);
             }
         }
         Ok(None)

@@ -120,6 +120,7 @@ impl World {
             now: NOW,
             state_version: call.state_version,
             idempotency_key: "step-7".into(),
+            seed: None,
         }
     }
 

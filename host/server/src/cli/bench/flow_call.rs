@@ -18,7 +18,7 @@ use crate::app::{self, GameLoader};
 use crate::cli::Failure;
 use crate::cli::sandbox::{GAME, NUMBER, Sandbox};
 use crate::clock::SystemClock;
-use crate::game::LoadContext;
+use crate::game::{LoadContext, Studio};
 use crate::guest_log::TracedGuestLog;
 use crate::metrics::Metrics;
 
@@ -28,7 +28,8 @@ const CALLS: u32 = 20_000;
 /// CPU microseconds of one call, user and system.
 pub(super) async fn measure(sandbox: &Sandbox, components_dir: &Path, text: &str) -> Result<f64, Failure> {
     let http = app::connector_client().map_err(Failure::new)?;
-    let context = LoadContext { numbers: Vec::new(), operator_grants: Grants::all(), connector_hosts: &[], http: &http };
+    let context =
+        LoadContext { numbers: Vec::new(), operator_grants: Grants::all(), connector_hosts: &[], studio: Studio::Real, http: &http };
     let bundle = crate::game::read_folder(&sandbox.dir.join("flows").join(GAME), components_dir).map_err(Failure::new)?;
     let declared = crate::game::declare(&bundle, &context).map_err(Failure::new)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -77,6 +78,7 @@ pub(super) async fn measure(sandbox: &Sandbox, components_dir: &Path, text: &str
             now,
             state_version: None,
             idempotency_key: "bench".to_owned(),
+            seed: None,
         };
         game.flows.call(call).await.map_err(Failure::new)
     };

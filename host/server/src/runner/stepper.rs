@@ -1,24 +1,71 @@
-//! One step: the host's own part, then flows in their order, then the decision.
+//! One step up to its commit: the host's own part, then flows in their order, then the decision. Who runs steps writes the
+//! commit: the runner to a store, a transcript's simulation to its memory. Both run this code.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use questline_core::commit::Commit;
 use questline_core::conversation::Conversation;
 use questline_core::decide::Measure;
 use questline_core::event::{Event, Inbound};
-use questline_core::flow::{FlowAnswer, FlowFailure};
+use questline_core::flow::{CallCost, FlowAnswer, FlowFailure};
 use questline_core::game::FlowBinding;
+use questline_core::id::{FlowName, OutboxRef};
 use questline_core::outcome::{InvalidOutcome, Next, Refusal};
-use questline_core::port::{FlowCall, InboxEntry, Players, ServiceError, StoreError};
+use questline_core::port::{Clock, FlowCall, InboxEntry, Outbox, Players, Receipt, ServiceError, StoreError};
+use questline_core::send::Reaction;
 use questline_core::step::{Opened, Step};
 
-use super::{Runner, log_failure};
+use super::log_failure;
 use crate::clock::random;
 use crate::game::LoadedGame;
+use crate::metrics::Metrics;
 
 /// A contact that the studio did not know is looked up again after this time.
 const UNKNOWN_HOLD_MS: u64 = 30_000;
 
+/// What running a step needs beside the game and the event.
+pub struct Stepper {
+    /// Receipts of our messages.
+    pub receipts: Arc<dyn Receipts>,
+    /// What to do about Meta's errors that come by webhook, and whether operators should know.
+    pub react: fn(u32) -> (Reaction, bool),
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+    /// Makes all that is random the same every time, for transcripts. In production there is none.
+    pub seed: Option<u64>,
+}
+
+/// Where a step asks what became of a message.
+#[async_trait]
+pub trait Receipts: Send + Sync {
+    /// A message that Meta has, as far as it came.
+    async fn receipt(&self, message: OutboxRef) -> Result<Option<Receipt>, StoreError>;
+}
+
+/// The store's receipts.
+pub struct StoredReceipts(pub Arc<dyn Outbox>);
+
+#[async_trait]
+impl Receipts for StoredReceipts {
+    async fn receipt(&self, message: OutboxRef) -> Result<Option<Receipt>, StoreError> {
+        self.0.receipt(message).await
+    }
+}
+
+/// Which flow was asked in a step, and what it cost.
+#[derive(Debug, Clone, Default)]
+pub struct Ran {
+    /// The last one; none where the host did it alone.
+    pub flow: Option<FlowName>,
+    /// Of all calls that ended with an answer, those that passed the event on too.
+    pub cost: CallCost,
+}
+
 /// How a step ended.
-pub(super) enum Stepped {
+pub enum Stepped {
     /// To be written.
     Commit {
         /// What.
@@ -27,6 +74,8 @@ pub(super) enum Stepped {
         measures: Vec<Measure>,
         /// For metrics.
         outcome: &'static str,
+        /// Who was asked.
+        ran: Ran,
     },
     /// To be tried again.
     Later {
@@ -41,19 +90,19 @@ pub(super) enum Stepped {
 
 impl Stepped {
     fn commit(commit: Commit, outcome: &'static str) -> Self {
-        Self::Commit { commit: Box::new(commit), measures: Vec::new(), outcome }
+        Self::Commit { commit: Box::new(commit), measures: Vec::new(), outcome, ran: Ran::default() }
     }
 }
 
-impl Runner {
+impl Stepper {
     /// Runs one step up to its commit.
-    pub(super) async fn step(&self, game: &LoadedGame, conversation: Conversation, entry: &InboxEntry) -> Result<Stepped, StoreError> {
+    pub async fn step(&self, game: &LoadedGame, conversation: Conversation, entry: &InboxEntry) -> Result<Stepped, StoreError> {
         let now = self.clock.now();
         match Step::open(&game.rules, conversation, entry, now, &*game.services.copy) {
-            Opened::Done(commit, by) => Ok(Stepped::Commit { commit, measures: Vec::new(), outcome: by.as_str() }),
+            Opened::Done(commit, by) => Ok(Stepped::Commit { commit, measures: Vec::new(), outcome: by.as_str(), ran: Ran::default() }),
             Opened::Failed(step, status) => {
                 let receipt = match status.message {
-                    Some(id) => self.outbox.receipt(id).await?,
+                    Some(id) => self.receipts.receipt(id).await?,
                     None => None,
                 };
                 let (reaction, alert) = (self.react)(status.error.as_ref().map_or(0, |error| error.code));
@@ -63,7 +112,7 @@ impl Runner {
                     ?reaction,
                     "Meta did not deliver a message"
                 );
-                Ok(Stepped::commit(step.settle_failure(status, receipt.as_ref(), reaction, random()), "delivery-failed"))
+                Ok(Stepped::commit(step.settle_failure(status, receipt.as_ref(), reaction, self.random()), "delivery-failed"))
             }
             Opened::Ask(step) => Ok(self.ask(game, step).await),
         }
@@ -71,8 +120,9 @@ impl Runner {
 
     /// Asks flows in their order until one takes the event.
     async fn ask(&self, game: &LoadedGame, mut step: Step<'_>) -> Stepped {
+        let mut ran = Ran::default();
         if let Err(failure) = self.recognise(game, &mut step).await {
-            return self.failed(step, failure);
+            return self.failed(step, failure, ran);
         }
         let intent = match &*step.entry.event {
             Event::Message(message) if game.rules.routes_by_intent() => match &message.content {
@@ -83,35 +133,44 @@ impl Runner {
         };
         let active = step.conversation.session.active.clone();
         for flow in game.rules.candidates(active.as_ref(), &step.entry.event, intent.as_deref()) {
-            match self.ask_one(game, step, flow).await {
+            match self.ask_one(game, step, flow, &mut ran).await {
                 Asked::Decided(stepped) => return stepped,
                 Asked::Passed(back) => step = *back,
             }
         }
         match &*step.entry.event {
-            Event::Message(_) => self.failed(step, FlowFailure::NobodyTookIt),
+            Event::Message(_) => self.failed(step, FlowFailure::NobodyTookIt, ran),
             // Nobody asked for it: statuses, game events and the like go by.
-            _ => Stepped::commit(Commit::of(step.conversation, step.entry.seq), "nobody-wants-it"),
+            _ => {
+                let commit = Box::new(Commit::of(step.conversation, step.entry.seq));
+                Stepped::Commit { commit, measures: Vec::new(), outcome: "nobody-wants-it", ran }
+            }
         }
     }
 
-    async fn ask_one<'a>(&self, game: &LoadedGame, step: Step<'a>, flow: &FlowBinding) -> Asked<'a> {
+    async fn ask_one<'a>(&self, game: &LoadedGame, step: Step<'a>, flow: &FlowBinding, ran: &mut Ran) -> Asked<'a> {
         match game.flows.description(&game.rules.id, &flow.name) {
-            None => return Asked::Decided(self.failed(step, FlowFailure::NotLoaded(flow.name.clone()))),
+            None => return Asked::Decided(self.failed(step, FlowFailure::NotLoaded(flow.name.clone()), std::mem::take(ran))),
             Some(description) if !description.wants(&step.entry.event) => return Asked::Passed(Box::new(step)),
             Some(_) => {}
         }
+        ran.flow = Some(flow.name.clone());
         let (mut step, mut refused) = (step, Vec::new());
         // Once, and once more if the host refused effects: the flow is told why.
         loop {
             let answer = match self.call(game, &step, flow, refused.clone()).await {
                 Ok(answer) => answer,
-                Err(failure) => return Asked::Decided(self.failed(step, failure)),
+                Err(failure) => return Asked::Decided(self.failed(step, failure, std::mem::take(ran))),
             };
             self.metrics.flow_call(&game.rules.id, &answer.cost);
+            ran.cost.add(&answer.cost);
             if answer.outcome.next == Next::Pass {
                 if answer.outcome.state.is_some() || !answer.outcome.effects.is_empty() {
-                    return Asked::Decided(self.failed(step, FlowFailure::InvalidOutcome(InvalidOutcome::PassWithEffects)));
+                    return Asked::Decided(self.failed(
+                        step,
+                        FlowFailure::InvalidOutcome(InvalidOutcome::PassWithEffects),
+                        std::mem::take(ran),
+                    ));
                 }
                 return Asked::Passed(Box::new(step));
             }
@@ -121,10 +180,11 @@ impl Runner {
                         commit: Box::new(decision.commit),
                         measures: decision.measures,
                         outcome: "flow",
+                        ran: std::mem::take(ran),
                     });
                 }
                 Err((back, refusals)) if refused.is_empty() => (step, refused) = (*back, refusals),
-                Err((back, refusals)) => return Asked::Decided(self.failed(*back, FlowFailure::Refused(refusals))),
+                Err((back, refusals)) => return Asked::Decided(self.failed(*back, FlowFailure::Refused(refusals), std::mem::take(ran))),
             }
         }
     }
@@ -144,6 +204,7 @@ impl Runner {
             now: step.now,
             state_version: conversation.state_of(&flow.name).map(|kept| kept.version),
             idempotency_key: format!("{}.{}", conversation.id, step.entry.seq),
+            seed: self.seed.map(|seed| seed ^ conversation.id.0.rotate_left(32) ^ step.entry.seq.0),
         };
         game.flows.call(call).await
     }
@@ -170,15 +231,21 @@ impl Runner {
         Ok(())
     }
 
+    /// Spreads waits.
+    fn random(&self) -> u64 {
+        self.seed.unwrap_or_else(random)
+    }
+
     /// Again later, or never again.
-    fn failed(&self, step: Step<'_>, failure: FlowFailure) -> Stepped {
+    fn failed(&self, step: Step<'_>, failure: FlowFailure, ran: Ran) -> Stepped {
         let attempts = step.entry.attempts + 1;
-        let wait_ms = if failure.is_worth_retrying() { step.game.step_retry.wait_ms(attempts, random()) } else { None };
+        let wait_ms = if failure.is_worth_retrying() { step.game.step_retry.wait_ms(attempts, self.random()) } else { None };
         match wait_ms {
             Some(wait_ms) => Stepped::Later { failure, attempts, wait_ms },
             None => {
                 log_failure(&failure, attempts, None);
-                Stepped::commit(step.give_up(&failure), failure.kind())
+                let commit = Box::new(step.give_up(&failure));
+                Stepped::Commit { commit, measures: Vec::new(), outcome: failure.kind(), ran }
             }
         }
     }
