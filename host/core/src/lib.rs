@@ -37,5 +37,8 @@ pub mod retry;
 pub mod send;
 pub mod status;
 
+pub mod release;
+pub mod token;
+
 pub mod port;
 pub mod service;

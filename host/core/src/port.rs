@@ -2,6 +2,8 @@
 //!
 //! `ingress`, `runner` and `sender` know one another only through the store's ports.
 
+mod releases;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,6 +19,8 @@ use crate::id::{ConversationId, DeadLetterId, FlowName, GameId, InboxSeq, Number
 use crate::intent::Intent;
 use crate::outbox::{NewMessage, OutboxMessage};
 use crate::send::{SendOutcome, SendRecord};
+pub use releases::{Releases, Tokens};
+
 pub use crate::service::{Balances, DeviceMatch, Profile, Purchase, ServiceError};
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
@@ -299,9 +303,9 @@ pub struct Depth {
 }
 
 /// All of a store.
-pub trait Store: Inbox + Conversations + Outbox + Timers + Desk {}
+pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Releases + Tokens {}
 
-impl<T: Inbox + Conversations + Outbox + Timers + Desk> Store for T {}
+impl<T: Inbox + Conversations + Outbox + Timers + Desk + Releases + Tokens> Store for T {}
 
 // ---- flows ----------------------------------------------------------------------------------------------------------
 

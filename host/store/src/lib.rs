@@ -2,10 +2,11 @@
 //!
 //! What both engines keep in memory in front of their data is shared: [`ready`] says which conversations have something
 //! to do, [`handout`] brings committed messages to the sender, [`alias`] says who is whom, [`codec`] how values lie in a
-//! row.
+//! row; `documents` is what changes seldom.
 
 pub mod alias;
 pub mod codec;
+mod documents;
 pub mod embedded;
 pub mod handout;
 pub mod ready;

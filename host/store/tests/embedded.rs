@@ -88,7 +88,7 @@ fn another_version_is_refused_and_left_alone() {
         Connection::open(&file).unwrap().execute("UPDATE meta SET value = ?1 WHERE key = 'schema_version'", [version]).unwrap();
         let before = std::fs::read(&file).unwrap();
         let error = refusal(dir.path());
-        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 1 } if found == version), "{error}");
+        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 2 } if found == version), "{error}");
         assert!(error.to_string().contains(advice), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), before);
     }
@@ -267,4 +267,20 @@ async fn the_log_stays_small() {
     }
     assert!(written > 2 * largest, "too little was written to tell: {written} bytes, the log has {largest}");
     assert!(largest <= 12 << 20, "the log grew to {largest} bytes");
+}
+
+#[test]
+fn data_of_the_first_version_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()).unwrap());
+    let file = dir.path().join("questline.db");
+    let sql = "DROP TABLE document; UPDATE meta SET value = 1 WHERE key = 'schema_version'";
+    Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    drop(open(dir.path()).unwrap());
+    let connection = Connection::open(&file).unwrap();
+    let version: i64 = connection.query_row("SELECT value FROM meta WHERE key = 'schema_version'", [], |row| row.get(0)).unwrap();
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'document'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!((version, tables), (2, 1));
 }

@@ -10,6 +10,7 @@ mod clockwork;
 mod commit;
 mod desk;
 mod directory;
+mod documents;
 mod memory;
 mod op;
 mod ports;

@@ -16,6 +16,10 @@ use questline_core::time::UnixMs;
 use tokio::sync::oneshot;
 
 use crate::codec::encode;
+use crate::documents::DocumentWrite;
+
+/// What a row of a document counts as.
+const ROW_BYTES: usize = 1 << 10;
 
 /// An operation and who waits for it.
 pub(super) struct Request {
@@ -35,6 +39,7 @@ pub(super) enum Op {
     RetryDeadLetter { id: DeadLetterId, now: UnixMs },
     AddDeadLetter(Box<DeadLetter>),
     CloseTicket { game: GameId, number: TicketNumber, resolution: String, now: UnixMs },
+    WriteDocument(Box<DocumentWrite>),
     Check,
     Close,
 }
@@ -48,6 +53,7 @@ impl Op {
             Self::Begin { messages, .. } => messages.len(),
             Self::Record(records) => records.len(),
             Self::FireDue { limit, .. } | Self::Prune { limit, .. } => 2 * limit,
+            Self::WriteDocument(write) => 1 + write.value.as_ref().map_or(0, Vec::len) / ROW_BYTES,
             _ => 2,
         }
     }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::OpenError;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+pub(super) const SCHEMA_VERSION: i64 = 2;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 6 * 1024;
@@ -61,6 +61,14 @@ CREATE TABLE step(seq INTEGER PRIMARY KEY, conversation INTEGER NOT NULL, at_ms 
 CREATE TABLE notice(id INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, doc TEXT NOT NULL);
 ";
 
+/// Version 2: named documents, see [`crate::documents`].
+const DOCUMENTS: &str = "
+CREATE TABLE document(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, value BLOB NOT NULL);
+";
+
+/// What has to be done to tables of an older version, by that version, in order.
+const UPGRADES: [(i64, &str); 1] = [(1, DOCUMENTS)];
+
 /// Opens the connection that writes, and makes the tables in a new database.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -93,6 +101,7 @@ fn check_version(connection: &mut Connection) -> Result<(), OpenError> {
     let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(DOCUMENTS)?;
         transaction.execute("INSERT INTO meta(key, value) VALUES ('schema_version', ?1)", [SCHEMA_VERSION])?;
         transaction.commit()?;
         return Ok(());
@@ -100,6 +109,14 @@ fn check_version(connection: &mut Connection) -> Result<(), OpenError> {
     let found = transaction.query_row("SELECT value FROM meta WHERE key = 'schema_version'", [], |row| row.get::<_, i64>(0)).optional();
     match found {
         Ok(Some(SCHEMA_VERSION)) => Ok(()),
+        Ok(Some(found)) if UPGRADES.iter().any(|(from, _)| *from == found) => {
+            for (_, tables) in UPGRADES.iter().filter(|(from, _)| *from >= found) {
+                transaction.execute_batch(tables)?;
+            }
+            transaction.execute("UPDATE meta SET value = ?1 WHERE key = 'schema_version'", [SCHEMA_VERSION])?;
+            transaction.commit()?;
+            Ok(())
+        }
         Ok(Some(found)) => Err(OpenError::SchemaVersion { found, supported: SCHEMA_VERSION }),
         Ok(None) => Err(OpenError::Foreign),
         Err(error) if is_damage(&error) => Err(error.into()),

@@ -32,6 +32,9 @@
 //! its partition is the bucket of its first name. Names carry no fence: each is one field of one key, and whoever asks
 //! gets the same answer.
 //!
+//! Documents, which change seldom and belong to no partition, are keys of their own, `<prefix>:doc:<name>` (string): games'
+//! releases and tokens of studios, see [`crate::documents`].
+//!
 //! Two keys stand alone: `<prefix>:{meta}:schema`, and `<prefix>:{meta}:epoch`, the counter of leases.
 
 use questline_core::id::{ConversationId, DeadLetterId};
@@ -106,6 +109,10 @@ impl Keys {
 
     pub(super) fn next(&self, name: &str) -> String {
         format!("{}:{{a{}}}:next", self.prefix, bucket_of(name))
+    }
+
+    pub(super) fn document(&self, name: &str) -> String {
+        format!("{}:doc:{name}", self.prefix)
     }
 
     pub(super) fn schema(&self) -> String {

@@ -15,6 +15,7 @@
 mod about;
 mod conversations;
 mod desk;
+mod documents;
 mod inbox;
 mod keys;
 mod memory;

@@ -48,6 +48,7 @@ scripts! {
     Leave "leave" plain,
     Claim "claim" plain,
     Forget "forget" plain,
+    Document "document" plain,
 }
 
 /// The names under which a server knows the scripts.

@@ -20,6 +20,7 @@ mod redis;
 #[allow(dead_code)]
 #[path = "../support/redis_server.rs"]
 mod redis_server;
+mod releases;
 mod status;
 mod support;
 mod timers;
@@ -119,6 +120,13 @@ macro_rules! contract {
                     notices_are_kept_for_ninety_days
                     depth_tells_how_much_is_where
                     check_says_that_it_works
+                }
+                releases {
+                    a_release_is_kept_whole
+                    a_release_is_activated_and_rolled_back
+                    of_changes_at_once_none_is_lost
+                    old_releases_are_forgotten_with_their_files
+                    tokens_are_kept_and_revoked
                 }
                 recovery {
                     all_that_waits_comes_back
