@@ -1,5 +1,7 @@
 //! Log lines: for people or for machines. What may stand in them is written in docs/LOGGING.md.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
@@ -17,7 +19,9 @@ pub struct TelemetryError {
 pub fn start(config: &LogConfig) -> Result<(), TelemetryError> {
     let wrong = |problem: String| TelemetryError { level: config.level.clone(), problem };
     let filter = EnvFilter::try_new(&config.level).map_err(|problem| wrong(problem.to_string()))?;
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for a person at a terminal, not for files and pipes.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     match config.format {
         LogFormat::Text => lines.with_target(true).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).try_init(),
