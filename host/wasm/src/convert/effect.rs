@@ -1,11 +1,11 @@
 //! What a flow answers, taken into the host's types: every length and every name is checked here, once.
 
+use questline_core::decide::TIMER_MS_MAX;
 use questline_core::effect as core;
 use questline_core::event::Extension as CoreExtension;
 use questline_core::id::FlowName;
 use questline_core::message;
 use questline_core::outcome::{EFFECTS_MAX, InvalidOutcome, Next as CoreNext, OUTCOME_BYTES_MAX, Outcome as CoreOutcome, STATE_BYTES_MAX};
-use questline_core::time::DAY_MS;
 
 use crate::bindings::guest::{Next, Outcome};
 use crate::bindings::types::*;
@@ -13,8 +13,6 @@ use crate::convert::{json, reference};
 
 /// Characters of a timer's id.
 const TIMER_ID_CHARS_MAX: usize = 128;
-/// How far ahead a timer can be set.
-const TIMER_AFTER_MS_MAX: u64 = 366 * DAY_MS;
 /// Bytes of a document that a timer, a hand-over or an extension carries.
 const PAYLOAD_BYTES_MAX: usize = STATE_BYTES_MAX;
 /// Characters of names and keys.
@@ -119,8 +117,8 @@ fn effect(effect: Effect, bytes: &mut usize) -> Result<core::Effect, Problem> {
             core::Effect::React(core::React { target: players_message(&target)?, emoji })
         }
         Effect::SetTimer(NewTimer { id, after_ms, payload }) => {
-            if after_ms > TIMER_AFTER_MS_MAX {
-                return Err(format!("after {after_ms} ms is too far ahead; at most {TIMER_AFTER_MS_MAX} ms"));
+            if after_ms > TIMER_MS_MAX {
+                return Err(format!("after {after_ms} ms is too far ahead; at most {TIMER_MS_MAX} ms, 30 days"));
             }
             core::Effect::SetTimer(core::SetTimer {
                 id: take.some("timer id", id, TIMER_ID_CHARS_MAX)?,
