@@ -157,6 +157,15 @@ impl Inbound {
             Self::Extension(_) => "extension",
         }
     }
+
+    /// The id of the button or row that the player picked, if it is one.
+    pub fn picked_id(&self) -> Option<&str> {
+        match self {
+            Self::Button(choice) | Self::ListItem(choice) => Some(&choice.id),
+            Self::QuickReply(reply) => Some(&reply.payload),
+            _ => None,
+        }
+    }
 }
 
 /// A name and a JSON document: how what we do not know travels.

@@ -76,17 +76,22 @@ impl Route {
 }
 
 impl Game {
-    /// The flows to ask, in order and each once: who is addressed or active, then the routes that fit, then the
+    /// The flows to ask, in order and each once: who is addressed, who is active, then the routes that fit, then the
     /// default flow. `intent` is the likeliest one of a text.
+    ///
+    /// A button or row addresses the flow whose name and a colon its id begins with: an answer comes to the flow that asked,
+    /// whichever holds the conversation by then.
     pub fn candidates(&self, active: Option<&FlowName>, event: &Event, intent: Option<&str>) -> Vec<&FlowBinding> {
         let addressed = match event {
             Event::Timer(timer) => return self.flows.get(&timer.flow).into_iter().collect(),
             Event::HandedOver(over) => return self.flows.get(&over.to).into_iter().collect(),
-            _ => active,
+            Event::Message(message) => message.content.picked_id().and_then(|id| id.split_once(':')).map(|(name, _)| name),
+            _ => None,
         };
+        let addressed = addressed.and_then(|name| self.flows.keys().find(|known| known.as_str() == name));
         let routed = self.routes.iter().filter(|route| route.fits(event, intent)).filter_map(|route| route.flow.as_ref());
         let mut found: Vec<&FlowBinding> = Vec::with_capacity(2);
-        for name in addressed.into_iter().chain(routed).chain([&self.default_flow]) {
+        for name in addressed.into_iter().chain(active).chain(routed).chain([&self.default_flow]) {
             if let Some(flow) = self.flows.get(name)
                 && !found.iter().any(|known| known.name == flow.name)
             {
@@ -99,5 +104,71 @@ impl Game {
     /// Whether a route asks for intents at all: classifying costs time.
     pub fn routes_by_intent(&self) -> bool {
         self.routes.iter().any(|route| !route.intents.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::capability::Grants;
+    use crate::event::{Choice, Inbound, Message, QuickReply, Wamid};
+    use crate::time::UnixMs;
+
+    fn flow(name: &str) -> FlowName {
+        FlowName::parse(name).unwrap()
+    }
+
+    fn game() -> Game {
+        let binding = |name: &str| FlowBinding {
+            name: flow(name),
+            grants: Grants::default(),
+            limits: FlowLimits::default(),
+            settings: Arc::from("{}"),
+        };
+        Game {
+            id: GameId::parse("starfall").unwrap(),
+            name: "Starfall".into(),
+            locale: "en".into(),
+            ticket_prefix: "SF".into(),
+            numbers: Vec::new(),
+            flows: ["help", "match", "shop"].map(|name| (flow(name), binding(name))).into(),
+            routes: vec![Route { intents: vec!["buy".into()], flow: Some(flow("shop")), ..Route::default() }],
+            default_flow: flow("help"),
+            templates: BTreeMap::new(),
+            window_closed_template: None,
+            step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 1 },
+        }
+    }
+
+    fn asked(active: Option<&str>, content: Inbound, intent: Option<&str>) -> Vec<String> {
+        let event = Event::Message(Message {
+            wamid: Wamid("wamid.1".into()),
+            sent_at: UnixMs(0),
+            content,
+            reply_to: None,
+            forwarded: false,
+            referral: None,
+            profile_name: None,
+            identity_key_hash: None,
+        });
+        let active = active.map(flow);
+        game().candidates(active.as_ref(), &event, intent).iter().map(|flow| flow.name.to_string()).collect()
+    }
+
+    #[test]
+    fn who_is_active_then_what_it_is_about_then_the_default() {
+        assert_eq!(asked(Some("match"), Inbound::Text("buy".into()), Some("buy")), ["match", "shop", "help"]);
+        assert_eq!(asked(None, Inbound::Text("hello".into()), None), ["help"]);
+    }
+
+    #[test]
+    fn an_answer_comes_first_to_the_flow_that_asked() {
+        let button = |id: &str| Inbound::Button(Choice { id: id.into(), title: "Accept".into() });
+        assert_eq!(asked(Some("shop"), button("match:accept:m-7"), None), ["match", "shop", "help"]);
+        let quick_reply = Inbound::QuickReply(QuickReply { payload: "match:accept:m-7".into(), text: "Accept".into() });
+        assert_eq!(asked(None, quick_reply, None), ["match", "help"]);
+        assert_eq!(asked(Some("shop"), button("unknown:accept"), None), ["shop", "help"]);
+        assert_eq!(asked(Some("shop"), Inbound::Text("match:accept".into()), None), ["shop", "help"], "words address nobody");
     }
 }

@@ -2,7 +2,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::FlowError;
-use crate::types::{Authentication, Conversation, ImportError, Refusal};
+use crate::types::{Authentication, Buttons, Conversation, ImportError, Refusal};
 
 impl Conversation {
     /// The state that this flow kept with its last outcome; none on the first event.
@@ -32,6 +32,18 @@ impl Conversation {
     /// What the import answers; `not-found` for a key that no locale has is told with the key.
     pub fn copy(&self, key: &str, arguments: &[(&str, &str)]) -> Result<String, ImportError> {
         copy_in(&self.locale, key, arguments)
+    }
+
+    /// `body` above reply buttons: of each the id, and the key of its title in the game's texts.
+    ///
+    /// # Errors
+    /// As [`Conversation::copy`].
+    pub fn buttons(&self, body: impl Into<String>, buttons: &[(&str, &str)]) -> Result<Buttons, ImportError> {
+        let mut message = Buttons::new(body);
+        for (id, key) in buttons {
+            message = message.button(*id, self.copy(key, &[])?);
+        }
+        Ok(message)
     }
 
     /// The refusal of an effect by its name (for instance `open-ticket`), if this is the second time that the event is

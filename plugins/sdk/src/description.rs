@@ -1,5 +1,6 @@
 //! How a flow says what it wants and needs.
 use crate::Description;
+use crate::types::{Effect, Event};
 
 /// The events that a flow can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,22 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The kind of an event; none for one that this version does not name.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        Some(match event {
+            Event::Message(_) => Self::Message,
+            Event::Status(_) => Self::Status,
+            Event::GameEvent(_) => Self::GameEvent,
+            Event::Timer(_) => Self::Timer,
+            Event::Authenticated(_) => Self::Authenticated,
+            Event::CodeRejected(_) => Self::CodeRejected,
+            Event::TicketClosed(_) => Self::TicketClosed,
+            Event::HandedOver(_) => Self::HandedOver,
+            Event::Extension(_) => return None,
+        })
+    }
+
     /// The name of the contract's case.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -104,6 +121,45 @@ impl Capability {
             Self::Measures => "measures",
             Self::ContactPhone => "contact-phone",
         }
+    }
+}
+
+impl Effect {
+    /// The name of the contract's case, for instance `open-ticket`; also what a refusal calls it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Reply(_) => "reply",
+            Self::SendTemplate(_) => "send-template",
+            Self::React(_) => "react",
+            Self::SetTimer(_) => "set-timer",
+            Self::CancelTimer(_) => "cancel-timer",
+            Self::RequestAuthentication(_) => "request-authentication",
+            Self::IssueRecoveryCredentials(_) => "issue-recovery-credentials",
+            Self::OpenTicket(_) => "open-ticket",
+            Self::ChangeConsent(_) => "change-consent",
+            Self::HandOver(_) => "hand-over",
+            Self::Track(_) => "track",
+            Self::Extension(_) => "extension",
+        }
+    }
+
+    /// What a game must grant for it; none for one that this version does not name.
+    #[must_use]
+    pub fn capability(&self) -> Option<Capability> {
+        Some(match self {
+            Self::Reply(_) => Capability::Reply,
+            Self::SendTemplate(_) => Capability::SendTemplate,
+            Self::React(_) => Capability::React,
+            Self::SetTimer(_) | Self::CancelTimer(_) => Capability::Timers,
+            Self::RequestAuthentication(_) => Capability::Authentication,
+            Self::IssueRecoveryCredentials(_) => Capability::RecoveryCredentials,
+            Self::OpenTicket(_) => Capability::Tickets,
+            Self::ChangeConsent(_) => Capability::Consent,
+            Self::HandOver(_) => Capability::HandOver,
+            Self::Track(_) => Capability::Measures,
+            Self::Extension(_) => return None,
+        })
     }
 }
 

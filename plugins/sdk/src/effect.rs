@@ -1,6 +1,9 @@
 //! Builders for the effects that are not messages, with the contract's limits to each.
-use crate::limits::{Check, LimitError, Problem, TEMPLATE_NAME_MAX, TICKET_BODY_MAX, at_most, fail, some};
-use crate::types::{Effect, Measure, NewTimer, Recovery, Template, Ticket, TicketPriority};
+use crate::limits::{
+    Check, LimitError, NAME_MAX, PAYLOAD_BYTES_MAX, Problem, TEMPLATE_NAME_MAX, TEMPLATE_VALUE_MAX, TEMPLATE_VALUES_MAX, TICKET_BODY_MAX,
+    TICKET_SUBJECT_MAX, TICKET_TAGS_MAX, TIMER_ID_MAX, TIMER_MS_MAX, WORDING_MAX, at_most, fail, some,
+};
+use crate::types::{ConsentChange, Effect, Measure, NewTimer, Recovery, Template, Ticket, TicketPriority};
 
 impl Ticket {
     /// `intent`: what it is about, for instance `purchase-problem`; `subject`: one line for the agent.
@@ -68,7 +71,7 @@ impl Template {
 }
 
 impl NewTimer {
-    /// Due in `after_ms` milliseconds; setting a timer again under its `id` moves it. No payload (`null`).
+    /// Due in `after_ms` milliseconds, at most 30 days; setting a timer again under its `id` moves it. No payload (`null`).
     #[must_use]
     pub fn new(id: impl Into<String>, after_ms: u64) -> Self {
         Self { id: id.into(), after_ms, payload: "null".to_owned() }
@@ -90,15 +93,41 @@ impl Check for Effect {
         match self {
             Self::Reply(reply) => reply.content.check(),
             Self::SendTemplate(template) => template.check(),
-            Self::SetTimer(timer) if timer.id.is_empty() => fail("set-timer.id", Problem::Missing),
+            Self::SetTimer(timer) => timer.check(),
+            Self::CancelTimer(id) => some("cancel-timer.id", id, TIMER_ID_MAX),
             Self::OpenTicket(ticket) => ticket.check(),
             Self::IssueRecoveryCredentials(recovery) => recovery.check(),
-            Self::RequestAuthentication(request) if request.purpose.is_empty() => fail("request-authentication.purpose", Problem::Missing),
-            Self::ChangeConsent(change) if change.wording.trim().is_empty() => fail("change-consent.wording", Problem::Missing),
-            Self::HandOver(to) if to.flow.is_empty() => fail("hand-over.flow", Problem::Missing),
+            Self::RequestAuthentication(request) => some("request-authentication.purpose", &request.purpose, NAME_MAX),
+            Self::ChangeConsent(change) => change.check(),
+            Self::HandOver(to) => {
+                some("hand-over.flow", &to.flow, NAME_MAX)?;
+                payload("hand-over.note", to.note.as_deref().unwrap_or_default())
+            }
             Self::Track(measure) => measure.check(),
-            _ => Ok(()),
+            Self::React(_) | Self::Extension(_) => Ok(()),
         }
+    }
+}
+
+/// At most as many bytes as a document may have.
+fn payload(field: &'static str, json: &str) -> Result<(), LimitError> {
+    if json.len() <= PAYLOAD_BYTES_MAX { Ok(()) } else { fail(field, Problem::TooLong { length: json.len(), max: PAYLOAD_BYTES_MAX }) }
+}
+
+impl Check for NewTimer {
+    fn check(&self) -> Result<(), LimitError> {
+        some("set-timer.id", &self.id, TIMER_ID_MAX)?;
+        if self.after_ms > TIMER_MS_MAX {
+            return fail("set-timer.after-ms", Problem::Invalid("is more than 30 days"));
+        }
+        payload("set-timer.payload", &self.payload)
+    }
+}
+
+impl Check for ConsentChange {
+    fn check(&self) -> Result<(), LimitError> {
+        some("change-consent.wording", &self.wording, WORDING_MAX)?;
+        some("change-consent.method", &self.method, NAME_MAX)
     }
 }
 
@@ -108,27 +137,31 @@ impl Check for Template {
         if !words(&self.name) {
             return fail("send-template.name", Problem::Invalid("has other than a-z, 0-9 and _"));
         }
-        Ok(())
+        let values = self.body.len().max(self.buttons.len());
+        if values > TEMPLATE_VALUES_MAX {
+            return fail("send-template.values", Problem::TooMany { count: values, max: TEMPLATE_VALUES_MAX });
+        }
+        // Meta refuses an empty value.
+        self.body.iter().chain(&self.header).try_for_each(|value| some("send-template.values", value, TEMPLATE_VALUE_MAX))?;
+        self.buttons.iter().try_for_each(|(_, value)| some("send-template.buttons", value, TEMPLATE_VALUE_MAX))
     }
 }
 
 impl Check for Ticket {
     fn check(&self) -> Result<(), LimitError> {
-        if self.intent.is_empty() {
-            return fail("open-ticket.intent", Problem::Missing);
+        some("open-ticket.intent", &self.intent, NAME_MAX)?;
+        some("open-ticket.subject", &self.subject, TICKET_SUBJECT_MAX)?;
+        at_most("open-ticket.body", &self.body, TICKET_BODY_MAX)?;
+        if self.tags.len() > TICKET_TAGS_MAX {
+            return fail("open-ticket.tags", Problem::TooMany { count: self.tags.len(), max: TICKET_TAGS_MAX });
         }
-        if self.subject.trim().is_empty() {
-            return fail("open-ticket.subject", Problem::Missing);
-        }
-        at_most("open-ticket.body", &self.body, TICKET_BODY_MAX)
+        self.tags.iter().try_for_each(|tag| some("open-ticket.tags", tag, NAME_MAX))
     }
 }
 
 impl Check for Recovery {
     fn check(&self) -> Result<(), LimitError> {
-        if self.reason.trim().is_empty() {
-            return fail("issue-recovery-credentials.reason", Problem::Missing);
-        }
+        some("issue-recovery-credentials.reason", &self.reason, WORDING_MAX)?;
         if (0.0..=1.0).contains(&self.confidence) {
             return Ok(());
         }
@@ -138,9 +171,7 @@ impl Check for Recovery {
 
 impl Check for Measure {
     fn check(&self) -> Result<(), LimitError> {
-        if self.name.is_empty() {
-            return fail("track.name", Problem::Missing);
-        }
+        some("track.name", &self.name, NAME_MAX)?;
         if !words(&self.name) {
             return fail("track.name", Problem::Invalid("has other than a-z, 0-9 and _"));
         }

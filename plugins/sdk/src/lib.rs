@@ -36,6 +36,20 @@
 //! outlive the event goes into the state. `HashMap` has a fixed seed here; `BTreeMap` costs less code.
 //!
 //! Natively the same flow runs against [`mock`], so that its tests are ordinary `cargo test`.
+//!
+//! What WhatsApp would refuse is refused where it is built, with the field and the limit ([`limits`]):
+//!
+//! ```
+//! use questline_sdk::prelude::*;
+//!
+//! let four = Buttons::new("Which one?").button("a", "One").button("b", "Two").button("c", "Three").button("d", "Four");
+//! let refused = Outcome::stay().reply(four).unwrap_err();
+//! assert_eq!(refused.to_string(), "buttons has 4 entries, at most 3 fit");
+//!
+//! let list = ListMessage::new("What is it about?", "Topics")
+//!     .section(ListSection::new("").row("balance", "My balance", None).row("events", "Events", Some("What is on".into())));
+//! assert!(Outcome::stay().reply(list).is_ok());
+//! ```
 
 #[cfg(any(test, all(target_arch = "wasm32", not(target_feature = "atomics"))))]
 mod allocator;
@@ -50,12 +64,15 @@ mod allocator;
 )]
 #[rustfmt::skip]
 pub mod bindings;
+pub mod backend;
 mod conversation;
 mod description;
 mod effect;
 mod error;
+mod event;
 mod flow;
 pub mod limits;
+pub mod locale;
 mod message;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod mock;
@@ -69,17 +86,18 @@ pub mod rt {
     pub use wit_bindgen::rt::*;
 }
 
-/// The imports. Each call is answered by the host and recorded with the step.
+/// The imports; [`backend`] is one too. Each call is answered by the host and recorded with the step.
 #[cfg(target_arch = "wasm32")]
-pub use bindings::questline::flow::{backend, clock, copy, intents, log, players, random};
+pub use bindings::questline::flow::{clock, copy, intents, log, players, random};
 #[cfg(not(target_arch = "wasm32"))]
-pub use mock::imports::{backend, clock, copy, intents, log, players, random};
+pub use mock::imports::{clock, copy, intents, log, players, random};
 
 pub use bindings::exports::questline::flow::guest::{Description, FlowError, Next, Outcome};
 /// Every type of the contract.
 pub use bindings::questline::flow::types;
 pub use conversation::copy_in;
 pub use description::{Capability, EventKind};
+pub use event::Picked;
 pub use flow::{Component, Flow};
 pub use limits::LimitError;
 
@@ -87,7 +105,7 @@ pub use limits::LimitError;
 pub mod prelude {
     pub use crate::types::{
         Authentication, Buttons, Choice, Conversation, Effect, Event, Header, ImportError, Inbound, LinkButton, ListMessage, ListSection,
-        MediaSource, Message, NewTimer, Outbound, OutboundMedia, RefusalReason, Template, Ticket, TicketPriority,
+        MediaKind, MediaSource, Message, NewTimer, Outbound, OutboundMedia, RefusalReason, Template, Text, Ticket, TicketPriority,
     };
     pub use crate::{
         Capability, Description, EventKind, Flow, FlowError, LimitError, Next, Outcome, backend, clock, copy, intents, log, players, random,

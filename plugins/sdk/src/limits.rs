@@ -37,6 +37,26 @@ pub const CAPTION_MAX: usize = 1024;
 pub const TEMPLATE_NAME_MAX: usize = 512;
 /// Longest body of a ticket.
 pub const TICKET_BODY_MAX: usize = 4096;
+/// Longest subject of a ticket.
+pub const TICKET_SUBJECT_MAX: usize = 256;
+/// Most tags of a ticket.
+pub const TICKET_TAGS_MAX: usize = 16;
+/// Most values of a template, of its body or its buttons.
+pub const TEMPLATE_VALUES_MAX: usize = 64;
+/// Longest value of a template.
+pub const TEMPLATE_VALUE_MAX: usize = 2000;
+/// Longest id of a timer.
+pub const TIMER_ID_MAX: usize = 128;
+/// Longest timer; the host has a longer one due by then.
+pub const TIMER_MS_MAX: u64 = 30 * 24 * 3_600_000;
+/// Longest wording of a consent, or reason of a recovery.
+pub const WORDING_MAX: usize = 2048;
+/// Longest name: of an intent, a tag, a measure, a purpose, a method.
+pub const NAME_MAX: usize = 64;
+/// Most effects of one answer.
+pub const EFFECTS_MAX: usize = 32;
+/// Most bytes of a timer's payload or the note of a handover.
+pub const PAYLOAD_BYTES_MAX: usize = STATE_BYTES_MAX;
 /// Most bytes of a flow's state.
 pub const STATE_BYTES_MAX: usize = 16 * 1024;
 

@@ -32,6 +32,21 @@ macro_rules! outbound_from {
 
 outbound_from!(Text => Text, Buttons => Buttons, ListMessage => List, OutboundMedia => Media, LinkButton => LinkButton);
 
+impl Text {
+    /// A text that is more than its words: see [`Text::preview`]. A plain one is a string.
+    #[must_use]
+    pub fn new(body: impl Into<String>) -> Self {
+        Self { body: body.into(), preview: false }
+    }
+
+    /// Shows a preview of its first link.
+    #[must_use]
+    pub fn preview(mut self) -> Self {
+        self.preview = true;
+        self
+    }
+}
+
 impl Buttons {
     /// Text above up to three reply buttons.
     #[must_use]

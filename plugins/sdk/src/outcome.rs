@@ -1,7 +1,7 @@
 //! The answer to an event, built step by step. What breaks a limit is refused here, before the host sees it.
 use serde::Serialize;
 
-use crate::limits::{Check, LimitError, Problem, STATE_BYTES_MAX, fail};
+use crate::limits::{Check, EFFECTS_MAX, LimitError, Problem, STATE_BYTES_MAX, fail};
 use crate::types::{
     AuthenticationRequest, ConsentChange, Conversation, Effect, HandOver, Measure, NewTimer, Outbound, Reaction, Recovery, Reply, Template,
     Ticket,
@@ -150,6 +150,9 @@ impl Outcome {
     /// The first limit that it breaks.
     pub fn effect(mut self, effect: Effect) -> Result<Self, LimitError> {
         effect.check()?;
+        if self.effects.len() >= EFFECTS_MAX {
+            fail("effects", Problem::TooMany { count: self.effects.len() + 1, max: EFFECTS_MAX })?;
+        }
         self.effects.push(effect);
         Ok(self)
     }

@@ -126,6 +126,20 @@ fn other_effects_are_checked_too() {
     assert_eq!(problem(Outcome::stay().issue_recovery_credentials("device known", 1.5)).0, "issue-recovery-credentials.confidence");
     assert_eq!(problem(Outcome::stay().template(Template::new("Bad Name"))).0, "send-template.name");
     assert_eq!(problem(Outcome::stay().request_authentication("")), ("request-authentication.purpose", Problem::Missing));
+    assert_eq!(problem(Outcome::stay().ticket(ticket(&letters(257)))), ("open-ticket.subject", Problem::TooLong { length: 257, max: 256 }));
+    let tagged = (0..17).fold(ticket("Help"), |ticket, at| ticket.tag(format!("t{at}")));
+    assert_eq!(problem(Outcome::stay().ticket(tagged)), ("open-ticket.tags", Problem::TooMany { count: 17, max: 16 }));
+    assert_eq!(problem(Outcome::stay().template(Template::new("news").parameter(" "))), ("send-template.values", Problem::Missing));
+    assert_eq!(problem(Outcome::stay().change_consent(true, "", "chat")), ("change-consent.wording", Problem::Missing));
+    assert_eq!(problem(Outcome::stay().set_timer(NewTimer::new("late", 31 * 24 * 3_600_000))).0, "set-timer.after-ms");
+    let big = NewTimer::new("big", 1).payload(&letters(9 * 1024)).unwrap();
+    assert!(matches!(problem(Outcome::stay().set_timer(big)), ("set-timer.payload", Problem::TooLong { .. })));
+}
+
+#[test]
+fn an_answer_has_at_most_32_effects() {
+    let full = (0..32).try_fold(Outcome::stay(), |outcome, _| outcome.track("steps", 1.0)).unwrap();
+    assert_eq!(problem(full.track("steps", 1.0)), ("effects", Problem::TooMany { count: 33, max: 32 }));
 }
 
 #[test]

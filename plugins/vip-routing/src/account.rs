@@ -1,9 +1,10 @@
 //! What a player owns: balances, transactions, rewards.
+use questline_sdk::backend::find_json;
 use questline_sdk::limits::fit;
+use questline_sdk::locale::{date, number, signed};
 use questline_sdk::prelude::*;
 
-use crate::backend::{self, Claimed, Currency, Nothing, Transactions, TransactionsRequest};
-use crate::format::{date, number, signed};
+use crate::backend::{Claimed, Currency, Nothing, Transactions, TransactionsRequest};
 use crate::step::Step;
 
 /// Longest description in a line of a message, so that ten lines and their frame fit into a body.
@@ -33,7 +34,7 @@ pub(crate) fn balance(step: Step<'_>) -> Result<Outcome, FlowError> {
 /// The last transactions, newest first.
 pub(crate) fn transactions(step: Step<'_>) -> Result<Outcome, FlowError> {
     let limit = step.settings.transactions_shown;
-    let Some(answer) = backend::call::<Transactions>("transactions", &TransactionsRequest { limit })? else {
+    let Some(answer) = find_json::<Transactions>("transactions", &TransactionsRequest { limit })? else {
         return unavailable(step);
     };
     if answer.transactions.is_empty() {
@@ -66,7 +67,7 @@ pub(crate) fn transactions(step: Step<'_>) -> Result<Outcome, FlowError> {
 
 /// Gives the player what is waiting for them. A second time there is nothing left, and that is what it says.
 pub(crate) fn claim_rewards(step: Step<'_>) -> Result<Outcome, FlowError> {
-    let Some(answer) = backend::call::<Claimed>("claim-rewards", &Nothing {})? else {
+    let Some(answer) = find_json::<Claimed>("claim-rewards", &Nothing {})? else {
         return unavailable(step);
     };
     if answer.claimed.is_empty() {

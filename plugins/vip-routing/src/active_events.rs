@@ -1,16 +1,17 @@
 //! What is on in the game: a list, and more about each event.
+use questline_sdk::backend::find_json;
 use questline_sdk::limits::{ROW_DESCRIPTION_MAX, ROW_TITLE_MAX, ROWS_MAX, fit};
+use questline_sdk::locale::date;
 use questline_sdk::prelude::*;
 
 use crate::account::unavailable;
-use crate::backend::{self, ActiveEvents, Nothing};
-use crate::format::date;
+use crate::backend::{ActiveEvents, Nothing};
 use crate::step::{MENU, Step};
 use crate::topic::EVENT_PREFIX;
 
 /// A list of all that is on, soonest over first.
 pub(crate) fn list(step: Step<'_>) -> Result<Outcome, FlowError> {
-    let Some(mut answer) = backend::call::<ActiveEvents>("active-events", &Nothing {})? else {
+    let Some(mut answer) = find_json::<ActiveEvents>("active-events", &Nothing {})? else {
         return unavailable(step);
     };
     if answer.events.is_empty() {
@@ -29,12 +30,12 @@ pub(crate) fn list(step: Step<'_>) -> Result<Outcome, FlowError> {
         );
     }
     let message = ListMessage::new(step.copy("events", &[])?, step.copy("button-events-open", &[])?).section(section);
-    Ok(step.stay()?.reply(message)?)
+    Ok(step.done()?.reply(message)?)
 }
 
 /// More about the event that was chosen, if it is still on.
 pub(crate) fn details(step: Step<'_>, id: &str) -> Result<Outcome, FlowError> {
-    let Some(answer) = backend::call::<ActiveEvents>("active-events", &Nothing {})? else {
+    let Some(answer) = find_json::<ActiveEvents>("active-events", &Nothing {})? else {
         return unavailable(step);
     };
     let locale = &step.conversation.locale;

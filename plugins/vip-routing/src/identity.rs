@@ -32,7 +32,7 @@ pub(crate) fn ask(mut step: Step<'_>, topic: Topic) -> Result<Outcome, FlowError
         step.state.pending = Some(topic);
     }
     let body = step.copy("who-are-you", &[])?;
-    Ok(step.stay()?.reply(body)?.request_authentication(PURPOSE)?)
+    Ok(step.done()?.reply(body)?.request_authentication(PURPOSE)?)
 }
 
 /// The player proved who they are: answers what was asked for before.
@@ -51,7 +51,7 @@ pub(crate) fn proved(mut step: Step<'_>) -> Result<Outcome, FlowError> {
 pub(crate) fn rejected(step: Step<'_>, attempts_left: u32) -> Result<Outcome, FlowError> {
     if attempts_left > 0 {
         let body = step.copy("code-wrong", &[("attempts", &attempts_left.to_string())])?;
-        return Ok(step.stay()?.reply(body)?);
+        return Ok(step.done()?.reply(body)?);
     }
     let body = step.copy("code-dead", &[])?;
     step.reply_with(body, &["new-code", "agent"])

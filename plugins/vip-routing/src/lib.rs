@@ -6,7 +6,6 @@
 mod account;
 mod active_events;
 mod backend;
-mod format;
 mod identity;
 mod player;
 mod settings;
@@ -51,7 +50,7 @@ impl Flow for VipRouting {
                 Some(player) => menu(step, &player),
                 None => identity::ask(step, Topic::Menu),
             },
-            _ => Ok(Outcome::stay().keep_state(conversation)),
+            _ => Ok(Outcome::done().keep_state(conversation)),
         }
     }
 }
@@ -61,7 +60,7 @@ questline_sdk::export!(VipRouting);
 fn on_message(step: Step<'_>, content: &Inbound) -> Result<Outcome, FlowError> {
     let content = Content::read(content, &step.settings)?;
     if content.topic == Topic::Silence {
-        return step.stay();
+        return step.done();
     }
     match Player::of(&step)? {
         Some(player) => answer(step, &player, content),
@@ -86,7 +85,7 @@ fn answer(step: Step<'_>, player: &Player, content: Content<'_>) -> Result<Outco
         }
         Topic::Unreadable => step.say_with_menu("content-unreadable"),
         Topic::Unclear => step.say_with_menu("not-understood"),
-        Topic::Silence => step.stay(),
+        Topic::Silence => step.done(),
     }
 }
 
@@ -103,7 +102,7 @@ fn on_ticket_closed(mut step: Step<'_>, ticket: &TicketClosed) -> Result<Outcome
     step.state.close(&ticket.number);
     // Agents close tickets at their own time: days later nothing but a template could be sent.
     if !step.conversation.is_window_open() || step.conversation.refusal("reply").is_some() {
-        return step.stay();
+        return step.done();
     }
     let body = match ticket.resolution.trim() {
         "" => step.copy("ticket-closed", &[("number", &ticket.number)])?,

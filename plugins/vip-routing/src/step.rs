@@ -51,16 +51,16 @@ impl<'a> Step<'a> {
         Ok(self.conversation.copy(key, arguments)?)
     }
 
-    /// Nothing to say; keeps the state.
-    pub(crate) fn stay(self) -> Result<Outcome, FlowError> {
-        let outcome = Outcome::stay();
+    /// Nothing to say; keeps the state, and lets go of the conversation: the next message may be for another flow.
+    pub(crate) fn done(self) -> Result<Outcome, FlowError> {
+        let outcome = Outcome::done();
         if self.state == State::default() { Ok(outcome) } else { Ok(outcome.state(&self.state)?) }
     }
 
     /// Says `body` above the buttons with these ids; each has its title under `button-<id>`.
     pub(crate) fn reply_with(self, body: String, buttons: &[&str]) -> Result<Outcome, FlowError> {
         let message = self.buttons(body, buttons)?;
-        Ok(self.stay()?.reply(message)?)
+        Ok(self.done()?.reply(message)?)
     }
 
     /// Says the text `key` above the menu.

@@ -1,8 +1,8 @@
 //! Humans: what cannot wait goes to an agent at once, all else is queued by tier and intent.
 use questline_sdk::limits::fit;
+use questline_sdk::locale::{date, number};
 use questline_sdk::prelude::*;
 
-use crate::format::{date, number};
 use crate::player::Player;
 use crate::step::{OpenTicket, Step};
 
@@ -113,7 +113,7 @@ fn open(mut step: Step<'_>, ticket: Ticket, key: &str, target_s: u32) -> Result<
     let target = number(target_s.into(), &step.conversation.locale);
     let body = step.copy(key, &[("number", &ticket_number), ("seconds", &target)])?;
     step.state.tickets.push(OpenTicket { number: ticket_number, intent: ticket.intent.clone() });
-    Ok(step.stay()?.ticket(ticket)?.reply(body)?)
+    Ok(step.done()?.ticket(ticket)?.reply(body)?)
 }
 
 fn open_ticket(step: &Step<'_>, is_it: impl Fn(&OpenTicket) -> bool) -> Option<String> {

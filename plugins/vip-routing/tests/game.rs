@@ -5,55 +5,30 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Chat, file, game};
-use fluent_bundle::FluentResource;
+use common::of;
 use questline_sdk::Flow as _;
 use questline_sdk::limits::BUTTON_TITLE_MAX;
+use questline_testing::{LOCALES, Texts, data, grants, keys, routed};
 use vip_routing::VipRouting;
-
-fn names(list: &toml::Value) -> BTreeSet<String> {
-    list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
-}
 
 #[test]
 fn the_game_grants_what_the_flow_needs_and_no_more() {
     let description = VipRouting::describe();
-    let needs: BTreeSet<String> = description.capabilities.into_iter().collect();
-    assert_eq!(needs, names(&game()["flows"]["vip-routing"]["grants"]));
+    assert_eq!(description.capabilities.into_iter().collect::<BTreeSet<_>>(), grants("vip-routing"));
     assert_eq!(description.name, "vip-routing");
 }
 
 #[test]
 fn the_game_routes_all_that_the_flow_wants() {
-    let wants: BTreeSet<String> = VipRouting::describe().events.into_iter().collect();
-    assert_eq!(wants, names(&game()["routes"][0]["events"]));
+    assert_eq!(VipRouting::describe().events.into_iter().collect::<BTreeSet<_>>(), routed("vip-routing"));
 }
 
 #[test]
 fn settings_that_are_misspelt_are_refused() {
-    let mut chat = Chat::of("gold");
+    let mut chat = of("gold");
     chat.conversation.settings = r#"{"critical_prio": 3}"#.to_owned();
     let error = chat.event(questline_sdk::mock::message(questline_sdk::types::Inbound::Text("hi".into()))).err().unwrap();
     assert!(error.to_string().contains("critical_prio"), "{error}");
-}
-
-/// Keys of a locale's texts, with the variables that each uses.
-fn keys(locale: &str) -> Vec<(String, BTreeSet<String>)> {
-    let source = file(&format!("copy/{locale}.ftl"));
-    FluentResource::try_new(source.clone()).map_err(|(_, errors)| errors).unwrap();
-    let mut keys: Vec<(String, BTreeSet<String>)> = Vec::new();
-    for line in source.lines() {
-        let starts = line.starts_with(|first: char| first.is_ascii_lowercase());
-        if let Some((key, _)) = line.split_once(" =").filter(|_| starts) {
-            keys.push((key.to_owned(), BTreeSet::new()));
-        }
-        let variables = line.split('$').skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap());
-        if let Some((_, found)) = keys.last_mut().filter(|_| !line.starts_with('#')) {
-            found.extend(variables.map(str::to_owned));
-        }
-    }
-    keys.sort();
-    keys
 }
 
 #[test]
@@ -63,10 +38,10 @@ fn both_languages_have_the_same_texts_with_the_same_variables() {
 
 #[test]
 fn every_button_fits_whatsapp_in_both_languages() {
-    for locale in ["en", "de"] {
-        let bundle = common::texts(locale);
-        let buttons = keys(locale).into_iter().map(|(key, _)| key).filter(|key| key.starts_with("button-"));
-        let titles: Vec<String> = buttons.map(|key| common::text(&bundle, &key, &[]).unwrap()).collect();
+    for locale in LOCALES {
+        let texts = Texts::of(locale);
+        let buttons = keys(locale).into_keys().filter(|key| key.starts_with("button-"));
+        let titles: Vec<String> = buttons.map(|key| texts.text(&key, &[]).unwrap()).collect();
         assert!(titles.len() >= 8);
         for title in &titles {
             assert!(title.chars().count() <= BUTTON_TITLE_MAX, "{locale}: {title} is too long");
@@ -77,8 +52,8 @@ fn every_button_fits_whatsapp_in_both_languages() {
 
 #[test]
 fn sample_players_cover_every_tier_and_promise_what_they_have() {
-    let players: serde_json::Value = serde_json::from_str(&file("players.json")).unwrap();
-    let players = players["players"].as_array().unwrap();
+    let data = data();
+    let players = data["players"].as_array().unwrap();
     let tiers: BTreeSet<&str> = players.iter().map(|player| player["tier"].as_str().unwrap()).collect();
     assert_eq!(tiers, BTreeSet::from(["bronze", "diamond", "gold", "platinum", "silver", "standard"]));
     let phones: BTreeSet<&str> = players.iter().map(|player| player["phone"].as_str().unwrap()).collect();

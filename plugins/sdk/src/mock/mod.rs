@@ -1,4 +1,45 @@
-//! A host for a flow's native tests: answers the imports on this thread and keeps what the flow asked.
+//! A host for a flow's native tests: answers the imports, hands events in as the host does, and shows what came of it.
+//!
+//! [`Chat`] is one contact who chats with the flow, [`Answer`] what the flow answered:
+//!
+//! ```
+//! use questline_sdk::mock::{self, Chat, Mock};
+//! use questline_sdk::prelude::*;
+//!
+//! struct Bell;
+//!
+//! impl Flow for Bell {
+//!     fn describe() -> Description {
+//!         Description::new("bell", "1.0.0").wants(&[EventKind::Message, EventKind::Timer]).needs(&[
+//!             Capability::Players,
+//!             Capability::Copy,
+//!             Capability::Reply,
+//!             Capability::Timers,
+//!         ])
+//!     }
+//!
+//!     fn handle(conversation: &Conversation, event: Event) -> Result<Outcome, FlowError> {
+//!         match event {
+//!             Event::Message(_) => {
+//!                 let name = players::profile()?.name;
+//!                 let hello = conversation.copy("hello", &[("name", &name)])?;
+//!                 let body = conversation.buttons(hello, &[("later", "button-later")])?;
+//!                 Ok(Outcome::stay().reply(body)?.set_timer(NewTimer::new("ring", 60_000))?)
+//!             }
+//!             _ => Ok(Outcome::done().reply(conversation.copy("ring", &[])?)?),
+//!         }
+//!     }
+//! }
+//!
+//! let mut chat = Chat::<Bell>::with(Mock::new().with_profile(mock::profile("Ada", "gold")));
+//! let answer = chat.say("hi");
+//! assert_eq!(answer.body(), "hello name=Ada");
+//! assert_eq!(answer.button_ids(), ["later"]);
+//! chat.press("later");
+//! assert_eq!(chat.fire("ring").body(), "ring");
+//! ```
+//!
+//! [`Mock`] alone stands behind the imports of anything that is not a whole flow:
 //!
 //! ```
 //! use questline_sdk::mock::{self, Mock};
@@ -12,8 +53,15 @@
 //! assert!(host.run(players::profile).is_err());
 //! ```
 
+mod answer;
+mod chat;
+pub(crate) mod imports;
+
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use answer::Answer;
+pub use chat::Chat;
 
 use crate::bindings::questline::flow::{intents::Intent, log::Level, players as contract};
 use crate::types::{Authentication, Conversation, Event, ImportError, Inbound, Message};
@@ -41,6 +89,12 @@ pub struct Mock {
     pub logged: Vec<(Level, String)>,
     /// Operations that the flow called, with their requests.
     pub called: Vec<(String, String)>,
+    /// The player's devices; none where `device` is the answer to all.
+    devices: Option<BTreeSet<String>>,
+    /// Names of the imports that the flow used.
+    used: BTreeSet<&'static str>,
+    /// Names of the imports that are not granted.
+    withheld: BTreeSet<&'static str>,
     copy: CopyFn,
     classify: ClassifyFn,
     operations: BTreeMap<String, OperationFn>,
@@ -60,6 +114,9 @@ impl Mock {
             random: 0,
             logged: Vec::new(),
             called: Vec::new(),
+            devices: None,
+            used: BTreeSet::new(),
+            withheld: BTreeSet::new(),
             copy: Box::new(|key, _locale, arguments| {
                 let mut text = key.to_owned();
                 for (name, value) in arguments {
@@ -70,6 +127,20 @@ impl Mock {
             classify: Box::new(|_text| Ok(Vec::new())),
             operations: BTreeMap::new(),
         }
+    }
+
+    /// Knows the player.
+    #[must_use]
+    pub fn with_profile(mut self, profile: PlayerProfile) -> Self {
+        self.profile = Ok(profile);
+        self
+    }
+
+    /// The fingerprints of the player's devices; of a player without one nothing is known.
+    #[must_use]
+    pub fn with_devices(mut self, fingerprints: &[&str]) -> Self {
+        self.devices = Some(fingerprints.iter().map(|&fingerprint| fingerprint.to_owned()).collect());
+        self
     }
 
     /// Texts from `copy(key, locale, arguments)`.
@@ -91,6 +162,33 @@ impl Mock {
     pub fn with_operation(mut self, name: &str, answer: impl FnMut(&str) -> Result<String, ImportError> + 'static) -> Self {
         self.operations.insert(name.to_owned(), Box::new(answer));
         self
+    }
+
+    /// As [`Mock::with_operation`], in JSON values.
+    ///
+    /// # Panics
+    /// When the flow's request is not JSON.
+    #[must_use]
+    pub fn with_json_operation(
+        self,
+        name: &str,
+        mut answer: impl FnMut(serde_json::Value) -> Result<serde_json::Value, ImportError> + 'static,
+    ) -> Self {
+        let operation = name.to_owned();
+        self.with_operation(name, move |request| match serde_json::from_str(request) {
+            Ok(request) => answer(request).map(|answer| answer.to_string()),
+            Err(error) => panic!("{operation}: the request {request:?} is not JSON: {error}"),
+        })
+    }
+
+    /// The requests with which the flow called the operation `name`, in their order.
+    ///
+    /// # Panics
+    /// When one is not JSON.
+    #[must_use]
+    pub fn requests(&self, name: &str) -> Vec<serde_json::Value> {
+        let requests = self.called.iter().filter(|(called, _)| called == name);
+        requests.map(|(_, request)| serde_json::from_str(request).unwrap_or_else(|error| panic!("{name}: {request}: {error}"))).collect()
     }
 
     /// Runs `call` with this host behind the imports.
@@ -156,129 +254,4 @@ pub fn message(content: Inbound) -> Event {
         referral: None,
         extensions: Vec::new(),
     })
-}
-
-/// The imports, answered by the host of this thread. Same names and signatures as in the component.
-pub(crate) mod imports {
-    use super::HOST;
-
-    /// Operations of the studio's backend.
-    pub mod backend {
-        use super::HOST;
-        use crate::types::ImportError;
-
-        /// Calls an operation with a JSON request.
-        ///
-        /// # Errors
-        /// What the mock's operation answers.
-        pub fn call(operation: &str, request: &str) -> Result<String, ImportError> {
-            // Out of the host while it runs, so that it may itself use the imports.
-            let taken = HOST.with_borrow_mut(|host| {
-                host.called.push((operation.to_owned(), request.to_owned()));
-                host.operations.remove_entry(operation)
-            });
-            let Some((name, mut answer)) = taken else {
-                return Err(ImportError::NotGranted(operation.to_owned()));
-            };
-            let answered = answer(request);
-            HOST.with_borrow_mut(|host| host.operations.insert(name, answer));
-            answered
-        }
-    }
-
-    /// The time.
-    pub mod clock {
-        /// Milliseconds since 1970.
-        #[must_use]
-        pub fn now() -> u64 {
-            super::HOST.with_borrow(|host| host.now_ms)
-        }
-    }
-
-    /// The game's texts.
-    pub mod copy {
-        use crate::types::ImportError;
-
-        /// The text of `key` in the locale nearest to `locale`.
-        ///
-        /// # Errors
-        /// What the mock's texts answer.
-        pub fn text(key: &str, locale: &str, arguments: &[(String, String)]) -> Result<String, ImportError> {
-            super::HOST.with_borrow(|host| (host.copy)(key, locale, arguments))
-        }
-    }
-
-    /// What a text is about.
-    pub mod intents {
-        pub use crate::bindings::questline::flow::intents::Intent;
-        use crate::types::ImportError;
-
-        /// Likeliest first.
-        ///
-        /// # Errors
-        /// What the mock's classifier answers.
-        pub fn classify(text: &str) -> Result<Vec<Intent>, ImportError> {
-            super::HOST.with_borrow(|host| (host.classify)(text))
-        }
-    }
-
-    /// Lines for the studio's eyes.
-    pub mod log {
-        pub use crate::bindings::questline::flow::log::Level;
-
-        /// Writes a line.
-        pub fn write(level: Level, message: &str) {
-            super::HOST.with_borrow_mut(|host| host.logged.push((level, message.to_owned())));
-        }
-    }
-
-    /// The player of the conversation.
-    pub mod players {
-        pub use crate::bindings::questline::flow::players::{DeviceMatch, PlayerBalances, PlayerProfile, Purchase};
-        use crate::types::ImportError;
-
-        /// Who they are.
-        ///
-        /// # Errors
-        /// What the mock was given.
-        pub fn profile() -> Result<PlayerProfile, ImportError> {
-            super::HOST.with_borrow(|host| host.profile.clone())
-        }
-
-        /// What they own.
-        ///
-        /// # Errors
-        /// What the mock was given.
-        pub fn balances() -> Result<PlayerBalances, ImportError> {
-            super::HOST.with_borrow(|host| host.balances.clone())
-        }
-
-        /// What they bought last.
-        ///
-        /// # Errors
-        /// What the mock was given.
-        pub fn last_purchase() -> Result<Option<Purchase>, ImportError> {
-            super::HOST.with_borrow(|host| host.last_purchase.clone())
-        }
-
-        /// Whether they use the device.
-        ///
-        /// # Errors
-        /// What the mock was given.
-        pub fn check_device(_fingerprint: &str) -> Result<DeviceMatch, ImportError> {
-            super::HOST.with_borrow(|host| host.device.clone())
-        }
-    }
-
-    /// Randomness.
-    pub mod random {
-        /// The next number.
-        #[must_use]
-        pub fn next() -> u64 {
-            super::HOST.with_borrow_mut(|host| {
-                host.random = host.random.wrapping_add(1);
-                host.random
-            })
-        }
-    }
 }
