@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Contact;
-use crate::id::{FlowName, OutboxRef, TicketNumber};
+use crate::id::{FlowName, OutboxRef, PlayerId, TicketNumber};
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
 
@@ -342,6 +342,9 @@ pub struct GameEvent {
     pub payload: String,
     /// When it happened.
     pub at: UnixMs,
+    /// For whom; none where the backend named a contact. Nobody else is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub player: Option<PlayerId>,
 }
 
 /// A due timer.

@@ -75,6 +75,9 @@ pub struct Incoming {
 ///
 /// A repetition carries the same second as the first, so keys that lead with it are written in order: an index over
 /// random ids costs a store nearly half of its ingress.
+///
+/// Second 0 stands for a key without a time of its own, for instance an idempotency key of the API. It names one event in
+/// the whole store: a repetition that is addressed to another conversation is a repetition still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DedupKey {
     /// The message's own time, whole seconds.
@@ -116,12 +119,14 @@ pub struct Notice {
 }
 
 /// What an append did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Appended {
     /// Events that were new.
     pub events: u32,
     /// Events that were known.
     pub duplicates: u32,
+    /// Places, within the batch, of the events that were known; rising.
+    pub known: Vec<u32>,
     /// Statuses of messages of ours.
     pub statuses: u32,
     /// Statuses of messages that are not ours, or too old.
@@ -275,6 +280,10 @@ pub trait Desk: Send + Sync {
     /// Closes a ticket and tells its conversation. False when it does not exist or is closed.
     async fn close_ticket(&self, game: &GameId, number: &TicketNumber, resolution: String, now: UnixMs) -> Result<bool, StoreError>;
 
+    /// A game's conversations in whose session this player was last known, newest activity first, at most
+    /// [`CONVERSATIONS_OF_MAX`].
+    async fn conversations_of(&self, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>, StoreError>;
+
     /// Kept notices, newest first.
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError>;
 
@@ -283,6 +292,38 @@ pub trait Desk: Send + Sync {
 
     /// Says that the store answers and can be written.
     async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// How many conversations of one player are looked at.
+pub const CONVERSATIONS_OF_MAX: usize = 64;
+
+/// Where a player is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlayerConversation {
+    /// Which conversation.
+    pub id: ConversationId,
+    /// Between whom.
+    pub address: Address,
+    /// The last activity of its session.
+    pub active_at: UnixMs,
+}
+
+impl PlayerConversation {
+    /// Out of conversations that may be of this player, those that are, newest activity first.
+    pub fn select(game: &GameId, player: &PlayerId, found: impl IntoIterator<Item = Conversation>) -> Vec<Self> {
+        let is_theirs = |conversation: &Conversation| conversation.game == *game && conversation.session.player.as_ref() == Some(player);
+        let mut found: Vec<Self> = found
+            .into_iter()
+            .filter(is_theirs)
+            .map(|conversation| Self {
+                id: conversation.id,
+                active_at: conversation.session.active_at,
+                address: Address { game: conversation.game, number: conversation.number, contact: conversation.contact },
+            })
+            .collect();
+        found.sort_by_key(|conversation| (std::cmp::Reverse(conversation.active_at), conversation.id));
+        found
+    }
 }
 
 /// How much is where.
@@ -371,6 +412,11 @@ pub trait Players: Send + Sync {
     async fn balances(&self, player: &PlayerId) -> Result<Balances, ServiceError>;
     /// The latest purchase, if there ever was one.
     async fn last_purchase(&self, player: &PlayerId) -> Result<Option<Purchase>, ServiceError>;
+    /// How a player can be reached on WhatsApp; `NotFound` when the studio knows no such player, or does not say.
+    async fn contact(&self, player: &PlayerId) -> Result<Contact, ServiceError> {
+        let _ = player;
+        Err(ServiceError::NotFound)
+    }
     /// Whether the player uses this device.
     async fn check_device(&self, player: &PlayerId, fingerprint: &str) -> Result<DeviceMatch, ServiceError>;
 }

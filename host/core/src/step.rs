@@ -96,6 +96,8 @@ impl<'a> Step<'a> {
             }
             Event::Preference(preference) => Opened::Done(Box::new(step.prefer(preference)), HandledBy::Preference),
             Event::Status(status) if status.state == DeliveryState::Failed => Opened::Failed(step, status),
+            // Nothing of a secured account is told in the chat, the game's own news included.
+            Event::GameEvent(_) if step.conversation.secured.is_some() => Opened::Done(Box::new(step.done()), HandledBy::Secured),
             Event::TicketClosed(closed) if step.conversation.secured.as_ref() == Some(&closed.number) => {
                 step.conversation.secured = None;
                 Opened::Ask(step)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use questline_core::commit::Commit;
 use questline_core::contact::{Address, Contact, PhoneNumber};
 use questline_core::event::{Event, SystemChange, Wamid};
-use questline_core::id::{GameId, NumberId, OutboxRef, OutboxSeq};
+use questline_core::id::{GameId, NumberId, OutboxRef, OutboxSeq, PlayerId};
 use questline_core::message::Outbound;
 use questline_core::outbox::{Content, MessageClass, NewMessage};
 use questline_core::port::{Batch, Clock, Conversations, Desk, Inbox, Incoming, Outbox, StatusUpdate, StoreError, Work};
@@ -88,7 +88,7 @@ fn another_version_is_refused_and_left_alone() {
         Connection::open(&file).unwrap().execute("UPDATE meta SET value = ?1 WHERE key = 'schema_version'", [version]).unwrap();
         let before = std::fs::read(&file).unwrap();
         let error = refusal(dir.path());
-        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 2 } if found == version), "{error}");
+        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 3 } if found == version), "{error}");
         assert!(error.to_string().contains(advice), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), before);
     }
@@ -269,18 +269,34 @@ async fn the_log_stays_small() {
     assert!(largest <= 12 << 20, "the log grew to {largest} bytes");
 }
 
-#[test]
-fn data_of_the_first_version_is_taken_over() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(open(dir.path()).unwrap());
-    let file = dir.path().join("questline.db");
-    let sql = "DROP TABLE document; UPDATE meta SET value = 1 WHERE key = 'schema_version'";
-    Connection::open(&file).unwrap().execute_batch(sql).unwrap();
-    drop(open(dir.path()).unwrap());
-    let connection = Connection::open(&file).unwrap();
-    let version: i64 = connection.query_row("SELECT value FROM meta WHERE key = 'schema_version'", [], |row| row.get(0)).unwrap();
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'document'", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!((version, tables), (2, 1));
+/// Version 1 had no documents, version 2 no players beside the conversations: both are brought up to date, with what they
+/// hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn data_of_earlier_versions_is_taken_over() {
+    let ada = PlayerId::parse("ada").unwrap();
+    for (version, documents) in [(1, "DROP TABLE document;"), (2, "")] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path()).unwrap();
+        store.append(batch(1, 1)).await.unwrap();
+        let ready = store.take(1).await.unwrap();
+        let work = store.load(ready[0].conversation, 1).await.unwrap();
+        let mut commit = Commit::of(work.conversation, work.events[0].seq);
+        commit.conversation.session.player = Some(ada.clone());
+        let game = commit.conversation.game.clone();
+        store.commit(commit).await.unwrap();
+        drop(store);
+
+        let file = dir.path().join("questline.db");
+        let players = "DROP INDEX conversation_player; ALTER TABLE conversation DROP COLUMN player;";
+        let sql = format!("{documents} {players} UPDATE meta SET value = {version} WHERE key = 'schema_version'");
+        Connection::open(&file).unwrap().execute_batch(&sql).unwrap();
+        let store = open(dir.path()).unwrap();
+        assert_eq!(store.conversations_of(&game, &ada).await.unwrap().len(), 1);
+        drop(store);
+        let connection = Connection::open(&file).unwrap();
+        let found: i64 = connection.query_row("SELECT value FROM meta WHERE key = 'schema_version'", [], |row| row.get(0)).unwrap();
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('document', 'conversation_player')";
+        let made: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!((found, made), (3, 2), "from version {version}");
+    }
 }

@@ -5,6 +5,7 @@
 //! | --- | --- | --- |
 //! | `/players/by-contact` | `{"phone", "bsuid"}` | `{"id", "profile"}` |
 //! | `/players/profile`, `/players/balances`, `/players/last-purchase` | `{"player"}` | the record; `null` for no purchase |
+//! | `/players/contact` | `{"player"}` | `{"phone", "bsuid"}`, one of them may be null; 404 where the studio does not tell |
 //! | `/players/check-device` | `{"player", "fingerprint"}` | `{"match": "same" \| "different" \| "unknown"}` |
 //! | `/operations/{name}` | `{"player", "request"}`, header `Idempotency-Key` | any JSON |
 //!
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use questline_core::contact::Contact;
+use questline_core::contact::{Bsuid, Contact, PhoneNumber};
 use questline_core::id::PlayerId;
 use questline_core::port::{Backend, Balances, DeviceMatch, Players, Profile, Purchase, ServiceError};
 use questline_core::time::UnixMs;
@@ -185,6 +186,14 @@ struct Known {
     profile: Profile,
 }
 
+#[derive(Deserialize)]
+struct Reachable {
+    #[serde(default)]
+    phone: Option<PhoneNumber>,
+    #[serde(default)]
+    bsuid: Option<Bsuid>,
+}
+
 #[derive(Serialize)]
 struct CheckDevice<'a> {
     player: &'a PlayerId,
@@ -223,6 +232,11 @@ impl Players for HttpStudio {
 
     async fn last_purchase(&self, player: &PlayerId) -> Result<Option<Purchase>, ServiceError> {
         self.of_player("/players/last-purchase", player).await
+    }
+
+    async fn contact(&self, player: &PlayerId) -> Result<Contact, ServiceError> {
+        let Reachable { phone, bsuid } = self.of_player("/players/contact", player).await?;
+        Contact::new(phone, bsuid).ok_or(ServiceError::NotFound)
     }
 
     async fn check_device(&self, player: &PlayerId, fingerprint: &str) -> Result<DeviceMatch, ServiceError> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use questline_core::commit::Commit;
 use questline_core::conversation::Conversation;
 use questline_core::decide::Measure;
-use questline_core::event::{Event, Inbound};
+use questline_core::event::{Event, GameEvent, Inbound};
 use questline_core::flow::{CallCost, FlowAnswer, FlowFailure};
 use questline_core::game::FlowBinding;
 use questline_core::id::{FlowName, OutboxRef};
@@ -124,6 +124,14 @@ impl Stepper {
         if let Err(failure) = self.recognise(game, &mut step).await {
             return self.failed(step, failure, ran);
         }
+        if let Event::GameEvent(GameEvent { player: Some(player), .. }) = &*step.entry.event
+            && step.conversation.session.player.as_ref() != Some(player)
+        {
+            // The number or the account has changed hands since: nobody else is told.
+            tracing::warn!("a game event is not told: its player is not behind this contact any more");
+            let commit = Box::new(Commit::of(step.conversation, step.entry.seq));
+            return Stepped::Commit { commit, measures: Vec::new(), outcome: "not-for-this-player", ran };
+        }
         let intent = match &*step.entry.event {
             Event::Message(message) if game.rules.routes_by_intent() => match &message.content {
                 Inbound::Text(text) => game.services.intents.classify(text).into_iter().next().map(|intent| intent.name),
@@ -212,8 +220,14 @@ impl Stepper {
     /// Finds out who is writing, if nobody knows yet.
     async fn recognise(&self, game: &LoadedGame, step: &mut Step<'_>) -> Result<(), FlowFailure> {
         let session = &step.conversation.session;
-        let known = session.player.is_some() || session.unknown_since.is_some_and(|since| step.now.since_ms(since) < UNKNOWN_HOLD_MS);
-        if known || !matches!(*step.entry.event, Event::Message(_)) {
+        let held = || session.unknown_since.is_some_and(|since| step.now.since_ms(since) < UNKNOWN_HOLD_MS);
+        let wanted = match &*step.entry.event {
+            Event::Message(_) | Event::GameEvent(GameEvent { player: None, .. }) => !held(),
+            // Whoever sent it says that there is a player.
+            Event::GameEvent(_) => true,
+            _ => false,
+        };
+        if session.player.is_some() || !wanted {
             return Ok(());
         }
         let players: &dyn Players = &*game.services.players;

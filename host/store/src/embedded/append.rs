@@ -18,11 +18,12 @@ impl Writer {
     pub(super) fn append(&mut self, append: &mut AppendOp) -> Result<Answer, Failure> {
         self.admit(append).map_err(Failure::Refused)?;
         let mut appended = Appended::default();
-        for new in append.events.drain(..) {
+        for (place, new) in append.events.drain(..).enumerate() {
             if let Some(key) = new.dedup
                 && !self.is_first(key, append.received_at)?
             {
                 appended.duplicates += 1;
+                appended.known.push(place as u32);
                 continue;
             }
             let conversation = self.conversation_of(&new.address)?;

@@ -22,6 +22,7 @@ impl Writer {
         let id = conversation.id;
         self.require_waiting(id, commit.ack)?;
         let contact_before = self.contact_before(conversation)?;
+        let same_player = self.shared.hot().has_player(id, conversation.session.player.as_ref()) == Some(true);
         if !self.write_conversation(commit, contact_before.as_ref())? {
             self.staged.cold.push(id);
             return Err(Failure::Refused(StoreError::Stale));
@@ -29,6 +30,10 @@ impl Writer {
         self.staged.hot.push((conversation.clone(), json.len()));
         if let Some(before) = contact_before {
             self.move_aliases(id, &AliasChange::between(&conversation.number, &before, &conversation.contact))?;
+        }
+        if !same_player {
+            let player = conversation.session.player.as_ref().map(|player| player.as_str());
+            self.execute("UPDATE conversation SET player = ?2 WHERE id = ?1 AND player IS NOT ?2", (id.0, player))?;
         }
         let game = conversation.game.clone();
 

@@ -10,7 +10,7 @@ use lru::LruCache;
 use questline_core::contact::Contact;
 use questline_core::conversation::Conversation;
 use questline_core::event::Event;
-use questline_core::id::{ConversationId, GameId, InboxSeq};
+use questline_core::id::{ConversationId, GameId, InboxSeq, PlayerId};
 use questline_core::port::StoreError;
 use questline_core::time::UnixMs;
 
@@ -158,8 +158,8 @@ pub(super) struct Hot {
 #[derive(Debug)]
 enum Entry {
     Here(Arc<Conversation>),
-    /// Taken out; the contact stays, so that the commit can tell whether it changes it.
-    Lent(Contact),
+    /// Taken out; contact and player stay, so that the commit can tell whether it changes them.
+    Lent(Contact, Option<PlayerId>),
 }
 
 impl Hot {
@@ -170,7 +170,7 @@ impl Hot {
     pub(super) fn take(&mut self, id: ConversationId) -> Option<Arc<Conversation>> {
         let (entry, bytes) = self.conversations.get_mut(&id)?;
         let Entry::Here(conversation) = entry else { return None };
-        let lent = Entry::Lent(conversation.contact.clone());
+        let lent = Entry::Lent(conversation.contact.clone(), conversation.session.player.clone());
         let Entry::Here(conversation) = std::mem::replace(entry, lent) else { return None };
         self.bytes -= std::mem::replace(bytes, OVERHEAD_BYTES) - OVERHEAD_BYTES;
         Some(conversation)
@@ -180,7 +180,15 @@ impl Hot {
     pub(super) fn has_contact(&self, id: ConversationId, contact: &Contact) -> Option<bool> {
         self.conversations.peek(&id).map(|(entry, _)| match entry {
             Entry::Here(conversation) => conversation.contact == *contact,
-            Entry::Lent(known) => known == contact,
+            Entry::Lent(known, _) => known == contact,
+        })
+    }
+
+    /// Whether a conversation has this player, as of its last commit; none if it is not known here.
+    pub(super) fn has_player(&self, id: ConversationId, player: Option<&PlayerId>) -> Option<bool> {
+        self.conversations.peek(&id).map(|(entry, _)| match entry {
+            Entry::Here(conversation) => conversation.session.player.as_ref() == player,
+            Entry::Lent(_, known) => known.as_ref() == player,
         })
     }
 

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use questline_core::commit::{Commit, DeadLetter, StoredDeadLetter, Ticket};
-use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, TicketNumber};
+use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, PlayerId, TicketNumber};
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::{
-    Appended, Batch, Committed, Conversations, Depth, Desk, Inbox, InboxEntry, Notice, Outbox, Ready, Receipt, StoreError, Timers, Work,
+    Appended, Batch, Committed, Conversations, Depth, Desk, Inbox, InboxEntry, Notice, Outbox, PlayerConversation, Ready, Receipt,
+    StoreError, Timers, Work,
 };
 use questline_core::send::SendRecord;
 use questline_core::time::UnixMs;
@@ -186,6 +187,11 @@ impl Desk for EmbeddedStore {
             Answer::Found(found) => Ok(found),
             _ => Err(odd()),
         }
+    }
+
+    async fn conversations_of(&self, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>, StoreError> {
+        let (game, player) = (game.clone(), player.clone());
+        self.read(move |connection| read::conversations_of(connection, &game, &player)).await
     }
 
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use questline_core::commit::{StoredDeadLetter, Ticket};
 use questline_core::conversation::Conversation;
 use questline_core::event::{Event, Wamid};
-use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq};
+use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, PlayerId};
 use questline_core::outbox::{OutboxMessage, SendState};
-use questline_core::port::{Notice, Receipt, StoreError};
+use questline_core::port::{CONVERSATIONS_OF_MAX, Notice, PlayerConversation, Receipt, StoreError};
 use questline_core::time::UnixMs;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::de::DeserializeOwned;
@@ -139,6 +139,14 @@ pub(super) fn tickets(connection: &Connection, game: &GameId, closed: bool, limi
         rows.extend(all(connection, sql, (game.as_str(), (limit - rows.len()) as i64), |row| json("a ticket", row, 0))?);
     }
     rows.into_iter().collect()
+}
+
+/// Where a player is, newest activity first.
+pub(super) fn conversations_of(connection: &Connection, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>> {
+    let sql = "SELECT id FROM conversation WHERE game = ?1 AND player = ?2 ORDER BY id DESC LIMIT ?3";
+    let ids = all(connection, sql, (game.as_str(), player.as_str(), CONVERSATIONS_OF_MAX as i64), |row| row.get(0).map(ConversationId))?;
+    let found = ids.into_iter().map(|id| conversation(connection, id)).collect::<Result<Vec<_>>>()?;
+    Ok(PlayerConversation::select(game, player, found))
 }
 
 /// Notices, newest first.

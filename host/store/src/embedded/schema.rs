@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::OpenError;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 2;
+pub(super) const SCHEMA_VERSION: i64 = 3;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 6 * 1024;
@@ -66,8 +66,15 @@ const DOCUMENTS: &str = "
 CREATE TABLE document(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, value BLOB NOT NULL);
 ";
 
+/// Version 3: the player of a conversation's session, beside the document.
+const PLAYERS: &str = "
+ALTER TABLE conversation ADD COLUMN player TEXT;
+UPDATE conversation SET player = json_extract(doc, '$.session.player');
+CREATE INDEX conversation_player ON conversation(game, player) WHERE player IS NOT NULL;
+";
+
 /// What has to be done to tables of an older version, by that version, in order.
-const UPGRADES: [(i64, &str); 1] = [(1, DOCUMENTS)];
+const UPGRADES: [(i64, &str); 2] = [(1, DOCUMENTS), (2, PLAYERS)];
 
 /// Opens the connection that writes, and makes the tables in a new database.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
@@ -101,7 +108,9 @@ fn check_version(connection: &mut Connection) -> Result<(), OpenError> {
     let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         transaction.execute_batch(TABLES)?;
-        transaction.execute_batch(DOCUMENTS)?;
+        for (_, tables) in UPGRADES {
+            transaction.execute_batch(tables)?;
+        }
         transaction.execute("INSERT INTO meta(key, value) VALUES ('schema_version', ?1)", [SCHEMA_VERSION])?;
         transaction.commit()?;
         return Ok(());

@@ -58,17 +58,24 @@ impl Conversations for RedisStore {
         if self.memory.is_outdated(id) {
             return Err(StoreError::Stale);
         }
-        let number = commit.conversation.number.clone();
         let contact = encode("a contact", &commit.conversation.contact)?;
-        let (command, note) = self.commit_command(&session, commit, &contact)?;
+        let player = commit.conversation.session.player.as_ref().map(|player| encode("a player", player)).transpose()?.unwrap_or_default();
+        let (command, note, conversation) = self.commit_command(&session, commit, &contact, &player)?;
         let answers = self.link.call(&session, vec![command], Some(note)).await?;
         let [answer] = value::exactly(&answers)?;
-        let CommitAnswer::Done { seqs, contact_before, .. } = CommitAnswer::read(answer)? else { return Err(StoreError::Stale) };
+        let CommitAnswer::Done { seqs, contact_before, player_before, .. } = CommitAnswer::read(answer)? else {
+            return Err(StoreError::Stale);
+        };
         if !contact_before.is_empty()
-            && let Err(error) = self.move_names(&session, id, &number, contact_before, contact.as_bytes()).await
+            && let Err(error) = self.move_names(&session, id, &conversation.number, contact_before, contact.as_bytes()).await
         {
             // The step is written. The note of the names is too, and is carried out when the session is renewed.
             tracing::warn!(%error, conversation = %id, "names of a contact that changed are not moved yet");
+        }
+        if !player_before.is_empty()
+            && let Err(error) = self.move_player(&session, &conversation, player_before, &player).await
+        {
+            tracing::warn!(%error, conversation = %id, "a player's conversations are not noted yet");
         }
         Ok(Committed { outbox: seqs.into_iter().map(|seq| OutboxRef { conversation: id, seq }).collect() })
     }
@@ -113,13 +120,21 @@ fn entry_of(text: &[u8], tried: Option<(InboxSeq, u32)>) -> Result<InboxEntry, S
 /// What the script of a commit answers.
 enum CommitAnswer<'a> {
     Stale,
-    Done { last_put: u64, first_place: u64, seqs: Vec<OutboxSeq>, contact_before: &'a [u8], requeued: &'a [Value], timer_next: Option<u64> },
+    Done {
+        last_put: u64,
+        first_place: u64,
+        seqs: Vec<OutboxSeq>,
+        contact_before: &'a [u8],
+        requeued: &'a [Value],
+        timer_next: Option<u64>,
+        player_before: &'a [u8],
+    },
 }
 
 impl<'a> CommitAnswer<'a> {
     fn read(answer: &'a Value) -> Result<Self, StoreError> {
         let answer = value::list(answer)?;
-        let [_, last_put, first_place, seqs, contact_before, requeued, timer_next] = answer else { return Ok(Self::Stale) };
+        let [_, last_put, first_place, seqs, contact_before, requeued, timer_next, player_before] = answer else { return Ok(Self::Stale) };
         let seqs = value::text(seqs)?.split_ascii_whitespace().map(|seq| value::parse_number(seq).map(OutboxSeq));
         Ok(Self::Done {
             last_put: value::optional_number(last_put)?.unwrap_or(0),
@@ -128,6 +143,7 @@ impl<'a> CommitAnswer<'a> {
             contact_before: value::bytes(contact_before)?,
             requeued: value::list(requeued)?,
             timer_next: value::optional_number(timer_next)?,
+            player_before: value::bytes(player_before)?,
         })
     }
 }
@@ -203,7 +219,13 @@ pub(super) fn letter_head(conversation: ConversationId, reason: &str, detail: &s
 }
 
 impl RedisStore {
-    fn commit_command(&self, session: &Session, commit: Commit, contact: &str) -> Result<(Cmd, Note), StoreError> {
+    fn commit_command(
+        &self,
+        session: &Session,
+        commit: Commit,
+        contact: &str,
+        player: &str,
+    ) -> Result<(Cmd, Note, Arc<Conversation>), StoreError> {
         let now = self.memory.clock.now();
         let conversation = commit.conversation;
         let (id, partition) = (conversation.id, Partition::of(conversation.id));
@@ -215,7 +237,7 @@ impl RedisStore {
 
         let mut command = self.fenced(Script::Commit, session, partition, bytes);
         command.arg(id.0).arg(before).arg(conversation.version).arg(commit.ack.0).arg(millis(now));
-        command.arg(&doc).arg(contact).arg(conversation.game.as_str()).arg(conversation.number.as_str());
+        command.arg(&doc).arg(contact).arg(conversation.game.as_str()).arg(conversation.number.as_str()).arg(player);
         let bucket = self.content_bucket(&mut command, partition, outbox.first().map(|(message, _)| message.committed_at));
 
         command.arg(outbox.len());
@@ -269,8 +291,9 @@ impl RedisStore {
         let step = commit.step.as_ref().map(|step| encode("a step", step)).transpose()?;
         command.arg(step.as_deref().unwrap_or("")).arg(self.steps_max);
 
+        let conversation = Arc::new(conversation);
         let written = Written {
-            conversation: Arc::new(conversation),
+            conversation: conversation.clone(),
             doc_bytes: doc.len(),
             ack: commit.ack,
             now,
@@ -284,7 +307,7 @@ impl RedisStore {
             [answer] => written.note(answer, news),
             _ => Ok(()),
         });
-        Ok((command, note))
+        Ok((command, note, conversation))
     }
 
     /// Adds the day of the contents that are written, if Redis has noted its bucket; else says what it is to note.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use questline_core::commit::{Closed, DeadLetter, Letter, StoredDeadLetter, Ticket};
 use questline_core::event::{Event, TicketClosed};
-use questline_core::id::{DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, TicketNumber};
-use questline_core::port::{Depth, Desk, Notice, StoreError};
+use questline_core::id::{DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, PlayerId, TicketNumber};
+use questline_core::port::{CONVERSATIONS_OF_MAX, Depth, Desk, Notice, PlayerConversation, StoreError};
 use questline_core::time::UnixMs;
 use redis::{Cmd, Value};
 
@@ -169,6 +169,27 @@ impl Desk for RedisStore {
         let answers = self.link.call(&session, vec![command], Some(note)).await?;
         let [seq] = value::exactly(&answers)?;
         Ok(value::number(seq)? > 0)
+    }
+
+    async fn conversations_of(&self, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>, StoreError> {
+        let session = self.link.session()?;
+        let mut read = redis::cmd("ZRANGE");
+        read.arg(self.keys.player(game, player)).arg(0).arg(CONVERSATIONS_OF_MAX - 1).arg("REV");
+        let answers = self.link.call(&session, vec![read], None).await?;
+        let [placed] = value::exactly(&answers)?;
+        let docs = value::list(placed)?.iter().map(|id| {
+            let mut read = redis::cmd("HGET");
+            read.arg(self.keys.of(value::conversation(id)?, "c")).arg("d");
+            Ok(read)
+        });
+        let answers = self.link.call(&session, docs.collect::<Result<_, StoreError>>()?, None).await?;
+        let mut found = Vec::with_capacity(answers.len());
+        for answer in &answers {
+            if let Some(doc) = value::optional_bytes(answer)? {
+                found.push(decode("a conversation", doc)?);
+            }
+        }
+        Ok(PlayerConversation::select(game, player, found))
     }
 
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {

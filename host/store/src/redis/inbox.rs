@@ -36,6 +36,8 @@ enum Item {
 }
 
 struct NewEvent {
+    /// In the batch.
+    place: u32,
     conversation: ConversationId,
     game: GameId,
     dedup: Option<DedupKey>,
@@ -61,10 +63,11 @@ impl Inbox for RedisStore {
         let mut appended = Appended::default();
 
         let addresses = events.iter().map(|incoming| &incoming.address).collect::<Vec<_>>();
-        let resolution = self.resolve(&session, &addresses).await?;
+        let mut resolution = self.resolve(&session, &addresses).await?;
+        let timeless = self.settle_timeless(&session, &events, &mut resolution.of).await?;
         let mut items = Vec::with_capacity(events.len() + statuses.len());
-        for (incoming, resolved) in events.into_iter().zip(&resolution.of) {
-            items.push((Partition::of(resolved.conversation), Item::Event(NewEvent::new(incoming, *resolved)?)));
+        for (place, (incoming, resolved)) in (0..).zip(events.into_iter().zip(&resolution.of)) {
+            items.push((Partition::of(resolved.conversation), Item::Event(NewEvent::new(place, incoming, *resolved)?)));
         }
         for update in statuses {
             match update.message.or_else(|| self.memory.accepted(&update.wamid)) {
@@ -75,27 +78,78 @@ impl Inbox for RedisStore {
         // Stable: within a partition the order of the POST stays.
         items.sort_by_key(|(partition, _)| *partition);
 
+        let places = items.iter().filter_map(|(_, item)| if let Item::Event(event) = item { Some(event.place) } else { None });
+        let places = places.collect::<Vec<u32>>();
         let commands = items.chunk_by(|(one, _), (other, _)| one == other);
         let (commands, touched): (Vec<_>, Vec<_>) = commands.map(|items| self.append_to(&session, items, received_at)).unzip();
         let answers = self.link.call(&session, commands, Some(note(items, touched, received_at))).await?;
+        let (mut places, mut lost) = (places.into_iter(), Vec::new());
         for answer in &answers {
             for is in value::text(answer)?.split(',').filter(|is| !is.is_empty()) {
                 match is.as_bytes().first() {
-                    Some(b'n' | b'c') => appended.events += 1,
-                    Some(b'd') => appended.duplicates += 1,
+                    Some(b'n' | b'c') => {
+                        places.next();
+                        appended.events += 1;
+                    }
+                    Some(b'd') => {
+                        appended.known.extend(places.next());
+                        appended.duplicates += 1;
+                    }
+                    Some(b'g') => lost.extend(places.next()),
                     Some(b's' | b'f') => appended.statuses += 1,
                     Some(b'u') => appended.statuses_unknown += 1,
                     _ => {}
                 }
             }
         }
-        self.names.remember(resolution.generation, resolution.new);
+        appended.known.sort_unstable();
+        // An event that went elsewhere has not created the conversation that its address was given.
+        if !timeless.elsewhere {
+            self.names.remember(resolution.generation, resolution.new);
+        }
+        self.link.call(&session, timeless.prolong(&appended.known, &lost), None).await?;
+        if !lost.is_empty() {
+            return Err(StoreError::Unavailable("the first sending of an event has not come to its end: send it again".to_owned()));
+        }
         // Last: they have no key that tells a repetition, and a POST that fails is repeated.
         if !notices.is_empty() {
             appended.notices = self.keep_notices(&session, &notices).await?;
         }
         Ok(appended)
     }
+}
+
+/// Where events whose keys have no time of their own were sent before.
+#[derive(Default)]
+struct Timeless {
+    /// Place in the batch, and the key that tells where its event went.
+    keys: Vec<(u32, String)>,
+    /// One of them went to another conversation than its address names.
+    elsewhere: bool,
+}
+
+/// Before its event is written, a key points at the event's conversation for so long only: if the host ends meanwhile, the
+/// conversation may never begin.
+const CLAIM_TTL_S: u64 = 60;
+
+/// Then it outlives its other half, beside the event.
+const TIMELESS_TTL_S: u64 = 16 * DAY_S;
+
+impl Timeless {
+    /// What keeps the keys of events that were written now.
+    fn prolong(&self, known: &[u32], lost: &[u32]) -> Vec<Cmd> {
+        let written = self.keys.iter().filter(|(place, _)| !known.contains(place) && !lost.contains(place));
+        let expire = |(_, key): &(u32, String)| {
+            let mut command = redis::cmd("EXPIRE");
+            command.arg(key).arg(TIMELESS_TTL_S);
+            command
+        };
+        written.map(expire).collect()
+    }
+}
+
+fn hex(digest: u128) -> String {
+    format!("{digest:032x}")
 }
 
 /// What stands for a message in its day's set: the digest, and the second of the day.
@@ -126,7 +180,7 @@ fn by_game(events: &[Incoming]) -> Vec<(GameId, u64)> {
 }
 
 impl NewEvent {
-    fn new(incoming: Incoming, resolved: Resolved) -> Result<Self, StoreError> {
+    fn new(place: u32, incoming: Incoming, resolved: Resolved) -> Result<Self, StoreError> {
         let Incoming { address, dedup, event } = incoming;
         let json = encode("an event", &event)?;
         let game = address.game.clone();
@@ -138,7 +192,7 @@ impl NewEvent {
             let doc = encode("a conversation", &conversation)?;
             Some((Arc::new(conversation), doc, contact))
         };
-        Ok(Self { conversation: resolved.conversation, game, dedup, event: Arc::new(event), json, begin })
+        Ok(Self { place, conversation: resolved.conversation, game, dedup, event: Arc::new(event), json, begin })
     }
 }
 
@@ -157,6 +211,33 @@ impl NewStatus {
 }
 
 impl RedisStore {
+    /// Sends each event whose key has no time of its own to the conversation that the key was first used for. The key's
+    /// other half lies with that conversation, and is written together with the event.
+    async fn settle_timeless(&self, session: &Session, events: &[Incoming], resolved: &mut [Resolved]) -> Result<Timeless, StoreError> {
+        let mut timeless = Timeless::default();
+        let mut claims = Vec::new();
+        for (place, (incoming, resolved)) in (0..).zip(events.iter().zip(resolved.iter())) {
+            if let Some(DedupKey { sent_s: 0, digest }) = incoming.dedup {
+                let key = self.keys.timeless(&hex(digest));
+                let mut claim = redis::cmd("SET");
+                claim.arg(&key).arg(resolved.conversation.0).arg("NX").arg("GET").arg("EX").arg(CLAIM_TTL_S);
+                claims.push(claim);
+                timeless.keys.push((place, key));
+            }
+        }
+        let answers = self.link.call(session, claims, None).await?;
+        for ((place, _), answer) in timeless.keys.iter().zip(&answers) {
+            if let Some(before) = value::optional_number(answer)?.map(ConversationId)
+                && let Some(resolved) = resolved.get_mut(*place as usize)
+                && resolved.conversation != before
+            {
+                *resolved = Resolved { conversation: before, exists: true };
+                timeless.elsewhere = true;
+            }
+        }
+        Ok(timeless)
+    }
+
     /// The script for what goes to one partition, and the buckets whose writing it notes.
     fn append_to(&self, session: &Session, items: &[(Partition, Item)], received_at: UnixMs) -> (Cmd, Vec<Bucket>) {
         let partition = items.first().map_or(Partition::FIRST, |(partition, _)| *partition);
@@ -175,6 +256,9 @@ impl RedisStore {
         for event in events {
             command.arg(event.conversation.0).arg(event.game.as_str());
             match event.dedup {
+                Some(DedupKey { sent_s: 0, digest }) => {
+                    command.arg("").arg(hex(digest));
+                }
                 Some(DedupKey { sent_s, digest }) => {
                     touch(('s', partition, sent_s / DAY_S));
                     command.arg(sent_s / DAY_S).arg(&seen_member(sent_s, digest)[..]);

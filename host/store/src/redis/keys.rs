@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | `lease` | string, expires | who holds the partition: `<epoch> <owner>`; every script compares it |
 //! | `n` | hash | counters: `place`, `letter`, `ticket` (open ones), `conversation` |
-//! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` its contact, `g` its game, `i` last place in the inbox, `o` last outgoing message, `t` failed tries of the oldest event |
+//! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` its contact, `g` its game, `p` the player of its session (JSON), `i` last place in the inbox, `o` last outgoing message, `t` failed tries of the oldest event |
 //! | `in:<conversation>` | list | the inbox, oldest first: `<place> <received_at> <event>` |
 //! | `pending` | hash | conversations whose inbox holds something, with their game |
 //! | `queue` | sorted set | outgoing messages by their place in the queue |
@@ -15,12 +15,13 @@
 //! | `b:<day>` | hash | what messages say, until they are delivered or a day has passed |
 //! | `r:<day>` | hash | receipts: `<state> <at> <attempts> <wamid>` |
 //! | `s:<day>` | set, expires | digests of what came, by the day of its own time |
-//! | `buckets` | sorted set | the three above by their last write, so that old ones can be forgotten whole |
+//! | `k:<digest>` | string, expires | when an event came whose key has no time of its own |
+//! | `buckets` | sorted set | `b`, `r` and `s` by their last write, so that old ones can be forgotten whole |
 //! | `timers`, `timers:events` | sorted set, hash | timers by due time, and the events that they become |
 //! | `tickets`, `tickets:open:<game>`, `tickets:closed:<game>` | hash, sorted sets | tickets, and their order |
 //! | `letters`, `letters:by-id` | hash, sorted set | dead letters |
 //! | `consents`, `audits`, `steps` | streams | append-only records; `steps` is cut |
-//! | `moves` | list | changes of names that a commit made and that are still to be done outside of its slot |
+//! | `moves` | list | changes of names and players that a commit made and that are still to be done outside of its slot |
 //! | `notices` | list | partition 0 only: notices concern no conversation |
 //!
 //! Days of outgoing messages are those of their commits, and the message's name tells it: its number is the millisecond
@@ -35,9 +36,14 @@
 //! Documents, which change seldom and belong to no partition, are keys of their own, `<prefix>:doc:<name>` (string): games'
 //! releases and tokens of studios, see [`crate::documents`].
 //!
+//! Two more kinds of keys lie in those slots. `<prefix>:{a17}:player:<game>/<player>` (sorted set) has the conversations
+//! of a player by the version that put them there; it may name more than there are, the conversations themselves decide.
+//! `<prefix>:{a17}:key:<digest>` (string, expires) has the conversation that an event without a time of its own went to,
+//! so that a repetition looks there, whatever it is addressed to.
+//!
 //! Two keys stand alone: `<prefix>:{meta}:schema`, and `<prefix>:{meta}:epoch`, the counter of leases.
 
-use questline_core::id::{ConversationId, DeadLetterId};
+use questline_core::id::{ConversationId, DeadLetterId, GameId, PlayerId};
 
 /// The layout that this code reads and writes.
 pub(super) const SCHEMA: u64 = 1;
@@ -113,6 +119,17 @@ impl Keys {
 
     pub(super) fn document(&self, name: &str) -> String {
         format!("{}:doc:{name}", self.prefix)
+    }
+
+    /// A player's conversations.
+    pub(super) fn player(&self, game: &GameId, player: &PlayerId) -> String {
+        let name = format!("{game}/{player}");
+        format!("{}:{{a{}}}:player:{name}", self.prefix, bucket_of(&name))
+    }
+
+    /// Where the event of a key without a time went.
+    pub(super) fn timeless(&self, digest: &str) -> String {
+        format!("{}:{{a{}}}:key:{digest}", self.prefix, bucket_of(digest))
     }
 
     pub(super) fn schema(&self) -> String {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use lru::LruCache;
 use questline_core::contact::{Address, Contact};
 use questline_core::conversation::Conversation;
-use questline_core::id::{ConversationId, NumberId};
+use questline_core::id::{ConversationId, GameId, NumberId, PlayerId};
 use questline_core::port::StoreError;
 use redis::Cmd;
 use serde::Deserialize;
@@ -281,30 +281,65 @@ impl RedisStore {
         done.map(drop)
     }
 
+    /// Carries out the note that a commit has just left about a changed player.
+    pub(super) async fn move_player(
+        &self,
+        session: &Session,
+        conversation: &Conversation,
+        player_before: &[u8],
+        player_after: &str,
+    ) -> Result<(), StoreError> {
+        let Conversation { id, game, version, .. } = conversation;
+        let mut record = format!("{{\"conversation\":{id},\"game\":\"{game}\",\"version\":{version},\"player_before\":").into_bytes();
+        record.extend_from_slice(player_before);
+        record.extend_from_slice(b",\"player_after\":");
+        record.extend_from_slice(if player_after.is_empty() { b"null" } else { player_after.as_bytes() });
+        record.push(b'}');
+        let commands = replay(&self.keys, &self.scripts, Partition::of(*id), &record)?;
+        self.link.call(session, commands, None).await.map(drop)
+    }
+
     /// A call of a script of a partition.
     pub(super) fn fenced(&self, script: Script, session: &Session, partition: Partition, bytes: usize) -> Cmd {
         self.scripts.fenced(script, &self.keys, session, partition, bytes)
     }
 }
 
-/// A changed contact whose names are to be moved, as the scripts note it.
+/// What is to be done outside of a conversation's slot, as the scripts note it.
 #[derive(Debug, Deserialize)]
-struct Move {
-    conversation: ConversationId,
-    number: NumberId,
-    before: Contact,
-    after: Contact,
+#[serde(untagged)]
+enum Move {
+    /// The contact changed: its names move.
+    Names { conversation: ConversationId, number: NumberId, before: Contact, after: Contact },
+    /// The player changed.
+    Player { conversation: ConversationId, game: GameId, version: u64, player_before: Option<PlayerId>, player_after: Option<PlayerId> },
 }
 
-/// What carries out a note of changed names, and takes it away. Doing it twice does no harm.
+/// What carries out a note of a change, and takes it away. Doing it twice, or late, does no harm.
 pub(super) fn replay(keys: &Keys, scripts: &Scripts, partition: Partition, record: &[u8]) -> Result<Vec<Cmd>, StoreError> {
-    let Move { conversation, number, before, after } = decode("a change of names", record)?;
-    let change = AliasChange::between(&number, &before, &after);
-    let mut commands = change.add.iter().map(|alias| point(keys, alias, conversation)).collect::<Vec<_>>();
-    for alias in &change.forget {
-        let mut command = scripts.call(Script::Forget, &[&keys.names(alias.as_str())], 64);
-        command.arg(alias.as_str()).arg(conversation.0);
-        commands.push(command);
+    let mut commands = Vec::new();
+    match decode("a change of names", record)? {
+        Move::Names { conversation, number, before, after } => {
+            let change = AliasChange::between(&number, &before, &after);
+            commands.extend(change.add.iter().map(|alias| point(keys, alias, conversation)));
+            for alias in &change.forget {
+                let mut command = scripts.call(Script::Forget, &[&keys.names(alias.as_str())], 64);
+                command.arg(alias.as_str()).arg(conversation.0);
+                commands.push(command);
+            }
+        }
+        Move::Player { conversation, game, version, player_before, player_after } => {
+            if let Some(player) = player_after {
+                let mut command = redis::cmd("ZADD");
+                command.arg(keys.player(&game, &player)).arg("GT").arg(version).arg(conversation.0);
+                commands.push(command);
+            }
+            if let Some(player) = player_before {
+                let mut command = scripts.call(Script::Unplace, &[&keys.player(&game, &player)], 32);
+                command.arg(conversation.0).arg(version);
+                commands.push(command);
+            }
+        }
     }
     let mut done = redis::cmd("LREM");
     done.arg(keys.key(partition, "moves")).arg(1).arg(record);

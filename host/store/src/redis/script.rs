@@ -49,6 +49,7 @@ scripts! {
     Claim "claim" plain,
     Forget "forget" plain,
     Document "document" plain,
+    Unplace "unplace" plain,
 }
 
 /// The names under which a server knows the scripts.

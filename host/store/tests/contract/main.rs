@@ -14,6 +14,7 @@ mod embedded;
 mod inbox;
 mod order;
 mod outbox;
+mod players;
 mod recovery;
 mod redis;
 // The tests of Redis itself use more of it.
@@ -55,6 +56,8 @@ macro_rules! contract {
                     without_a_key_nothing_is_a_repetition
                     many_tasks_with_the_same_ids_add_each_once
                     keys_are_known_for_fifteen_days_by_both_clocks
+                    a_key_without_a_time_is_known_for_fifteen_days_from_its_arrival
+                    a_key_without_a_time_is_one_event_wherever_it_is_sent
                     any_batches_leave_each_id_once
                 }
                 alias {
@@ -127,6 +130,12 @@ macro_rules! contract {
                     of_changes_at_once_none_is_lost
                     old_releases_are_forgotten_with_their_files
                     tokens_are_kept_and_revoked
+                }
+                players {
+                    a_player_is_found_in_their_conversations
+                    a_player_leaves_when_the_session_says_so
+                    many_players_come_and_go_at_once
+                    players_are_found_after_a_restart
                 }
                 recovery {
                     all_that_waits_comes_back

@@ -11,8 +11,8 @@ use questline_core::status::DeliveryState::{self, *};
 use crate::outbox::{accepted, error};
 use crate::support::*;
 
-const KNOWN: Appended = Appended { events: 0, duplicates: 0, statuses: 1, statuses_unknown: 0, notices: 0 };
-const UNKNOWN: Appended = Appended { statuses: 0, statuses_unknown: 1, ..KNOWN };
+const KNOWN: Appended = Appended { events: 0, duplicates: 0, known: Vec::new(), statuses: 1, statuses_unknown: 0, notices: 0 };
+const UNKNOWN: Appended = Appended { events: 0, duplicates: 0, known: Vec::new(), statuses: 0, statuses_unknown: 1, notices: 0 };
 
 async fn inbox_depth<E: Engine>(world: &World<E>) -> u64 {
     world.store().depth().await.unwrap().inbox

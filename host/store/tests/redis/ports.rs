@@ -6,7 +6,7 @@ use questline_core::commit::{Bury, DeadLetter, Letter, Resend, Ticket, TimerChan
 use questline_core::contact::{Bsuid, Contact, PhoneNumber};
 use questline_core::effect::TicketPriority;
 use questline_core::event::{Event, HandedOver, StatusError, TimerEvent, Wamid};
-use questline_core::id::{FlowName, GameId, OutboxRef, TicketNumber};
+use questline_core::id::{FlowName, GameId, OutboxRef, PlayerId, TicketNumber};
 use questline_core::outbox::SendState;
 use questline_core::port::*;
 use questline_core::send::{SendRecord, SendResult};
@@ -333,4 +333,38 @@ fn ticket(number: &TicketNumber, conversation: questline_core::id::ConversationI
         due_at: None,
         closed: None,
     }
+}
+
+/// A commit that changes the player leaves a note; a crash before it is carried out loses nothing.
+#[tokio::test]
+async fn a_note_about_a_player_is_carried_out_at_the_next_start() {
+    let server = RedisServer::start();
+    let store = open(&server.url()).await;
+    let id = arrive(&store, 1, 1).await;
+    let ada = PlayerId::parse("ada").unwrap();
+    let mut commit = commit_of(&store.load(id, 1).await.unwrap());
+    commit.conversation.session.player = Some(ada.clone());
+    let version = commit.conversation.version;
+    store.commit(commit).await.unwrap();
+    drop(store);
+
+    let mut connection = server.connect();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("ql:*:player:starfall/ada").query(&mut connection).unwrap();
+    assert_eq!(keys.len(), 1);
+    let _: () = redis::cmd("DEL").arg(&keys).query(&mut connection).unwrap();
+    let moves = format!("ql:{{p{}}}:moves", id.0 % 1024);
+    let left: u64 = redis::cmd("LLEN").arg(&moves).query(&mut connection).unwrap();
+    assert_eq!(left, 0, "what was carried out is not kept");
+    // As it was right after the commit's script. The second note is of an earlier step, and came late.
+    let note = |version: u64, before: &str, after: &str| {
+        format!("{{\"conversation\":{id},\"game\":\"starfall\",\"version\":{version},\"player_before\":{before},\"player_after\":{after}}}")
+    };
+    let notes = [note(version, "null", "\"ada\""), note(version - 1, "\"ada\"", "null")];
+    let _: () = redis::cmd("RPUSH").arg(&moves).arg(&notes).query(&mut connection).unwrap();
+
+    let store = open(&server.url()).await;
+    let found = store.conversations_of(&game(), &ada).await.unwrap();
+    assert_eq!(found.iter().map(|found| found.id).collect::<Vec<_>>(), [id]);
+    let left: u64 = redis::cmd("LLEN").arg(&moves).query(&mut connection).unwrap();
+    assert_eq!(left, 0);
 }

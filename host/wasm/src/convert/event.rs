@@ -79,7 +79,7 @@ pub(crate) fn event<'a>(event: &'a core::Event, parts: &'a Parts<'a>, cards: &'a
             error_code: status.error.as_ref().map(|error| error.code),
         }),
         core::Event::GameEvent(event) => {
-            let core::GameEvent { name, id, payload, at } = event;
+            let core::GameEvent { name, id, payload, at, player: _ } = event;
             Event::GameEvent(GameEvent { name, id, payload, at: at.0 })
         }
         core::Event::Timer(core::TimerEvent { flow: _, id, payload }) => Event::Timer(Timer { id, payload }),

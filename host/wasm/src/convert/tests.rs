@@ -131,7 +131,7 @@ fn every_other_event_crosses_over_or_stays_with_the_host() {
         ..status(None, CoreDeliveryState::Failed)
     };
     holds(&seen(&core::Event::Status(failed), all).unwrap(), &["DeliveryState::Failed", "Some(131026)", "message: \"\""]);
-    let game = core::GameEvent { name: "cup".into(), id: "e1".into(), payload: "{}".into(), at: UnixMs(8) };
+    let game = core::GameEvent { name: "cup".into(), id: "e1".into(), payload: "{}".into(), at: UnixMs(8), player: None };
     holds(&seen(&core::Event::GameEvent(game), all).unwrap(), &["Event::GameEvent", "\"cup\"", "\"e1\"", "\"{}\"", "at: 8"]);
     let timer = core::TimerEvent { flow: FlowName::parse("vip").unwrap(), id: "t1".into(), payload: "1".into() };
     holds(&seen(&core::Event::Timer(timer), all).unwrap(), &["Event::Timer", "\"t1\"", "\"1\""]);

@@ -1,5 +1,6 @@
 -- Appends what one POST holds for this partition: events that are new, and statuses of our messages.
--- Answers for each event: d known, n<place> new, c<place> new in a new conversation; for each status: u unknown,
+-- Answers for each event: d known, n<place> new, c<place> new in a new conversation, g the conversation is not there;
+-- for each status: u unknown,
 -- s taken, f<place> <game> taken, and the message has now failed; for each bucket that was named: t its writing was
 -- noted, - it was not written to. <place> is that of the event in its inbox.
 local received_at = arg()
@@ -13,7 +14,19 @@ for _ = 1, num() do
     redis.call('HINCRBY', base .. 'n', 'conversation', 1)
     is = 'c'
   end
-  if digest == '' or redis.call('SADD', base .. 's:' .. seen, digest) == 1 then
+  if digest ~= '' and seen == '' then
+    -- A key without a time of its own: known for 15 days from its arrival.
+    local key = base .. 'k:' .. digest
+    local known = redis.call('GET', key)
+    if redis.call('HEXISTS', base .. 'c:' .. conversation, 'v') == 0 then
+      answer[#answer + 1] = 'g'
+    elseif known and tonumber(received_at) - tonumber(known) < 15 * DAY_MS then
+      answer[#answer + 1] = 'd'
+    else
+      redis.call('SET', key, received_at, 'PX', 15 * DAY_MS)
+      answer[#answer + 1] = is .. put(conversation, game, received_at, event)
+    end
+  elseif digest == '' or redis.call('SADD', base .. 's:' .. seen, digest) == 1 then
     answer[#answer + 1] = is .. put(conversation, game, received_at, event)
     written['s:' .. seen] = true
   else

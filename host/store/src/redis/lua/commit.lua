@@ -1,11 +1,12 @@
 -- Writes a step: all of it, or nothing. Everything is checked before the first write.
 -- Answers {0} when stale, else {1, place of the last follow-up, place and names of the messages, contact before if it
--- changed, requeued messages, when the next timer is due (if timers changed; '' for never)}.
+-- changed, requeued messages, when the next timer is due (if timers changed; '' for never), player before if it changed
+-- (JSON)}.
 local conversation, before, after, ack, now = arg(), arg(), arg(), arg(), arg()
-local doc, contact, game, number = arg(), arg(), arg(), arg()
+local doc, contact, game, number, player = arg(), arg(), arg(), arg(), arg()
 local key, inbox = base .. 'c:' .. conversation, base .. 'in:' .. conversation
 
-local was = redis.call('HMGET', key, 'v', 'k', 'o')
+local was = redis.call('HMGET', key, 'v', 'k', 'o', 'p')
 if was[1] ~= before then
   return { 0 }
 end
@@ -39,6 +40,16 @@ if contact ~= was[2] then
   redis.call('HSET', key, 'k', contact)
   redis.call('RPUSH', base .. 'moves', '{"conversation":' .. conversation .. ',"number":"' .. number
     .. '","before":' .. contact_before .. ',"after":' .. contact .. '}')
+end
+local player_before = ''
+if player ~= (was[4] or '') then
+  local function json(text)
+    return text and text ~= '' and text or 'null'
+  end
+  player_before = json(was[4])
+  redis.call('HSET', key, 'p', player)
+  redis.call('RPUSH', base .. 'moves', '{"conversation":' .. conversation .. ',"game":"' .. game .. '","version":' .. after
+    .. ',"player_before":' .. player_before .. ',"player_after":' .. json(player) .. '}')
 end
 
 local seqs, first_place = {}, '0'
@@ -130,4 +141,4 @@ if step ~= '' then
   redis.call('XADD', base .. 'steps', 'MAXLEN', '~', steps_max, '*', 'c', conversation, 'j', step)
 end
 local timer_next = timer_changes > 0 and redis.call('ZRANGE', base .. 'timers', 0, 0, 'WITHSCORES')[2] or ''
-return { 1, last_put, first_place, table.concat(seqs, ' '), contact_before, requeued, timer_next }
+return { 1, last_put, first_place, table.concat(seqs, ' '), contact_before, requeued, timer_next, player_before }
