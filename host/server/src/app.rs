@@ -19,7 +19,7 @@ use questline_whatsapp::signature::{AppSecrets, VerifyToken};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin, AdminToken};
+use crate::admin::{self, Admin, AdminToken, GameEvents};
 use crate::clock::SystemClock;
 use crate::config::{Config, SecretError};
 use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, Studio};
@@ -182,6 +182,7 @@ impl Host {
         });
         let admin = Arc::new(Admin {
             desk: store.desk.clone(),
+            events: GameEvents::new(store.inbox.clone()),
             games: games.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),

@@ -76,6 +76,7 @@ pub struct Metrics {
     sends_in_flight: Gauge,
     holds: Family<Scope, Counter>,
     depth: Family<Kind, Gauge<i64, AtomicI64>>,
+    game_events: Family<GameOutcome, Counter>,
 }
 
 impl Default for Metrics {
@@ -105,6 +106,7 @@ impl Default for Metrics {
             sends_in_flight: Gauge::default(),
             holds: Family::default(),
             depth: Family::default(),
+            game_events: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
@@ -124,6 +126,7 @@ impl Default for Metrics {
         registry.register("reply_seconds", "From the commit of a message until Meta accepted it", metrics.reply_seconds.clone());
         registry.register("sends_in_flight", "Requests to Meta without an answer yet", metrics.sends_in_flight.clone());
         registry.register("holds", "Times that sending was held, by scope", metrics.holds.clone());
+        registry.register("game_events", "Events that games' backends sent, by what they were answered", metrics.game_events.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
         metrics
     }
@@ -161,6 +164,13 @@ impl Metrics {
             if count > 0 {
                 self.events.get_or_create(&Kind { kind }).inc_by(count.into());
             }
+        }
+    }
+
+    /// A game's backend sent events.
+    pub fn game_events(&self, game: &GameId, outcome: &'static str, count: u32) {
+        if count > 0 {
+            self.game_events.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc_by(count.into());
         }
     }
 

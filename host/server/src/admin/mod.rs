@@ -1,7 +1,10 @@
 //! The HTTP API and what machines ask: `/v1/...` (JSON, with a token), `/metrics`, `/healthz`, `/readyz`.
 
 mod desk;
+mod events;
+mod openapi;
 mod problem;
+mod routes;
 mod token;
 
 use std::sync::Arc;
@@ -11,12 +14,14 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use questline_core::port::{Clock, Desk};
 
 use crate::game::Games;
 use crate::metrics::Metrics;
+use routes::Routes;
 
+pub use events::GameEvents;
 pub use problem::Problem;
 pub use token::AdminToken;
 
@@ -24,6 +29,8 @@ pub use token::AdminToken;
 pub struct Admin {
     /// What people look at and decide on.
     pub desk: Arc<dyn Desk>,
+    /// Where game events go.
+    pub events: GameEvents,
     /// Games that exist.
     pub games: Arc<Games>,
     /// Figures.
@@ -36,18 +43,24 @@ pub struct Admin {
     pub ready: AtomicBool,
 }
 
+/// What lies under `/v1`. All of it is in `openapi.json`.
+fn v1() -> Routes {
+    Routes::default()
+        .get("/dead-letters", desk::dead_letters)
+        .get("/dead-letters/{id}", desk::dead_letter)
+        .post("/dead-letters/{id}/retry", desk::retry_dead_letter)
+        .post("/games/{game}/events", events::one)
+        .post("/games/{game}/events/batch", events::many)
+        .get("/games/{game}/tickets", desk::tickets)
+        .post("/games/{game}/tickets/{number}/close", desk::close_ticket)
+        .get("/notices", desk::notices)
+        .get("/depth", desk::depth)
+        .get("/openapi.json", openapi::document)
+}
+
 /// All routes.
 pub fn router(admin: Arc<Admin>) -> Router {
-    let v1 = Router::new()
-        .route("/dead-letters", get(desk::dead_letters))
-        .route("/dead-letters/{id}", get(desk::dead_letter))
-        .route("/dead-letters/{id}/retry", post(desk::retry_dead_letter))
-        .route("/games/{game}/tickets", get(desk::tickets))
-        .route("/games/{game}/tickets/{number}/close", post(desk::close_ticket))
-        .route("/notices", get(desk::notices))
-        .route("/depth", get(desk::depth))
-        .fallback(problem::no_such_route)
-        .layer(axum::middleware::from_fn_with_state(admin.clone(), token::require));
+    let v1 = v1().router.fallback(problem::no_such_route).layer(axum::middleware::from_fn_with_state(admin.clone(), token::require));
     Router::new()
         .nest("/v1", v1)
         .route("/healthz", get(|| async { "ok\n" }))

@@ -41,6 +41,11 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(problem: StoreError) -> Self {
+        if let StoreError::Overloaded { waiting } = problem {
+            tracing::warn!(waiting, "the inbox is full: the API asks to come again");
+            let detail = format!("{waiting} events are waiting. Send it again later, with the same key.");
+            return Self { status: StatusCode::SERVICE_UNAVAILABLE, title: "overloaded", detail };
+        }
         tracing::error!(%problem, "the store failed a request of the API");
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -52,7 +57,11 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let comes_again = self.status == StatusCode::SERVICE_UNAVAILABLE;
         let mut response = (self.status, Json(self)).into_response();
+        if comes_again {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
