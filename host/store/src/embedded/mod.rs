@@ -59,9 +59,9 @@ pub struct EmbeddedOptions {
 }
 
 impl EmbeddedOptions {
-    /// The defaults: 100,000 events, half of them for one game, and 8 MiB of caches.
+    /// The defaults: 100,000 events, half of them for one game, and 6 MiB of caches.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self { dir: dir.into(), inbox_max: 100_000, inbox_per_game_max: 50_000, cache_bytes_max: 8 << 20, clock }
+        Self { dir: dir.into(), inbox_max: 100_000, inbox_per_game_max: 50_000, cache_bytes_max: 6 << 20, clock }
     }
 }
 

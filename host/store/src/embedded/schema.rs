@@ -14,7 +14,7 @@ use super::OpenError;
 pub(super) const SCHEMA_VERSION: i64 = 3;
 
 /// Page cache of the writing connection.
-const WRITER_CACHE_KB: i64 = 6 * 1024;
+const WRITER_CACHE_KB: i64 = 4 * 1024;
 /// Page cache of the reading connection: it reads what is cold.
 const READER_CACHE_KB: i64 = 1024;
 /// Pages of the write-ahead log (4 KiB each) after which it is copied into the database: larger copies a page that was
