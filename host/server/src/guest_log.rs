@@ -8,6 +8,7 @@ use questline_core::port::{Clock, GuestLog, LogLevel};
 use questline_core::rate::{Pace, Pacer};
 
 use crate::metrics::Metrics;
+use crate::transcript;
 
 /// Lines a second of one game, and as many at once after a pause.
 const LINES: Pace = Pace { interval_us: 20_000, burst: 200 };
@@ -28,6 +29,10 @@ impl TracedGuestLog {
 
 impl GuestLog for TracedGuestLog {
     fn line(&self, game: &GameId, flow: &FlowName, level: LogLevel, message: &str) {
+        // What a transcript's flows write is for the transcript.
+        if transcript::log::keep(flow, level, message) {
+            return;
+        }
         let now = self.clock.now();
         let admitted = {
             let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);

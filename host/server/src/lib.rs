@@ -9,6 +9,8 @@ pub mod runner;
 pub mod sender;
 pub mod timer;
 
+pub mod transcript;
+
 pub mod config;
 pub mod connector;
 pub mod game;

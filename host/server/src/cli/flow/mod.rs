@@ -1,4 +1,7 @@
-//! `questline flow build`: components from the plugins of a workspace.
+//! `questline flow`: making, building and testing flows.
+
+mod junit;
+mod test;
 
 use std::path::{Path, PathBuf};
 
@@ -28,10 +31,27 @@ enum Command {
         #[arg(long, default_value = ".")]
         workspace: PathBuf,
     },
+    /// Play a game's transcripts.
+    Test(test::Args),
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let Command::Build { plugins, out, workspace } = &args.command;
+    match &args.command {
+        Command::Build { plugins, out, workspace } => build_into(plugins, out, workspace),
+        Command::Test(args) => super::run(test::run(args)),
+    }
+}
+
+/// The workspace that a folder lies in.
+fn workspace_of(dir: &Path) -> Option<PathBuf> {
+    let is_workspace = |dir: &&Path| {
+        let manifest = std::fs::read_to_string(dir.join("Cargo.toml")).unwrap_or_default();
+        manifest.lines().any(|line| line.trim() == "[workspace]")
+    };
+    dir.ancestors().find(is_workspace).map(Path::to_owned)
+}
+
+fn build_into(plugins: &[String], out: &Path, workspace: &Path) -> Outcome {
     let names: Vec<&str> = plugins.iter().map(String::as_str).collect();
     let built = build(workspace, &names)?;
     std::fs::create_dir_all(out).map_err(|problem| Failure::new(format!("cannot make {}: {problem}", out.display())))?;
