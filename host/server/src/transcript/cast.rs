@@ -1,6 +1,7 @@
 //! A scene's players: those of the sample data as the scene changes them, and those that it makes up.
 
 use questline_core::contact::{Bsuid, Contact, PhoneNumber};
+use questline_core::id::PlayerId;
 use serde_json::{Value, json};
 
 use super::script::{Role, START, Traits, Who};
@@ -11,6 +12,8 @@ use crate::connector::SampleData;
 pub(super) struct Actor {
     pub(super) name: String,
     pub(super) contact: Contact,
+    /// None for somebody unknown.
+    pub(super) id: Option<PlayerId>,
 }
 
 /// Made-up numbers are of a range that nobody has (+1 555 01xx, North American Numbering Plan).
@@ -39,11 +42,13 @@ impl Casting {
         }
         let place = self.actors.len() as u64 + 1;
         let made_up = format!("{}", MADE_UP_NUMBERS + place);
+        let mut id = None;
         let phone = match &role.who {
             Who::Unknown => made_up,
             Who::Sample(name) => {
                 let player = self.find(name).ok_or_else(|| format!("there is no player {name:?} in the game's sample data"))?;
                 change(player, &role.traits);
+                id = id_of(player);
                 player["phone"].as_str().map_or(made_up.clone(), str::to_owned)
             }
             Who::Made => {
@@ -52,11 +57,12 @@ impl Casting {
                     "balances": { "premium": 0, "free": 0 },
                 });
                 change(&mut player, &role.traits);
+                id = id_of(&player);
                 self.players().ok_or("the sample data has no list of players")?.push(player);
                 made_up
             }
         };
-        self.actors.push(Actor { name: role.name.clone(), contact: contact(&phone, place, role.traits.hidden_number)? });
+        self.actors.push(Actor { name: role.name.clone(), contact: contact(&phone, place, role.traits.hidden_number)?, id });
         Ok(())
     }
 
@@ -86,6 +92,10 @@ impl Casting {
         let found = by_id.or_else(|| players.iter().position(|player| player["name"] == name))?;
         players.get_mut(found)
     }
+}
+
+fn id_of(player: &Value) -> Option<PlayerId> {
+    PlayerId::parse(player["id"].as_str()?).ok()
 }
 
 fn contact(phone: &str, place: u64, hidden: bool) -> Result<Contact, String> {

@@ -130,8 +130,14 @@ impl Stage {
             Action::Passes { ms } => self.world.pass(*ms).await,
             Action::GameEvent { name, player, payload } => {
                 let room = self.world.room_of(player)?;
-                let event =
-                    GameEvent { name: name.clone(), id: format!("event-{}", beat.line), payload: payload.clone(), at: self.world.now() };
+                let player = self.world.rooms[room].player.clone();
+                let event = GameEvent {
+                    name: name.clone(),
+                    id: format!("event-{}", beat.line),
+                    payload: payload.clone(),
+                    at: self.world.now(),
+                    player,
+                };
                 self.world.hand(room, Event::GameEvent(event)).await
             }
             Action::DeliveryFails { player, code, detail } => {

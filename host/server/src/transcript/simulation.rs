@@ -11,7 +11,7 @@ use questline_core::contact::Address;
 use questline_core::conversation::Conversation;
 use questline_core::decide::Measure;
 use questline_core::event::{Event, HandedOver, StatusError, StatusEvent, TicketClosed, TimerEvent, Wamid};
-use questline_core::id::{ConversationId, InboxSeq, NumberId, OutboxRef, OutboxSeq, TicketNumber};
+use questline_core::id::{ConversationId, InboxSeq, NumberId, OutboxRef, OutboxSeq, PlayerId, TicketNumber};
 use questline_core::outbox::{Content, NewMessage};
 use questline_core::port::{Clock, InboxEntry, Receipt, StoreError};
 use questline_core::status::DeliveryState;
@@ -59,6 +59,8 @@ pub(super) struct Arrived {
 /// One player's conversation.
 pub(super) struct Room {
     pub(super) name: String,
+    /// None for somebody unknown.
+    pub(super) player: Option<PlayerId>,
     pub(super) conversation: Conversation,
     pub(super) arrived: Vec<Arrived>,
     inbox: VecDeque<InboxEntry>,
@@ -114,6 +116,7 @@ impl Simulation {
             let address = Address { game: game.rules.id.clone(), number: number.clone(), contact: actor.contact };
             Room {
                 name: actor.name,
+                player: actor.id,
                 conversation: Conversation::new(ConversationId(place as u64 + 1), address),
                 arrived: Vec::new(),
                 inbox: VecDeque::new(),
