@@ -99,6 +99,14 @@ impl Host {
         (response.status().as_u16(), response.json().await.unwrap_or_default())
     }
 
+    /// A POST under `/v1` with an idempotency key: status, problem or answer, and `Retry-After`.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> (u16, Value, Option<String>) {
+        let request = self.http.post(format!("http://{}/v1{path}", self.address)).bearer_auth(TOKEN);
+        let response = request.header("idempotency-key", key).json(body).send().await.expect("the API answers");
+        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
+        (response.status().as_u16(), response.json().await.unwrap_or_default(), retry_after)
+    }
+
     /// The figure of this name and these labels in `/metrics`, as it stands there; 0 when it is not there.
     pub async fn metric(&self, line_start: &str) -> f64 {
         let text = self.metrics().await;

@@ -39,6 +39,9 @@ pub struct Conversation {
     /// The player wrote BLOCK: nothing of the account is told or done until an agent closed this ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secured: Option<TicketNumber>,
+    /// When credentials were issued within the last day; outlives sessions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recoveries: Vec<UnixMs>,
     /// The player's latest messages, oldest first.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub recent: VecDeque<Recent>,
@@ -129,6 +132,7 @@ impl Conversation {
             window: ServiceWindow::default(),
             marketing: Marketing::default(),
             secured: None,
+            recoveries: Vec::new(),
             recent: VecDeque::new(),
             session: Session::default(),
         }

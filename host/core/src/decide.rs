@@ -3,16 +3,18 @@
 //! All or none: one refused effect refuses the whole answer. The flow is asked again with the reasons in its snapshot;
 //! a second refusal fails the step.
 
+use crate::capability::Capability;
 use crate::commit::{AuditRecord, Commit, Ticket, TimerChange};
 use crate::consent::{ConsentRecord, Marketing};
 use crate::conversation::{Conversation, FlowState};
-use crate::effect::{ChangeConsent, Effect, OpenTicket, SendTemplate, TicketPriority};
+use crate::effect::{ChangeConsent, Effect, IssueRecovery, OpenTicket, SendTemplate, TicketPriority};
 use crate::event::{Event, HandedOver, TimerEvent};
 use crate::flow::Snapshot;
 use crate::game::{FlowBinding, Game};
 use crate::message::Outbound;
 use crate::outbox::{Content, MessageClass, NewMessage};
 use crate::outcome::{Next, Outcome, Refusal, RefusalReason};
+use crate::recovery::{CredentialsPromise, DELIVERY_MS_MAX, RecoveryRefusal, RecoveryRules};
 use crate::step::Step;
 use crate::template::{Category, TemplateMessage};
 use crate::time::UnixMs;
@@ -61,17 +63,30 @@ impl<'a> Step<'a> {
     }
 
     /// Applies the rules to an answer. Gives the step back with the reasons when an effect is refused.
-    pub fn decide(self, flow: &FlowBinding, state_version: u32, outcome: Outcome) -> Result<Decision, (Box<Self>, Vec<Refusal>)> {
+    pub fn decide(mut self, flow: &FlowBinding, state_version: u32, outcome: Outcome) -> Result<Decision, (Box<Self>, Vec<Refusal>)> {
+        let recovery = self.check_recovery(flow, &outcome.effects);
         let refusals: Vec<_> = outcome
             .effects
             .iter()
             .enumerate()
             .filter_map(|(index, effect)| {
-                let (reason, detail) = self.refuse(flow, effect).err()?;
+                let refused = match (effect, &recovery) {
+                    (Effect::IssueRecoveryCredentials(_), Err(refusal)) => {
+                        self.refuse(flow, effect).and(Err((refusal.reason(), refusal.to_string())))
+                    }
+                    _ => self.refuse(flow, effect),
+                };
+                let (reason, detail) = refused.err()?;
                 Some(Refusal { index: index as u32, effect: effect.kind().to_owned(), reason, detail })
             })
             .collect();
         if !refusals.is_empty() {
+            if let Err(refusal) = recovery {
+                let confidence = outcome.effects.iter().find_map(confidence).unwrap_or_default();
+                let detail = format!("{}; confidence {confidence:.3}; by flow {}", refusal.kind(), flow.name);
+                let audit = self.audit("recovery-refused", &detail);
+                self.audits.push(audit);
+            }
             return Err((Box::new(self), refusals));
         }
         Ok(self.apply(flow, state_version, outcome))
@@ -108,12 +123,22 @@ impl<'a> Step<'a> {
                     .ok_or_else(|| (RefusalReason::UnknownTarget, "no such recent message".to_owned()))
             }
             Effect::RequestAuthentication(_) => Err((RefusalReason::NotGranted, "this host sends no one-time codes".to_owned())),
-            Effect::IssueRecoveryCredentials(_) => Err((RefusalReason::NotGranted, "this host issues no credentials".to_owned())),
             Effect::HandOver(over) if !self.game.flows.contains_key(&over.flow) => {
                 Err((RefusalReason::UnknownTarget, format!("{} has no flow {}", self.game.id, over.flow)))
             }
             _ => Ok(()),
         }
+    }
+
+    /// What the rules say about credentials that an answer asks for; nothing when it asks for none, or may not ask.
+    fn check_recovery(&self, flow: &FlowBinding, effects: &[Effect]) -> Result<(), RecoveryRefusal> {
+        let mut wishes = effects.iter().filter_map(|effect| match effect {
+            Effect::IssueRecoveryCredentials(wish) if flow.grants.has(Capability::RecoveryCredentials) => Some(wish),
+            _ => None,
+        });
+        let Some(wish) = wishes.next() else { return Ok(()) };
+        RecoveryRules::check(self.game.recovery.as_ref(), &self.conversation, wish, self.now)?;
+        if wishes.next().is_some() { Err(RecoveryRefusal::Repeated) } else { Ok(()) }
     }
 
     fn open_window(&self) -> Result<(), (RefusalReason, String)> {
@@ -138,7 +163,7 @@ impl<'a> Step<'a> {
     }
 
     fn apply(self, flow: &FlowBinding, state_version: u32, outcome: Outcome) -> Decision {
-        let Self { game, mut conversation, entry, now } = self;
+        let Self { game, mut conversation, entry, now, audits } = self;
         let session = &mut conversation.session;
         session.states.retain(|kept| kept.flow != flow.name);
         if let Some(state) = outcome.state {
@@ -153,7 +178,9 @@ impl<'a> Step<'a> {
             Next::Done | Next::Pass if own => session.active = None,
             _ => {}
         }
-        let mut apply = Apply { game, flow, now, commit: Commit::of(conversation, entry.seq), measures: Vec::new() };
+        let mut commit = Commit::of(conversation, entry.seq);
+        commit.audits = audits;
+        let mut apply = Apply { game, flow, now, commit, measures: Vec::new() };
         for effect in outcome.effects {
             apply.effect(effect);
         }
@@ -197,6 +224,7 @@ impl Apply<'_> {
             }),
             Effect::CancelTimer(id) => self.commit.timers.push(TimerChange::Cancel { flow: self.flow.name.clone(), id }),
             Effect::OpenTicket(ticket) => self.open_ticket(ticket),
+            Effect::IssueRecoveryCredentials(wish) => self.issue_recovery(wish),
             Effect::ChangeConsent(change) => self.change_consent(change),
             Effect::HandOver(over) => {
                 self.commit.conversation.session.active = Some(over.flow.clone());
@@ -204,7 +232,7 @@ impl Apply<'_> {
             }
             Effect::Track(track) => self.measures.push(Measure { name: track.name, value: track.value }),
             // Refused before: these never come here.
-            Effect::RequestAuthentication(_) | Effect::IssueRecoveryCredentials(_) | Effect::Extension(_) => {}
+            Effect::RequestAuthentication(_) | Effect::Extension(_) => {}
         }
     }
 
@@ -221,12 +249,34 @@ impl Apply<'_> {
         });
     }
 
+    fn issue_recovery(&mut self, wish: IssueRecovery) {
+        let conversation = &mut self.commit.conversation;
+        let (Some(rules), Some(player)) = (&self.game.recovery, conversation.session.player.clone()) else { return };
+        conversation.issued_credentials(self.now);
+        let promise = CredentialsPromise {
+            player,
+            locale: conversation.session.locale.clone().unwrap_or_else(|| self.game.locale.clone()),
+            reason: wish.reason,
+            confidence_permille: (wish.confidence * 1_000.0) as u16,
+            valid_s: rules.valid_s,
+            idempotency_key: format!("{}.{}.recovery", conversation.id, self.commit.ack),
+        };
+        self.commit.audits.push(AuditRecord {
+            at: self.now,
+            game: self.game.id.clone(),
+            conversation: self.commit.conversation.id,
+            action: "recovery-issued".to_owned(),
+            detail: format!("confidence {:.3}; by flow {}", wish.confidence, self.flow.name),
+        });
+        self.send(MessageClass::Critical, Content::Credentials(promise));
+    }
+
     fn open_ticket(&mut self, ticket: OpenTicket) {
         let commit = &mut self.commit;
         let Some(number) = commit.conversation.ticket_number(&self.game.ticket_prefix, commit.ack, commit.tickets.len()) else { return };
         // The words to a player with a critical ticket go before all else that waits.
         if ticket.priority == TicketPriority::Critical {
-            commit.outbox.iter_mut().for_each(|message| message.class = MessageClass::High);
+            commit.outbox.iter_mut().for_each(|message| message.class = message.class.min(MessageClass::High));
         }
         commit.tickets.push(Ticket {
             number,
@@ -255,11 +305,22 @@ impl Apply<'_> {
             // A reply that did not leave while the window was open would be refused: it is not sent.
             expires_at: match content {
                 Content::Template(_) => None,
+                Content::Credentials(_) => {
+                    self.commit.conversation.window.closes_at(self.now).map(|closes_at| closes_at.min(self.now.plus_ms(DELIVERY_MS_MAX)))
+                }
                 _ => self.commit.conversation.window.closes_at(self.now),
             },
             content,
             committed_at: self.now,
         });
+    }
+}
+
+/// How sure a flow is that asks for credentials.
+fn confidence(effect: &Effect) -> Option<f64> {
+    match effect {
+        Effect::IssueRecoveryCredentials(wish) => Some(wish.confidence),
+        _ => None,
     }
 }
 

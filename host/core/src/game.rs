@@ -7,6 +7,7 @@ use crate::capability::Grants;
 use crate::event::Event;
 use crate::flow::FlowLimits;
 use crate::id::{FlowName, GameId, NumberId};
+use crate::recovery::RecoveryRules;
 use crate::retry::Backoff;
 use crate::template::Template;
 
@@ -35,6 +36,8 @@ pub struct Game {
     pub window_closed_template: Option<String>,
     /// How often and how fast a failed step is tried again.
     pub step_retry: Backoff,
+    /// Temporary credentials, if the game has them.
+    pub recovery: Option<RecoveryRules>,
 }
 
 /// A flow in a game.
@@ -138,6 +141,7 @@ mod tests {
             templates: BTreeMap::new(),
             window_closed_template: None,
             step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 1 },
+            recovery: None,
         }
     }
 

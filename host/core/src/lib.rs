@@ -29,6 +29,8 @@ pub mod outcome;
 
 pub mod commit;
 pub mod decide;
+pub mod recovery;
+pub mod secret;
 pub mod step;
 
 pub mod outbox;

@@ -6,6 +6,7 @@ use crate::contact::Contact;
 use crate::event::Wamid;
 use crate::id::{GameId, NumberId, OutboxRef};
 use crate::message::Outbound;
+use crate::recovery::CredentialsPromise;
 use crate::template::TemplateMessage;
 use crate::time::UnixMs;
 
@@ -60,6 +61,9 @@ pub enum Content {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         emoji: Option<String>,
     },
+    /// Temporary credentials, inside the service window. What is kept is the promise alone: the text is made when it is
+    /// sent, and never written down.
+    Credentials(CredentialsPromise),
 }
 
 impl Content {
@@ -69,6 +73,7 @@ impl Content {
             Self::Reply { message, .. } => message.kind(),
             Self::Template(_) => "template",
             Self::Reaction { .. } => "reaction",
+            Self::Credentials(_) => "credentials",
         }
     }
 }

@@ -61,6 +61,8 @@ pub enum RefusalReason {
     UnknownTarget,
     /// The contact cannot be reached in this way.
     Unreachable,
+    /// Any other: the detail begins with its name.
+    Other,
 }
 
 impl RefusalReason {
@@ -72,6 +74,7 @@ impl RefusalReason {
             Self::NoConsent => "no-consent",
             Self::UnknownTarget => "unknown-target",
             Self::Unreachable => "unreachable",
+            Self::Other => "other",
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! `ingress`, `runner` and `sender` know one another only through the store's ports.
 
+mod credentials;
+mod players;
 mod releases;
 
 use std::sync::Arc;
@@ -18,7 +20,10 @@ use crate::flow::{FlowAnswer, FlowDescription, FlowFailure, FlowLimits, Read, Sn
 use crate::id::{ConversationId, DeadLetterId, FlowName, GameId, InboxSeq, NumberId, OutboxRef, PlayerId, TicketNumber};
 use crate::intent::Intent;
 use crate::outbox::{NewMessage, OutboxMessage};
+use crate::secret::SecretText;
 use crate::send::{SendOutcome, SendRecord};
+pub use credentials::{Credentials, Untold};
+pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
 
 pub use crate::service::{Balances, DeviceMatch, Profile, Purchase, ServiceError};
@@ -284,6 +289,9 @@ pub trait Desk: Send + Sync {
     /// [`CONVERSATIONS_OF_MAX`].
     async fn conversations_of(&self, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>, StoreError>;
 
+    /// A conversation as of its last commit, for looking at.
+    async fn conversation(&self, conversation: ConversationId) -> Result<Option<Conversation>, StoreError>;
+
     /// Kept notices, newest first.
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError>;
 
@@ -292,38 +300,6 @@ pub trait Desk: Send + Sync {
 
     /// Says that the store answers and can be written.
     async fn check(&self) -> Result<(), StoreError>;
-}
-
-/// How many conversations of one player are looked at.
-pub const CONVERSATIONS_OF_MAX: usize = 64;
-
-/// Where a player is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlayerConversation {
-    /// Which conversation.
-    pub id: ConversationId,
-    /// Between whom.
-    pub address: Address,
-    /// The last activity of its session.
-    pub active_at: UnixMs,
-}
-
-impl PlayerConversation {
-    /// Out of conversations that may be of this player, those that are, newest activity first.
-    pub fn select(game: &GameId, player: &PlayerId, found: impl IntoIterator<Item = Conversation>) -> Vec<Self> {
-        let is_theirs = |conversation: &Conversation| conversation.game == *game && conversation.session.player.as_ref() == Some(player);
-        let mut found: Vec<Self> = found
-            .into_iter()
-            .filter(is_theirs)
-            .map(|conversation| Self {
-                id: conversation.id,
-                active_at: conversation.session.active_at,
-                address: Address { game: conversation.game, number: conversation.number, contact: conversation.contact },
-            })
-            .collect();
-        found.sort_by_key(|conversation| (std::cmp::Reverse(conversation.active_at), conversation.id));
-        found
-    }
 }
 
 /// How much is where.
@@ -476,6 +452,9 @@ pub type Reads = Vec<Read>;
 pub trait Graph: Send + Sync {
     /// Sends one message once.
     async fn send(&self, message: &OutboxMessage) -> SendOutcome;
+
+    /// Sends one message once, with this text in place of the promise that its content is.
+    async fn send_secret(&self, message: &OutboxMessage, text: &SecretText) -> SendOutcome;
 }
 
 /// What time it is.

@@ -29,6 +29,8 @@ pub struct Step<'a> {
     pub entry: &'a InboxEntry,
     /// The step's time.
     pub now: UnixMs,
+    /// What is to be audited, whatever the step comes to.
+    pub audits: Vec<AuditRecord>,
 }
 
 /// How a step goes on.
@@ -85,7 +87,7 @@ impl<'a> Step<'a> {
     /// Notes the event in the conversation and does what is the host's own to do.
     pub fn open(game: &'a Game, mut conversation: Conversation, entry: &'a InboxEntry, now: UnixMs, copy: &dyn Copy) -> Opened<'a> {
         conversation.touch(now);
-        let mut step = Self { game, conversation, entry, now };
+        let mut step = Self { game, conversation, entry, now, audits: Vec::new() };
         match &*entry.event {
             Event::Message(message) => step.open_message(message, copy),
             Event::System(change) => {
@@ -134,7 +136,14 @@ impl<'a> Step<'a> {
     }
 
     fn done(self) -> Commit {
-        Commit::of(self.conversation, self.entry.seq)
+        let mut commit = Commit::of(self.conversation, self.entry.seq);
+        commit.audits = self.audits;
+        commit
+    }
+
+    /// The event goes by: no flow wants it.
+    pub fn go_by(self) -> Commit {
+        self.done()
     }
 
     fn done_saying(mut self, text: String) -> Commit {
@@ -280,7 +289,7 @@ impl<'a> Step<'a> {
         commit
     }
 
-    fn audit(&self, action: &str, detail: &str) -> AuditRecord {
+    pub(crate) fn audit(&self, action: &str, detail: &str) -> AuditRecord {
         AuditRecord {
             at: self.now,
             game: self.game.id.clone(),

@@ -26,6 +26,7 @@ use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, Stu
 use crate::guest_log::TracedGuestLog;
 use crate::ingress::{self, App, Ingress, Room};
 use crate::metrics::Metrics;
+use crate::recovery::Recovery;
 use crate::runner::{Runner, Stepper, StoredReceipts};
 use crate::sender::{Number, Sender};
 use crate::timer;
@@ -199,7 +200,7 @@ impl Host {
                 seed: None,
             },
             traffic: traffic.clone(),
-            games,
+            games: games.clone(),
             steps_max: config.limits.steps_max,
             steps_per_game_max: config.limits.steps_per_game_max,
             outbox_max: config.limits.outbox_max,
@@ -207,6 +208,7 @@ impl Host {
         let sender = Arc::new(Sender {
             outbox: store.outbox.clone(),
             graph,
+            credentials: Arc::new(Recovery { games, desk: store.desk.clone() }),
             numbers: numbers(config),
             traffic,
             clock: clock.clone(),

@@ -21,5 +21,6 @@ pub mod clock;
 pub mod guest_log;
 pub mod memory;
 pub mod metrics;
+pub mod recovery;
 pub mod telemetry;
 pub mod traffic;

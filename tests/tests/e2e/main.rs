@@ -6,7 +6,9 @@
 mod support;
 
 mod contract;
+mod credentials;
 mod failing_flows;
+mod game_events;
 mod holds;
 mod ingress;
 mod lifecycle;

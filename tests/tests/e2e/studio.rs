@@ -151,6 +151,7 @@ fn truth(path: &str, body: &Value) -> Response {
     let answer = match path {
         "/players/by-contact" if body["phone"] == "+15550111" => json!({ "id": "ada-1", "profile": profile }),
         "/players/profile" if known => profile,
+        "/players/contact" if known => json!({ "phone": "+15550111", "bsuid": null }),
         "/players/balances" if known => json!({ "premium": 4321, "free": 77, "pending_rewards": 1 }),
         "/players/last-purchase" if known => Value::Null,
         "/operations/claim-rewards" if known => {

@@ -42,6 +42,13 @@ pub struct BackendFile {
     operations: BTreeMap<String, OperationFile>,
 }
 
+impl BackendFile {
+    /// Whether game.toml has this operation.
+    pub fn declares(&self, operation: &str) -> bool {
+        self.operations.contains_key(operation)
+    }
+}
+
 /// `[backend.operations.<name>]` in game.toml.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

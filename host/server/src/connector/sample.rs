@@ -1,4 +1,4 @@
-//! A studio made of one file: players, their belongings, and three backend operations that work on them. For
+//! A studio made of one file: players, their belongings, and backend operations that work on them. For
 //! development, demonstrations and tests; what players claim is forgotten when the host stops.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -10,6 +10,8 @@ use questline_core::id::PlayerId;
 use questline_core::port::{Backend, Balances, DeviceMatch, Players, Profile, Purchase, ServiceError};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::clock::random;
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -156,7 +158,7 @@ impl Players for SampleStudio {
     }
 }
 
-/// Operations on the players: `transactions`, `claim-rewards`, `active-events`.
+/// Operations on the players: `transactions`, `claim-rewards`, `active-events`, `issue-credentials`.
 pub(super) struct SampleBackend {
     studio: Arc<SampleStudio>,
     declared: BTreeSet<String>,
@@ -178,17 +180,31 @@ impl SampleBackend {
         Self { studio, declared, claims: Mutex::default() }
     }
 
+    /// Makes up a name and a password, the same for the same key.
+    fn issue(&self, player: &PlayerId, key: &str) -> Result<String, ServiceError> {
+        self.studio.of(player, |_| ())?;
+        let words = || json!({ "username": format!("guest-{:08x}", random() as u32), "password": format!("pw-{:016x}", random()) });
+        self.once(key, || Ok(words().to_string()))
+    }
+
     fn claim(&self, player: &PlayerId, key: &str) -> Result<String, ServiceError> {
+        self.once(key, || {
+            self.studio.of(player, |player| {
+                let claimed = std::mem::take(&mut player.rewards);
+                player.premium += claimed.iter().map(|reward| reward.premium).sum::<u64>();
+                player.free += claimed.iter().map(|reward| reward.free).sum::<u64>();
+                json!({ "claimed": claimed, "premium": player.premium, "free": player.free }).to_string()
+            })
+        })
+    }
+
+    /// What was answered under this key, or is now.
+    fn once(&self, key: &str, answer: impl FnOnce() -> Result<String, ServiceError>) -> Result<String, ServiceError> {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = claims.answers.get(key) {
             return Ok(answer.clone());
         }
-        let answer = self.studio.of(player, |player| {
-            let claimed = std::mem::take(&mut player.rewards);
-            player.premium += claimed.iter().map(|reward| reward.premium).sum::<u64>();
-            player.free += claimed.iter().map(|reward| reward.free).sum::<u64>();
-            json!({ "claimed": claimed, "premium": player.premium, "free": player.free }).to_string()
-        })?;
+        let answer = answer()?;
         if claims.order.len() >= CLAIMS_MAX
             && let Some(oldest) = claims.order.pop_front()
         {
@@ -217,6 +233,7 @@ impl Backend for SampleBackend {
             "active-events" => Ok(json!({ "events": self.studio.active_events }).to_string()),
             "transactions" => self.studio.of(known?, |player| json!({ "transactions": player.transactions }).to_string()),
             "claim-rewards" => self.claim(known?, idempotency_key),
+            "issue-credentials" => self.issue(known?, idempotency_key),
             other => Err(ServiceError::Invalid(format!("the sample backend knows no operation {other:?}"))),
         }
     }

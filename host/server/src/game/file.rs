@@ -9,6 +9,7 @@ use questline_core::game::{FlowBinding, Game, Route};
 use questline_core::id::{FlowName, TicketNumber};
 use questline_core::intent::Lexicon;
 use questline_core::port::Services;
+use questline_core::recovery::RecoveryRules;
 use questline_core::retry::Backoff;
 use questline_core::template::{Template, parameters};
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use super::copy::CopyBook;
 use super::{Bundle, DeclaredGame, GameProblem, LoadContext};
 use crate::connector::{self, BackendFile, ConnectorError, PlayersFile, SampleData};
+use crate::recovery;
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -37,6 +39,51 @@ pub(super) struct GameFile {
     window_closed_template: Option<String>,
     #[serde(default)]
     step_retry: StepRetry,
+    #[serde(default)]
+    recovery: Option<RecoveryFile>,
+}
+
+/// `[recovery]`: temporary credentials for players who cannot get in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RecoveryFile {
+    operation: String,
+    text: String,
+    confidence_min: f64,
+    valid_s: u32,
+    per_day_max: u32,
+}
+
+impl Default for RecoveryFile {
+    fn default() -> Self {
+        Self {
+            operation: "issue-credentials".to_owned(),
+            text: "recovery-credentials".to_owned(),
+            confidence_min: 0.8,
+            valid_s: 3_600,
+            per_day_max: 3,
+        }
+    }
+}
+
+impl RecoveryFile {
+    fn into_rules(self, backend: &BackendFile, copy: &CopyBook, locale: &str) -> Result<RecoveryRules, GameProblem> {
+        let Self { operation, text, confidence_min, valid_s, per_day_max } = self;
+        if !backend.declares(&operation) {
+            return Err(rule(format!("recovery.operation is {operation:?}, and there is no [backend.operations.{operation}]")));
+        }
+        if !(0.0..=1.0).contains(&confidence_min) {
+            return Err(rule(format!("recovery.confidence_min is {confidence_min}; it takes 0.0 to 1.0")));
+        }
+        if !(60..=86_400).contains(&valid_s) {
+            return Err(rule(format!("recovery.valid_s is {valid_s}; it takes 60 to 86400")));
+        }
+        if !(1..=20).contains(&per_day_max) {
+            return Err(rule(format!("recovery.per_day_max is {per_day_max}; it takes 1 to 20")));
+        }
+        recovery::wording(copy, &text, locale, valid_s).map_err(|problem| rule(format!("recovery.text: {problem}")))?;
+        Ok(RecoveryRules { operation, text, confidence_min, valid_s, per_day_max })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,6 +159,7 @@ impl GameFile {
             plugins.insert(name.clone(), flow.plugin);
             flows.insert(name.clone(), FlowBinding { name, grants, limits: flow.limits, settings: Arc::from(settings) });
         }
+        let recovery = self.recovery.map(|recovery| recovery.into_rules(&self.backend, &copy, &self.locale)).transpose()?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));
         let (players, backend) = connector::connect(bundle, self.players, self.backend, context)?;
         let route = |route: RouteFile| Route {
@@ -137,6 +185,7 @@ impl GameFile {
                     ceiling_ms: self.step_retry.ceiling_ms,
                     attempts_max: self.step_retry.attempts_max,
                 },
+                recovery,
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,

@@ -129,7 +129,7 @@ impl Stepper {
         {
             // The number or the account has changed hands since: nobody else is told.
             tracing::warn!("a game event is not told: its player is not behind this contact any more");
-            let commit = Box::new(Commit::of(step.conversation, step.entry.seq));
+            let commit = Box::new(step.go_by());
             return Stepped::Commit { commit, measures: Vec::new(), outcome: "not-for-this-player", ran };
         }
         let intent = match &*step.entry.event {
@@ -150,7 +150,7 @@ impl Stepper {
             Event::Message(_) => self.failed(step, FlowFailure::NobodyTookIt, ran),
             // Nobody asked for it: statuses, game events and the like go by.
             _ => {
-                let commit = Box::new(Commit::of(step.conversation, step.entry.seq));
+                let commit = Box::new(step.go_by());
                 Stepped::Commit { commit, measures: Vec::new(), outcome: "nobody-wants-it", ran }
             }
         }

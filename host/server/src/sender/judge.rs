@@ -2,6 +2,7 @@
 
 use questline_core::event::StatusError;
 use questline_core::outbox::OutboxMessage;
+use questline_core::port::Untold;
 use questline_core::retry::Backoff;
 use questline_core::send::{Hold, PauseScope, Reaction, SendOutcome, SendResult};
 use questline_core::time::UnixMs;
@@ -10,6 +11,9 @@ use questline_core::time::UnixMs;
 const NOT_SENT: Backoff = Backoff { base_ms: 500, ceiling_ms: 30_000, attempts_max: u32::MAX };
 /// While nothing gets through, the number is held rather than every message of it tried.
 const NOT_SENT_HOLD: Hold = Hold::Growing { base_ms: 250, ceiling_ms: 15_000 };
+
+/// A text that the studio's backend could not give is asked for again for about two minutes.
+const UNTOLD: Backoff = Backoff { base_ms: 500, ceiling_ms: 30_000, attempts_max: 9 };
 
 /// What follows.
 pub(super) struct Judged {
@@ -72,4 +76,22 @@ pub(super) fn judge(message: &OutboxMessage, outcome: SendOutcome, now: UnixMs, 
             Judged { name, detail, then, hold, alert: error.alert }
         }
     }
+}
+
+/// What follows when there was nothing to send: no request went to Meta.
+pub(super) fn judge_untold(message: &OutboxMessage, untold: Untold, now: UnixMs, random: u64) -> Judged {
+    let attempts = message.attempts.saturating_add(1);
+    let (name, detail, then) = match untold {
+        Untold::Later { detail } => match UNTOLD.wait_ms(attempts, random) {
+            Some(wait_ms) => ("untold-retry", detail, Then::Again { due_at: now.plus_ms(wait_ms), attempts }),
+            None => {
+                let result = SendResult::Dead { reason: "untold".to_owned(), detail: detail.clone(), at: now };
+                ("untold", detail, Then::Done(result))
+            }
+        },
+        Untold::Never { reason, detail } => {
+            ("untold", detail.clone(), Then::Done(SendResult::Dead { reason: reason.to_owned(), detail, at: now }))
+        }
+    };
+    Judged { name, detail, then, hold: None, alert: false }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use questline_core::id::{NumberId, OutboxRef};
-use questline_core::outbox::{OutboxMessage, SendState};
-use questline_core::port::{Clock, Graph, Outbox};
+use questline_core::outbox::{Content, OutboxMessage, SendState};
+use questline_core::port::{Clock, Credentials, Graph, Outbox, Untold};
 use questline_core::send::{SendOutcome, SendRecord, SendResult};
 use questline_core::time::UnixMs;
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use crate::traffic::Traffic;
 use hold::Scopes;
-use judge::{Then, judge};
+use judge::{Then, judge, judge_untold};
 use lane::{Lanes, Next};
 
 /// Messages taken from the store at once, and begun in one write.
@@ -54,6 +54,8 @@ pub struct Sender {
     pub outbox: Arc<dyn Outbox>,
     /// Meta.
     pub graph: Arc<dyn Graph>,
+    /// What puts credentials into words.
+    pub credentials: Arc<dyn Credentials>,
     /// Numbers to send from.
     pub numbers: Vec<Number>,
     /// What came in: it counts against the same throughput.
@@ -80,7 +82,7 @@ fn known_since_now(mut message: OutboxMessage, now: UnixMs) -> OutboxMessage {
 /// What a send came to.
 struct Sent {
     message: OutboxMessage,
-    outcome: SendOutcome,
+    outcome: Result<SendOutcome, Untold>,
     took: Duration,
 }
 
@@ -207,11 +209,22 @@ impl Sender {
                 let (sender, back) = (sender.clone(), back.clone());
                 tokio::spawn(async move {
                     let started = Instant::now();
-                    let outcome = sender.graph.send(&message).await;
+                    let outcome = sender.send(&message).await;
                     let _ = back.send(Back::Sent(Box::new(Sent { message, outcome, took: started.elapsed() })));
                 });
             }
         });
+    }
+
+    /// Sends a message once. Credentials are put into words only here, and forgotten at once.
+    async fn send(&self, message: &OutboxMessage) -> Result<SendOutcome, Untold> {
+        match &message.message.content {
+            Content::Credentials(promise) => {
+                let text = self.credentials.tell(&message.message.game, message.id.conversation, promise).await?;
+                Ok(self.graph.send_secret(message, &text).await)
+            }
+            _ => Ok(self.graph.send(message).await),
+        }
     }
 
     /// Asks whether a status has told meanwhile that Meta has the message.
@@ -272,12 +285,15 @@ impl Sender {
     fn sent(&self, sent: Sent, lanes: &mut Lanes, scopes: &HashMap<NumberId, Scopes>, recorder: &mpsc::UnboundedSender<record::Entry>) {
         let Sent { message, outcome, took } = sent;
         let now = self.clock.now();
-        let judged = judge(&message, outcome, now, crate::clock::random());
+        let judged = match outcome {
+            Ok(outcome) => judge(&message, outcome, now, crate::clock::random()),
+            Err(untold) => judge_untold(&message, untold, now, crate::clock::random()),
+        };
         self.metrics.send(judged.name, took.as_secs_f64());
         if judged.name == "accepted" {
             self.metrics.reply(now.since_ms(message.message.committed_at) as f64 / 1e3);
         } else {
-            tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts = message.attempts + 1, "Meta did not take a message");
+            tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts = message.attempts + 1, "a message was not taken");
         }
         if judged.alert {
             tracing::error!(alert = true, outcome = judged.name, detail = judged.detail, "sending needs the operator");

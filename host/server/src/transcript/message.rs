@@ -2,6 +2,7 @@
 
 use questline_core::message::{Button, Header, MediaKind, MediaSource, Outbound, Section};
 use questline_core::outbox::{Content, NewMessage};
+use questline_core::recovery::CredentialsPromise;
 
 use super::pattern::Pattern;
 use super::script::{Asked, ExpectedKind, ExpectedMessage, Part};
@@ -72,6 +73,7 @@ pub(super) fn is_expected(expected: &ExpectedMessage, message: &NewMessage) -> b
                 && language.as_ref().is_none_or(|language| *language == found.language)
                 && values.as_ref().is_none_or(|values| all_match(values, &found_values))
         }
+        (ExpectedKind::Text(text), Content::Credentials(promise)) => text.matches(&promised(promise)) && expected.parts.is_empty(),
         (ExpectedKind::Text(text), Content::Reply { message, .. }) => {
             let found = parts(message);
             found.text.is_some_and(|found| text.matches(found)) && expected.parts.iter().all(|part| has(part, &found))
@@ -83,6 +85,11 @@ pub(super) fn is_expected(expected: &ExpectedMessage, message: &NewMessage) -> b
         }
         _ => false,
     }
+}
+
+/// What stands for credentials in a transcript: they are made when a message is sent, and a transcript sends none.
+fn promised(promise: &CredentialsPromise) -> String {
+    format!("[recovery credentials, good for {} minutes]", promise.valid_s / 60)
 }
 
 fn has(part: &Part, found: &Parts<'_>) -> bool {
@@ -121,6 +128,7 @@ pub(super) fn of_message(message: &NewMessage) -> Vec<String> {
             let values = template.header.iter().chain(&template.body).map(String::as_str);
             listed(&format!("template: {} {}", template.name, template.language), values)
         }
+        Content::Credentials(promise) => written("bot", &promised(promise)),
         Content::Reply { message, .. } => {
             let found = parts(message);
             let mut lines = Vec::new();

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use questline_core::commit::{Commit, DeadLetter, StoredDeadLetter, Ticket};
+use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, PlayerId, TicketNumber};
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::{
@@ -192,6 +193,10 @@ impl Desk for EmbeddedStore {
     async fn conversations_of(&self, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>, StoreError> {
         let (game, player) = (game.clone(), player.clone());
         self.read(move |connection| read::conversations_of(connection, &game, &player)).await
+    }
+
+    async fn conversation(&self, conversation: ConversationId) -> Result<Option<Conversation>, StoreError> {
+        self.read(move |connection| read::known_conversation(connection, conversation)).await
     }
 
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {

@@ -24,19 +24,22 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 /// A conversation as its row has it; version and contact beside the document are newer than those in it.
 pub(super) fn conversation(connection: &Connection, id: ConversationId) -> Result<Conversation> {
+    known_conversation(connection, id)?.ok_or_else(|| StoreError::Corrupt(format!("there is no conversation {id}")))
+}
+
+/// The same, where it may not be there.
+pub(super) fn known_conversation(connection: &Connection, id: ConversationId) -> Result<Option<Conversation>> {
     let sql = "SELECT version, phone, bsuid, doc FROM conversation WHERE id = ?1";
     let found = first(connection, sql, [id.0], |row| {
         let (phone, bsuid) = (row.get_ref(1)?.as_str_or_null()?, row.get_ref(2)?.as_str_or_null()?);
         let doc = decode::<Conversation>("a conversation", row.get_ref(3)?.as_bytes()?);
         Ok((row.get(0)?, contact_from(phone, bsuid), doc))
     })?;
-    let Some((version, contact, doc)) = found else {
-        return Err(StoreError::Corrupt(format!("there is no conversation {id}")));
-    };
+    let Some((version, contact, doc)) = found else { return Ok(None) };
     let mut conversation = doc?;
     conversation.version = version;
     conversation.contact = contact.ok_or_else(|| StoreError::Corrupt(format!("conversation {id} has no contact")))?;
-    Ok(conversation)
+    Ok(Some(conversation))
 }
 
 /// The events with these places, as far as they are there.

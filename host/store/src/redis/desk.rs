@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use questline_core::commit::{Closed, DeadLetter, Letter, StoredDeadLetter, Ticket};
+use questline_core::conversation::Conversation;
 use questline_core::event::{Event, TicketClosed};
-use questline_core::id::{DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, PlayerId, TicketNumber};
+use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, PlayerId, TicketNumber};
 use questline_core::port::{CONVERSATIONS_OF_MAX, Depth, Desk, Notice, PlayerConversation, StoreError};
 use questline_core::time::UnixMs;
 use redis::{Cmd, Value};
@@ -190,6 +191,15 @@ impl Desk for RedisStore {
             }
         }
         Ok(PlayerConversation::select(game, player, found))
+    }
+
+    async fn conversation(&self, conversation: ConversationId) -> Result<Option<Conversation>, StoreError> {
+        let session = self.link.session()?;
+        let mut read = redis::cmd("HGET");
+        read.arg(self.keys.of(conversation, "c")).arg("d");
+        let answers = self.link.call(&session, vec![read], None).await?;
+        let [doc] = value::exactly(&answers)?;
+        value::optional_bytes(doc)?.map(|doc| decode("a conversation", doc)).transpose()
     }
 
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {

@@ -26,6 +26,7 @@ fn reason_of(reason: CoreReason) -> RefusalReason {
         CoreReason::NoConsent => RefusalReason::NoConsent,
         CoreReason::UnknownTarget => RefusalReason::UnknownTarget,
         CoreReason::Unreachable => RefusalReason::Unreachable,
+        CoreReason::Other => RefusalReason::Other,
     }
 }
 

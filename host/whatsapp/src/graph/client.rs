@@ -12,6 +12,7 @@ use questline_core::event::Wamid;
 use questline_core::id::NumberId;
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::Graph;
+use questline_core::secret::SecretText;
 use questline_core::send::{SendError, SendOutcome};
 use serde::Deserialize;
 
@@ -160,10 +161,21 @@ pub(super) fn read<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, Grap
 #[async_trait]
 impl Graph for GraphClient {
     async fn send(&self, message: &OutboxMessage) -> SendOutcome {
+        self.post(message, payload::message(message)).await
+    }
+
+    async fn send_secret(&self, message: &OutboxMessage, text: &SecretText) -> SendOutcome {
+        self.post(message, payload::secret(message, text)).await
+    }
+}
+
+impl GraphClient {
+    /// Sends a message's body.
+    async fn post(&self, message: &OutboxMessage, body: Result<Vec<u8>, serde_json::Error>) -> SendOutcome {
         let Some(access) = self.access(&message.message.number) else {
             return SendOutcome::NotSent { reason: format!("there is no access token for number {}", message.message.number) };
         };
-        let body = match payload::message(message) {
+        let body = match body {
             Ok(body) => body,
             Err(error) => return SendOutcome::NotSent { reason: format!("the message cannot be written as JSON: {error}") },
         };

@@ -6,6 +6,7 @@ use questline_core::contact::Contact;
 use questline_core::event::Wamid;
 use questline_core::message::{Button, Header, MediaKind, MediaSource, Outbound, Row, Section};
 use questline_core::outbox::{Content, OutboxMessage};
+use questline_core::secret::SecretText;
 use questline_core::template::{ButtonValue, TemplateMessage};
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
@@ -17,6 +18,13 @@ const USUAL_BYTES: usize = 512;
 pub(super) fn message(message: &OutboxMessage) -> Result<Vec<u8>, serde_json::Error> {
     let mut json = Vec::with_capacity(USUAL_BYTES);
     serde_json::to_writer(&mut json, &Payload(message))?;
+    Ok(json)
+}
+
+/// The same, with a text in place of the content. The body is as secret as the text, and goes nowhere but to Meta.
+pub(super) fn secret(message: &OutboxMessage, text: &SecretText) -> Result<Vec<u8>, serde_json::Error> {
+    let mut json = Vec::with_capacity(USUAL_BYTES + text.reveal().len());
+    serde_json::to_writer(&mut json, &SecretPayload(message, text))?;
     Ok(json)
 }
 
@@ -76,6 +84,22 @@ impl Serialize for Payload<'_> {
     }
 }
 
+struct SecretPayload<'a>(&'a OutboxMessage, &'a SecretText);
+
+impl Serialize for SecretPayload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let OutboxMessage { id, message, .. } = self.0;
+        let mut json = serializer.serialize_struct("Payload", 6)?;
+        json.serialize_field("messaging_product", "whatsapp")?;
+        json.serialize_field("recipient_type", "individual")?;
+        recipient(&mut json, &message.contact)?;
+        json.serialize_field("type", "text")?;
+        json.serialize_field("text", &Text { body: self.1.reveal(), preview_url: false })?;
+        json.serialize_field("biz_opaque_callback_data", &id.to_callback_data())?;
+        json.end()
+    }
+}
+
 /// A phone number goes first: Meta reaches it where it does not take a BSUID, and a BSUID in `to` is dropped without a
 /// word. Without the plus Meta would put our own country code before the digits.
 fn recipient<J: SerializeStruct>(json: &mut J, contact: &Contact) -> Result<(), J::Error> {
@@ -104,6 +128,8 @@ fn content<J: SerializeStruct>(json: &mut J, content: &Content) -> Result<(), J:
             let emoji = emoji.as_deref().unwrap_or_default();
             json.serialize_field("reaction", &Reaction { message_id: target.as_str(), emoji })
         }
+        // A promise is no message: it is sent as its text, or not at all.
+        Content::Credentials(_) => Err(serde::ser::Error::custom("credentials are sent as their text only")),
     }
 }
 

@@ -1,0 +1,25 @@
+//! A text that nobody may see but whom it is for: it cannot be printed, logged, compared or written as JSON, and leaves no
+//! trace in memory once it is dropped.
+
+use zeroize::Zeroize;
+
+/// Such a text.
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Takes it; the caller keeps no copy.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
