@@ -1,6 +1,6 @@
 //! What a text is about, by the words and phrases that game.toml lists: fast, explainable, and the same every time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,11 @@ pub struct Lexicon {
 impl Lexicon {
     /// From name to language to words and phrases.
     pub fn new(intents: &BTreeMap<String, BTreeMap<String, Vec<String>>>) -> Self {
+        // A word that two languages share counts once.
         let phrases = |languages: &BTreeMap<String, Vec<String>>| {
-            languages.values().flatten().map(|phrase| words(phrase)).filter(|phrase| !phrase.is_empty()).collect()
+            let phrases: BTreeSet<_> =
+                languages.values().flatten().map(|phrase| words(phrase)).filter(|phrase| !phrase.is_empty()).collect();
+            phrases.into_iter().collect()
         };
         Self { intents: intents.iter().map(|(name, languages)| (name.clone(), phrases(languages))).collect() }
     }
@@ -72,6 +75,15 @@ mod tests {
         assert_eq!(lexicon().classify("My purchase did not arrive!")[0].name, "purchase-problem");
         assert!(lexicon().classify("Good morning").is_empty());
         assert!(lexicon().classify("rebalanced").is_empty(), "whole words only");
+    }
+
+    #[test]
+    fn what_stands_in_two_languages_counts_once() {
+        let languages =
+            |all: &[(&str, &str)]| all.iter().map(|(language, word)| ((*language).to_owned(), vec![(*word).to_owned()])).collect();
+        let one = Lexicon::new(&BTreeMap::from([("support".to_owned(), languages(&[("en", "support")]))]));
+        let two = Lexicon::new(&BTreeMap::from([("support".to_owned(), languages(&[("en", "Support"), ("de", "support")]))]));
+        assert_eq!(one.classify("support, please"), two.classify("support, please"));
     }
 
     #[test]

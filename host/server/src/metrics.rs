@@ -228,6 +228,11 @@ impl Metrics {
         self.send_seconds.observe(seconds);
     }
 
+    /// There was nothing to send: Meta was not asked.
+    pub fn unsent(&self, outcome: &'static str) {
+        self.sends.get_or_create(&Outcome { outcome }).inc();
+    }
+
     /// What became of a send without an answer: settled by a status, or repeated.
     pub fn unknown(&self, outcome: &'static str) {
         self.unknown_sends.get_or_create(&Outcome { outcome }).inc();
@@ -268,5 +273,52 @@ impl Metrics {
             let _ = write!(rendered, "# {problem}");
         }
         rendered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every name that stands between backticks in the first column of LOGGING.md's table.
+    fn documented(text: &str) -> BTreeSet<&str> {
+        let names = text.lines().filter_map(|line| line.strip_prefix("| `questline_")?.split('`').next());
+        names.map(|name| name.strip_suffix("_total").unwrap_or(name)).collect()
+    }
+
+    #[test]
+    fn every_figure_is_documented_and_nothing_else() {
+        let document = include_str!("../../../docs/LOGGING.md");
+        let chapter = document.split("## Metrics").nth(1).unwrap();
+        let table = chapter.split("### Worth an alarm").next().unwrap();
+        let metrics = Metrics::default();
+        let game = GameId::parse("starfall").unwrap();
+        // A figure with labels is there once it has counted something.
+        metrics.webhook("stored");
+        metrics.appended(&Appended { events: 1, ..Appended::default() });
+        for family in [&metrics.messages, &metrics.statuses, &metrics.kept] {
+            family.get_or_create(&Kind { kind: "x" }).inc();
+        }
+        metrics.game_events(&game, "accepted", 1);
+        metrics.step(&game, "flow", 0.1);
+        metrics.guest_lines_dropped(&game, 1);
+        metrics.measure(&game, "x", 1.0);
+        metrics.send("accepted", 0.1);
+        metrics.unknown("repeated");
+        metrics.held("number");
+        let rendered = metrics.render(Some(Depth::default()));
+        let served: BTreeSet<&str> =
+            rendered.lines().filter_map(|line| line.strip_prefix("# TYPE questline_")?.split(' ').next()).collect();
+        assert!(served.len() > 15, "{rendered}");
+        assert_eq!(documented(table), served);
+        // What alarms are built on exists, too.
+        for name in chapter.split("questline_").skip(1) {
+            let name: String = name.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let name = name.trim_end_matches("_total");
+            assert!(served.contains(name), "questline_{name} is named, and there is no such figure");
+        }
     }
 }

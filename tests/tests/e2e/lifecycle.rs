@@ -217,3 +217,22 @@ async fn the_api_wants_the_operators_token(engine: Engine) {
     let host = questline_tests::Host::start(&stage.config(), stage.address()).await;
     assert_eq!(host.http().get(url("/v1/depth")).bearer_auth(TOKEN).send().await.unwrap().status().as_u16(), 403);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_not_configured_well_is_a_fault_of_the_configuration() {
+    let stage = Stage::new(Engine::Redis).await.echo("echo", NUMBER);
+    stage.write_config();
+    let right = std::fs::read_to_string(stage.config()).unwrap();
+    let url = right.lines().find(|line| line.starts_with("url = {")).unwrap();
+    let wrong = [
+        (right.replace(url, "url = { env = \"QUESTLINE_TEST_NOT_SET\" }"), "QUESTLINE_TEST_NOT_SET"),
+        (right.replace(url, &format!("{url}\nprefix = \"not a prefix\"")), "prefix"),
+    ];
+    for (text, named) in wrong {
+        std::fs::write(stage.config(), text).unwrap();
+        let refused = host::run(&stage.config(), &["serve"]).await;
+        let words = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(78), "{words}");
+        assert!(words.contains(named), "{words}");
+    }
+}

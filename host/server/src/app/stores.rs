@@ -48,6 +48,17 @@ pub enum StoreOpenError {
     NoUrl,
 }
 
+impl StoreOpenError {
+    /// Whether only a change of the configuration helps: starting again does not.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Secret(_) | Self::NoUrl => true,
+            Self::Redis(problem) => matches!(problem, redis::OpenError::Options(_) | redis::OpenError::Url(_)),
+            Self::Embedded(_) => false,
+        }
+    }
+}
+
 /// Opens it.
 pub async fn open(config: &Config) -> Result<OpenedStore, StoreOpenError> {
     let limits = &config.limits;

@@ -12,6 +12,7 @@ pub(super) async fn run(config: Config) -> Outcome {
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::new)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::new)?;
     let host = Host::start(&config).await.map_err(|problem| match problem {
+        StartError::Store(ref store) if store.is_configuration() => Failure::config(problem),
         StartError::Store(_) | StartError::Listen { .. } => Failure::new(problem),
         problem => Failure::config(problem),
     })?;

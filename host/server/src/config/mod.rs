@@ -313,6 +313,12 @@ impl Config {
                 return contradiction(format!("number {} is listed twice", number.id));
             }
         }
+        if self.limits.bodies_bytes_max < self.limits.body_bytes_max {
+            return contradiction(format!(
+                "limits.bodies_bytes_max is {} and limits.body_bytes_max {}: no webhook of that size would ever be taken",
+                self.limits.bodies_bytes_max, self.limits.body_bytes_max
+            ));
+        }
         if self.store.engine == Engine::Redis && self.store.url.is_none() {
             return contradiction(
                 "store.engine is \"redis\" and store.url is missing: set it, for instance url = { env = \"QUESTLINE_REDIS_URL\" }"
@@ -359,5 +365,7 @@ mod tests {
         let number = "[[numbers]]\nid = \"1\"\ngame = \"g\"\napp = \"x\"\naccount = \"1\"\naccess_token = { env = \"T\" }\n";
         assert!(parse(number, &[]).unwrap_err().to_string().contains("no app has that name"));
         assert!(parse("[store]\nengine = \"redis\"", &[]).unwrap_err().to_string().contains("store.url"));
+        let small = parse("[limits]\nbody_bytes_max = 1000\nbodies_bytes_max = 999", &[]).unwrap_err().to_string();
+        assert!(small.contains("bodies_bytes_max") && small.contains("999"), "{small}");
     }
 }

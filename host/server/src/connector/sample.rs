@@ -218,25 +218,31 @@ impl SampleBackend {
 
 #[async_trait]
 impl Backend for SampleBackend {
-    async fn call(
-        &self,
-        operation: &str,
-        player: Option<&PlayerId>,
-        _request: &str,
-        idempotency_key: &str,
-    ) -> Result<String, ServiceError> {
+    async fn call(&self, operation: &str, player: Option<&PlayerId>, request: &str, idempotency_key: &str) -> Result<String, ServiceError> {
         if !self.declared.contains(operation) {
             return Err(ServiceError::NotGranted(format!("game.toml declares no operation {operation:?}")));
         }
         let known = player.ok_or(ServiceError::NotFound);
         match operation {
             "active-events" => Ok(json!({ "events": self.studio.active_events }).to_string()),
-            "transactions" => self.studio.of(known?, |player| json!({ "transactions": player.transactions }).to_string()),
+            "transactions" => {
+                let invalid = |problem: serde_json::Error| ServiceError::Invalid(format!("transactions takes {{\"limit\"}}: {problem}"));
+                let Page { limit } = serde_json::from_str(request).map_err(invalid)?;
+                let page = |all: &[Value]| json!({ "transactions": all.iter().take(limit.unwrap_or(usize::MAX)).collect::<Vec<_>>() });
+                self.studio.of(known?, |player| page(&player.transactions).to_string())
+            }
             "claim-rewards" => self.claim(known?, idempotency_key),
             "issue-credentials" => self.issue(known?, idempotency_key),
             other => Err(ServiceError::Invalid(format!("the sample backend knows no operation {other:?}"))),
         }
     }
+}
+
+/// What `transactions` is asked.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    limit: Option<usize>,
 }
 
 /// For games that declare no operations.
@@ -253,6 +259,21 @@ impl Backend for NoBackend {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[tokio::test]
+    async fn transactions_are_as_many_as_asked_for() {
+        let players = json!({ "players": [{
+            "id": "p1", "name": "Ada", "tier": "gold", "balances": { "premium": 10, "free": 5 }, "transactions": [1, 2, 3],
+        }]});
+        let studio = Arc::new(SampleStudio::read(players.to_string().as_bytes()).unwrap());
+        let backend = SampleBackend::new(studio, ["transactions".to_owned()].into());
+        let ada = PlayerId::parse("p1").unwrap();
+        for (request, expected) in [("{\"limit\":2}", json!([1, 2])), ("{\"limit\":9}", json!([1, 2, 3])), ("{}", json!([1, 2, 3]))] {
+            let answer: Value = serde_json::from_str(&backend.call("transactions", Some(&ada), request, "k").await.unwrap()).unwrap();
+            assert_eq!(answer["transactions"], expected, "{request}");
+        }
+        assert!(matches!(backend.call("transactions", Some(&ada), "{\"limit\":-1}", "k").await, Err(ServiceError::Invalid(_))));
+    }
 
     #[tokio::test]
     async fn rewards_are_claimed_once_whatever_is_repeated() {

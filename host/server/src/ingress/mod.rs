@@ -120,7 +120,8 @@ async fn receive(State(ingress): State<Arc<Ingress>>, Path(app): Path<String>, h
     response
 }
 
-/// Reads past a body that is somewhat too large, without keeping it: who is still writing would not see the answer.
+/// Reads past a body that does not fit, unless it is far too large, without keeping it: who is still writing would not
+/// see the answer.
 async fn discard(mut body: Body, announced_bytes: usize, body_bytes_max: usize) {
     if announced_bytes <= 4 * body_bytes_max {
         while let Some(Ok(_)) = body.frame().await {}
@@ -137,7 +138,10 @@ impl Ingress {
             discard(body, announced.unwrap_or(0), self.body_bytes_max).await;
             return Err(Answer::TooLarge);
         }
-        let _room = self.room.take(announced.unwrap_or(self.body_bytes_max)).ok_or(Answer::Full)?;
+        let Some(_room) = self.room.take(announced.unwrap_or(self.body_bytes_max)) else {
+            discard(body, announced.unwrap_or(0), self.body_bytes_max).await;
+            return Err(Answer::Full);
+        };
         let body = Limited::new(body, self.body_bytes_max).collect().await.map_err(|problem| match problem.is::<LengthLimitError>() {
             true => Answer::TooLarge,
             false => Answer::Broken,

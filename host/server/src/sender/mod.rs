@@ -285,16 +285,25 @@ impl Sender {
     fn sent(&self, sent: Sent, lanes: &mut Lanes, scopes: &HashMap<NumberId, Scopes>, recorder: &mpsc::UnboundedSender<record::Entry>) {
         let Sent { message, outcome, took } = sent;
         let now = self.clock.now();
+        let attempts = message.attempts + 1;
         let judged = match outcome {
-            Ok(outcome) => judge(&message, outcome, now, crate::clock::random()),
-            Err(untold) => judge_untold(&message, untold, now, crate::clock::random()),
+            Ok(outcome) => {
+                let judged = judge(&message, outcome, now, crate::clock::random());
+                self.metrics.send(judged.name, took.as_secs_f64());
+                if judged.name == "accepted" {
+                    self.metrics.reply(now.since_ms(message.message.committed_at) as f64 / 1e3);
+                } else {
+                    tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts, "Meta did not take a message");
+                }
+                judged
+            }
+            Err(untold) => {
+                let judged = judge_untold(&message, untold, now, crate::clock::random());
+                self.metrics.unsent(judged.name);
+                tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts, "promised credentials could not be sent");
+                judged
+            }
         };
-        self.metrics.send(judged.name, took.as_secs_f64());
-        if judged.name == "accepted" {
-            self.metrics.reply(now.since_ms(message.message.committed_at) as f64 / 1e3);
-        } else {
-            tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts = message.attempts + 1, "a message was not taken");
-        }
         if judged.alert {
             tracing::error!(alert = true, outcome = judged.name, detail = judged.detail, "sending needs the operator");
         }

@@ -194,3 +194,20 @@ pub async fn check_says_that_it_works<E: Engine>() {
     let world = World::<E>::new().await;
     world.store().check().await.unwrap();
 }
+
+/// Whoever looks takes nothing away: the step under way holds.
+pub async fn a_conversation_can_be_looked_at<E: Engine>() {
+    let world = World::<E>::new().await;
+    world.append([incoming(&player(1), "x"), incoming(&player(1), "y")]).await;
+    let work = world.take().await;
+    let id = work.conversation.id;
+    assert_eq!(world.store().conversation(id).await.unwrap(), Some(work.conversation.clone()));
+    let mut commit = done(&work);
+    commit.conversation.touch(world.now());
+    let after = commit.conversation.clone();
+    world.commit(commit).await;
+    assert_eq!(world.store().conversation(id).await.unwrap(), Some(after.clone()));
+    let work = world.store().load(id, 9).await.unwrap();
+    assert_eq!((&work.conversation, bodies(&work)), (&after, vec!["y"]));
+    assert_eq!(world.store().conversation(questline_core::id::ConversationId(id.0 + 1024)).await.unwrap(), None);
+}

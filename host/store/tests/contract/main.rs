@@ -121,6 +121,7 @@ macro_rules! contract {
                     tickets_stand_by_priority_and_age
                     a_closed_ticket_tells_its_conversation
                     notices_are_kept_for_ninety_days
+                    a_conversation_can_be_looked_at
                     depth_tells_how_much_is_where
                     check_says_that_it_works
                 }
