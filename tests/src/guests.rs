@@ -8,11 +8,12 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
 }
 
-/// The folder with the components of the product's flow and of the test guests.
+/// The folder with the components of the product's flows and of the test guests.
 pub fn components() -> &'static Path {
     static COMPONENTS: OnceLock<PathBuf> = OnceLock::new();
     COMPONENTS.get_or_init(|| {
-        let packages = ["vip-routing", "echo-guest", "herald-guest", "hostile-guests"];
+        let packages =
+            ["vip-routing", "account-recovery", "tournament-replies", "echo-guest", "herald-guest", "hostile-guests"];
         let target = workspace().join("target");
         let built = questline_guest_build::build_guests(workspace(), &packages, &target, &mut |_| {}).expect("guests build");
         built[0].path.parent().expect("components lie in a folder").to_owned()

@@ -16,6 +16,15 @@ button-claim-rewards = Belohnungen abholen
 button-menu = Hauptmenü
 button-new-code = Neuen Code senden
 button-events-open = Events ansehen
+button-recovery-skip = Weiß ich nicht
+button-recovery-cancel = Abbrechen
+button-match-accept = Annehmen
+button-match-decline = Ablehnen
+button-tournament-brackets = Turnierbaum
+button-tournament-prizes = Preise
+button-tournament-registration = Teilnehmen
+button-news-yes = Ja, gerne News
+button-news-no = Nein, danke
 
 ## Wer schreibt
 
@@ -80,6 +89,72 @@ ticket-closed-because =
     Dein Ticket { $number } ist geschlossen: { $resolution }
     Gibt es noch etwas?
 
+## Kontowiederherstellung
+# BLOCK ist in jeder Sprache ein Befehl an den Host: Er sichert das Konto sofort.
+
+recovery-intro = Ich helfe dir zurück in dein Konto. Zuerst muss ich sicher sein, dass es deins ist. Kommt das nicht von dir, antworte mit BLOCK, dann ist das Konto sofort gesichert.
+recovery-ask-purchase = Wie viel hast du für deinen letzten Kauf in Starfall bezahlt? Gib den Betrag so ein, wie er auf der Rechnung steht, zum Beispiel 4,99.
+recovery-ask-question = Deine Sicherheitsfrage: { $question }
+recovery-ask-name = Deine Nummer ist mit keinem Konto verknüpft, deshalb muss ein Agent nachsehen. Wie heißt du in Starfall?
+recovery-amount-unclear = Ich brauche einen Geldbetrag, in Ziffern.
+recovery-answer-unclear = Bitte antworte in einer kurzen Nachricht.
+recovery-words-only = Bitte antworte in Worten, hier im Chat.
+recovery-try-again = { $left ->
+    [one] Das stimmt nicht überein. Du hast noch einen Versuch. Bist das nicht du, antworte mit BLOCK, dann ist das Konto sofort gesichert.
+   *[other] Das stimmt nicht überein. Du hast noch { $left } Versuche. Bist das nicht du, antworte mit BLOCK, dann ist das Konto sofort gesichert.
+}
+recovery-next = Das stimmt nicht überein. Versuchen wir es anders.
+recovery-skipped = Macht nichts, es gibt andere Wege.
+recovery-thanks = Danke.
+recovery-reminder = Bist du noch da? Ich warte auf deine Antwort.
+recovery-verified = Danke, das ist dein Konto. Vorläufige Zugangsdaten kommen mit der nächsten Nachricht. Wähle ein neues Passwort, sobald du im Spiel bist. Kommt das nicht von dir, antworte mit BLOCK, dann ist das Konto sofort gesichert.
+recovery-human = Ein Agent übernimmt und antwortet dir hier im Chat. Deine Ticketnummer ist { $number }. Kommt das nicht von dir, antworte mit BLOCK, dann ist das Konto sofort gesichert.
+recovery-locked = { $minutes ->
+    [one] Zu viele Antworten stimmten nicht überein. Zum Schutz des Kontos geht eine Minute lang nichts mehr.
+   *[other] Zu viele Antworten stimmten nicht überein. Zum Schutz des Kontos geht { $minutes } Minuten lang nichts mehr.
+} Kommt das nicht von dir, antworte mit BLOCK, dann ist das Konto sofort gesichert.
+recovery-cancelled = In Ordnung, nichts wurde geändert. Schreib mir wieder, wenn du Hilfe mit deinem Konto brauchst.
+recovery-ended = Ich habe nichts mehr von dir gehört und höre hier auf; nichts wurde geändert. Schreib, dass du den Zugang verloren hast, dann fangen wir neu an.
+# Vom Host allein gesendet: Kein Flow sieht diese Werte je.
+recovery-credentials = { $minutes ->
+    [one] Dein vorläufiger Zugang, eine Minute gültig:
+   *[other] Dein vorläufiger Zugang, { $minutes } Minuten gültig:
+}
+    Benutzername: { $username }
+    Passwort: { $password }
+
+    Niemand aus unserem Team wird dich je danach fragen. Kommt das nicht von dir, antworte mit BLOCK, dann ist das Konto sofort gesichert.
+
+## Turniere und Matches
+
+tournament-champion = 🏆 Du hast { $tournament } gewonnen! Platz { $position }, vor allen anderen. Herzlichen Glückwunsch!
+tournament-top = 🎉 Du bist bei { $tournament } auf Platz { $position } gekommen und gehörst zu den Besten. Stark gespielt!
+tournament-other = { $tournament } ist vorbei, und du bist auf Platz { $position } gekommen. Danke fürs Mitspielen!
+tournament-prize = Dein Preis: { $prize }. Er liegt im Spiel in deinem Postfach.
+tournament-no-prize = diesmal keiner
+tournament-personal = Unser Turnierteam schreibt dir hier im Chat auch persönlich. Deine Ticketnummer ist { $number }.
+tournament-player = Spieler
+tournament-unavailable = Das kann ich von hier aus nicht nachsehen. Du findest es im Spiel unter Wettkampf > Turniere.
+match-found = ⚔️ Match gefunden: { $mode } gegen { $opponent }. Nimmst du an? Du hast { $time }.
+match-accepted = Du hast das Match gegen { $opponent } angenommen. Öffne Starfall: Es beginnt, sobald ihr beide da seid. Viel Glück!
+match-declined = Du hast das Match gegen { $opponent } abgelehnt. Dein Platz in der Warteschlange bleibt.
+match-late = Die Zeit zum Antworten ist vorbei, oder das Match fällt aus. Das nächste findest du im Spiel unter Wettkampf.
+match-missed = Die Zeit zum Antworten auf das Match gegen { $opponent } ist vorbei. Das nächste findest du im Spiel unter Wettkampf.
+match-in-game = Von hier aus kann ich deine Antwort nicht weitergeben. Öffne Starfall und antworte dort.
+duration-seconds = { $seconds ->
+    [one] eine Sekunde
+   *[other] { $seconds } Sekunden
+}
+duration-minutes = { $minutes ->
+    [one] eine Minute
+   *[other] { $minutes } Minuten
+}
+tournament-news-question = Sollen wir dir hier auf WhatsApp Neuigkeiten über Turniere in Starfall schicken: neue Turniere, Anmeldung und Angebote dazu? Mit STOP beendest du es jederzeit.
+tournament-news-on = Erledigt: Du bekommst hier Turniernews. Mit STOP beendest du es jederzeit.
+tournament-news-off = Erledigt: Du bekommst keine Turniernews. Ergebnisse und Matches deiner eigenen Turniere kommen weiter an.
+tournament-news-already-on = Du bekommst schon Turniernews. Mit STOP beendest du es jederzeit.
+tournament-news-unavailable = Das kann ich hier nicht ändern. Du findest es im Spiel unter Einstellungen > Benachrichtigungen.
+
 ## Für Agenten
 
 agent-subject-agent = Möchte einen Agenten ({ $tier })
@@ -87,3 +162,21 @@ agent-subject-purchase-problem = Problem mit einem Kauf ({ $tier })
 agent-player = Spieler: { $name }, Stufe { $tier }, Priorität { $priority }, Sprache { $locale }
 agent-unknown-player = Kein bekannter Spieler, Sprache { $locale }
 agent-last-purchase = Letzter Kauf: { $product }, { $amount } { $currency }, { $date }, id { $id }
+agent-subject-account-recovery = Zugang zum Konto verloren ({ $tier })
+agent-recovery-player = Gibt an zu sein: { $name }, Stufe { $tier }, Sprache { $locale }
+agent-recovery-name = Gibt an zu sein: { $name }
+agent-recovery-why-asked = Wollte einen Agenten.
+agent-recovery-why-unknown = Der Kontakt ist mit keinem Konto verknüpft, es konnte nichts geprüft werden.
+agent-recovery-why-unclear = Was geprüft werden konnte, reichte nicht.
+agent-recovery-why-locked = Zu viele Antworten waren falsch: Die Wiederherstellung ist eine Weile gesperrt.
+agent-recovery-why-refused = Es war klar genug, und die Zugangsdaten konnten nicht ausgestellt werden.
+agent-recovery-check-device = Gerät
+agent-recovery-check-purchase = Betrag des letzten Kaufs
+agent-recovery-check-question = Sicherheitsfrage
+agent-recovery-verdict-matched = stimmt überein
+agent-recovery-verdict-different = stimmt nicht überein
+agent-recovery-verdict-unknown = nichts zum Vergleichen
+agent-recovery-verdict-skipped = konnte nicht antworten
+agent-recovery-points = Punkte: { $points } von { $needed } nötigen. Falsche Antworten: { $wrong }.
+agent-subject-tournament = Gratulieren: Platz { $position } ({ $tier })
+agent-tournament = { $name }, Stufe { $tier }, kam bei { $tournament } auf Platz { $position } und erwartet eine persönliche Nachricht. Sprache { $locale }

@@ -16,6 +16,15 @@ button-claim-rewards = Claim Rewards
 button-menu = Main Menu
 button-new-code = Send a New Code
 button-events-open = Show Events
+button-recovery-skip = I Don't Know
+button-recovery-cancel = Cancel
+button-match-accept = Accept
+button-match-decline = Decline
+button-tournament-brackets = Brackets
+button-tournament-prizes = Prizes
+button-tournament-registration = Register
+button-news-yes = Yes, Send Me News
+button-news-no = No, Thanks
 
 ## Who is writing
 
@@ -80,6 +89,72 @@ ticket-closed-because =
     Your ticket { $number } is closed: { $resolution }
     Is there anything else?
 
+## Account recovery
+# BLOCK is a command of the host in every language: it secures the account at once.
+
+recovery-intro = I can help you back into your account. First I have to make sure that it is yours. If you did not ask for this, reply BLOCK, and the account is secured at once.
+recovery-ask-purchase = How much did you pay for your last purchase in Starfall? Type the amount as it stands on the receipt, for instance 4.99.
+recovery-ask-question = Your security question: { $question }
+recovery-ask-name = Your number is not linked to an account, so an agent has to look at it. What is your player name in Starfall?
+recovery-amount-unclear = I need one amount of money, in digits.
+recovery-answer-unclear = Please answer in one short message.
+recovery-words-only = Please answer in words, here in this chat.
+recovery-try-again = { $left ->
+    [one] That does not match. You have one more try. If this is not you, reply BLOCK, and the account is secured at once.
+   *[other] That does not match. You have { $left } more tries. If this is not you, reply BLOCK, and the account is secured at once.
+}
+recovery-next = That does not match. Let us try it another way.
+recovery-skipped = Never mind, there are other ways.
+recovery-thanks = Thank you.
+recovery-reminder = Are you still there? I am waiting for your answer.
+recovery-verified = Thank you, this is your account. Temporary sign-in details follow in the next message. Choose a new password as soon as you are in. If you did not ask for this, reply BLOCK, and the account is secured at once.
+recovery-human = An agent takes it from here and answers you in this chat. Your ticket number is { $number }. If you did not ask for this, reply BLOCK, and the account is secured at once.
+recovery-locked = { $minutes ->
+    [one] Too many answers did not match. To protect the account, nothing more can be tried for one minute.
+   *[other] Too many answers did not match. To protect the account, nothing more can be tried for { $minutes } minutes.
+} If you did not ask for this, reply BLOCK, and the account is secured at once.
+recovery-cancelled = All right, nothing was changed. Write to me again if you need help with your account.
+recovery-ended = I have not heard from you, so I stop here; nothing was changed. Write that you lost access to begin again.
+# Sent by the host alone: no flow ever sees these values.
+recovery-credentials = { $minutes ->
+    [one] Your temporary sign-in, good for one minute:
+   *[other] Your temporary sign-in, good for { $minutes } minutes:
+}
+    User name: { $username }
+    Password: { $password }
+
+    Nobody from our team will ever ask you for it. If you did not ask for this, reply BLOCK, and the account is secured at once.
+
+## Tournaments and matches
+
+tournament-champion = 🏆 You won { $tournament }! Position { $position }, above everybody else. Congratulations, champion!
+tournament-top = 🎉 You finished { $tournament } in position { $position }, among the best. Well played!
+tournament-other = { $tournament } is over, and you finished in position { $position }. Thank you for playing!
+tournament-prize = Your prize: { $prize }. It is waiting in your inbox in the game.
+tournament-no-prize = none this time
+tournament-personal = Our tournament team will also write to you personally, here in this chat. Your ticket number is { $number }.
+tournament-player = player
+tournament-unavailable = I cannot look that up here. You find it in the game, under Compete > Tournaments.
+match-found = ⚔️ Match found: { $mode } against { $opponent }. Do you accept? You have { $time }.
+match-accepted = You accepted the match against { $opponent }. Open Starfall: it starts as soon as both of you are there. Good luck!
+match-declined = You declined the match against { $opponent }. You keep your place in the queue.
+match-late = The time to answer is over, or the match is off. You find the next one in the game, under Compete.
+match-missed = The time to answer for the match against { $opponent } is over. You find the next one in the game, under Compete.
+match-in-game = I cannot pass on your answer from here. Open Starfall and answer there.
+duration-seconds = { $seconds ->
+    [one] one second
+   *[other] { $seconds } seconds
+}
+duration-minutes = { $minutes ->
+    [one] one minute
+   *[other] { $minutes } minutes
+}
+tournament-news-question = Shall we send you news about tournaments in Starfall here on WhatsApp: new tournaments, registration and offers around them? You can end it at any time by writing STOP.
+tournament-news-on = Done: you will get tournament news here. Write STOP at any time to end it.
+tournament-news-off = Done: you will get no tournament news. Results and matches of tournaments that you play in still arrive.
+tournament-news-already-on = You get tournament news already. Write STOP at any time to end it.
+tournament-news-unavailable = I cannot change that here. You find it in the game, under Settings > Notifications.
+
 ## For agents
 
 agent-subject-agent = Wants an agent ({ $tier })
@@ -87,3 +162,21 @@ agent-subject-purchase-problem = Purchase problem ({ $tier })
 agent-player = Player: { $name }, tier { $tier }, priority { $priority }, language { $locale }
 agent-unknown-player = Not a known player, language { $locale }
 agent-last-purchase = Last purchase: { $product }, { $amount } { $currency }, { $date }, id { $id }
+agent-subject-account-recovery = Lost access to the account ({ $tier })
+agent-recovery-player = Says to be: { $name }, tier { $tier }, language { $locale }
+agent-recovery-name = Says to be: { $name }
+agent-recovery-why-asked = The player asked for an agent.
+agent-recovery-why-unknown = The contact is linked to no account, so nothing could be checked.
+agent-recovery-why-unclear = What could be checked was not enough.
+agent-recovery-why-locked = Too many answers were wrong: the recovery is locked for a while.
+agent-recovery-why-refused = It was clear enough, and the credentials could not be issued.
+agent-recovery-check-device = Device
+agent-recovery-check-purchase = Amount of the last purchase
+agent-recovery-check-question = Security question
+agent-recovery-verdict-matched = matched
+agent-recovery-verdict-different = did not match
+agent-recovery-verdict-unknown = nothing to compare with
+agent-recovery-verdict-skipped = the player could not answer
+agent-recovery-points = Points: { $points } of { $needed } needed. Wrong answers: { $wrong }.
+agent-subject-tournament = Congratulate: position { $position } ({ $tier })
+agent-tournament = { $name }, tier { $tier }, finished { $tournament } in position { $position } and expects a personal message. Language { $locale }

@@ -16,7 +16,7 @@ impl Recovery<'_> {
             Asked::Purchase => self.copy("recovery-ask-purchase", &[])?,
             Asked::Name => self.copy("recovery-ask-name", &[])?,
             Asked::Question => {
-                let Some(question) = self.security_question()? else { return self.human_with("not-clear", None, measures) };
+                let Some(question) = self.security_question()? else { return self.human_with("unclear", None, measures) };
                 self.copy("recovery-ask-question", &[("question", &fit(&question, QUESTION_MAX))])?
             }
         };

@@ -46,7 +46,7 @@ impl Recovery<'_> {
             }
             Asked::Question => match find_json::<Checked>("check-security-answer", &SecurityAnswer { answer: words.trim() })? {
                 Some(Checked { correct }) => self.checked(asked, Check::Question, correct),
-                None => self.human("not-clear"),
+                None => self.human("unclear"),
             },
         }
     }

@@ -95,10 +95,16 @@ impl Recovery<'_> {
         }
         let points = self.state.points(&self.settings).to_string();
         let points_min = self.settings.points_min.to_string();
-        lines.push(agent("agent-recovery-points", &[("points", &points), ("needed", &points_min), ("wrong", &self.state.wrong.to_string())])?);
+        lines.push(agent(
+            "agent-recovery-points",
+            &[("points", &points), ("needed", &points_min), ("wrong", &self.state.wrong.to_string())],
+        )?);
         let tier = player.map_or_else(|| "unknown".to_owned(), |player| player.tier);
         let subject = agent("agent-subject-account-recovery", &[("tier", &tier)])?;
-        Ok(Ticket::new(TicketPriority::High, INTENT, subject).body(lines.join("\n")).tag(format!("tier:{tier}")).tag(format!("recovery:{why}")))
+        Ok(Ticket::new(TicketPriority::High, INTENT, subject)
+            .body(lines.join("\n"))
+            .tag(format!("tier:{tier}"))
+            .tag(format!("recovery:{why}")))
     }
 }
 

@@ -61,7 +61,7 @@ impl Recovery<'_> {
         if !self.state.is_over(Check::Question) && self.security_question()?.is_some() {
             return self.ask(Asked::Question, words, measures);
         }
-        self.human_with("not-clear", None, measures)
+        self.human_with("unclear", None, measures)
     }
 
     /// The player's security question, where the studio has them and the player set one.

@@ -58,13 +58,8 @@ impl Flow for TournamentReplies {
             None | Some(Err(ImportError::NotFound | ImportError::NotGranted(_))) => None,
             Some(Err(error)) => return Err(error.into()),
         };
-        let desk = Desk {
-            conversation,
-            settings: conversation.read_settings()?,
-            state: conversation.read_state()?.unwrap_or_default(),
-            locale: profile.as_ref().and_then(|profile| profile.locale.clone()).unwrap_or_else(|| conversation.locale.clone()),
-            profile,
-        };
+        let desk =
+            Desk { conversation, settings: conversation.read_settings()?, state: conversation.read_state()?.unwrap_or_default(), profile };
         match event {
             Event::Message(message) => desk.on_message(&message.content),
             Event::GameEvent(event) if event.name == "tournament-result" => desk.on_result(&event.read_payload()?),
@@ -95,8 +90,6 @@ struct Desk<'a> {
     settings: Settings,
     state: State,
     profile: Option<PlayerProfile>,
-    /// The player's language: game events come also to conversations that have not learnt it yet.
-    locale: String,
 }
 
 impl Desk<'_> {
@@ -131,7 +124,9 @@ impl Desk<'_> {
     /// What a text is likeliest about.
     fn intent(&self, words: &str) -> Result<Option<String>, FlowError> {
         match intents::classify(words) {
-            Ok(found) => Ok(found.into_iter().next().filter(|found| found.confidence >= self.settings.confidence_min).map(|found| found.name)),
+            Ok(found) => {
+                Ok(found.into_iter().next().filter(|found| found.confidence >= self.settings.confidence_min).map(|found| found.name))
+            }
             Err(ImportError::NotGranted(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -139,7 +134,7 @@ impl Desk<'_> {
 
     /// A text in the player's language.
     fn copy(&self, key: &str, arguments: &[(&str, &str)]) -> Result<String, FlowError> {
-        Ok(questline_sdk::copy_in(&self.locale, key, arguments)?)
+        Ok(self.conversation.copy(key, arguments)?)
     }
 
     /// `body` above buttons: of each the id without [`PREFIX`], and the key of its title.
@@ -151,17 +146,14 @@ impl Desk<'_> {
         Ok(message)
     }
 
-    /// A template in the player's language. Where the host knows it already, it finds the nearest that the template has.
-    fn template(&self, name: &str) -> Template {
-        let template = Template::new(name);
-        let was_refused = self.conversation.refusal("send-template").is_some();
-        if self.locale == self.conversation.locale || was_refused { template } else { template.language(&self.locale) }
+    /// The player's language.
+    fn locale(&self) -> &str {
+        &self.conversation.locale
     }
 
-    /// Whether a template was refused twice over: in the player's language, and in any.
+    /// Whether the template cannot be sent, outside of the service window: nothing can be said then.
     fn is_unreachable(&self) -> bool {
-        let is_retry = self.conversation.refusal("send-template").is_some();
-        is_retry && self.locale == self.conversation.locale
+        self.conversation.refusal("send-template").is_some()
     }
 
     /// Keeps the conversation as long as a match waits for an answer.

@@ -99,7 +99,7 @@ impl Desk<'_> {
         }
         let accept_s = found.accept_by_s.clamp(1, ACCEPT_S_MAX);
         let opponent = fit(&found.opponent, NAME_MAX);
-        let mode = fit(found.mode.of(&self.locale), NAME_MAX);
+        let mode = fit(found.mode.of(self.locale()), NAME_MAX);
         let time = self.duration(accept_s)?;
         self.state.matches.retain(|known| known.id != found.id);
         if self.state.matches.len() >= MATCHES_MAX {
@@ -117,7 +117,7 @@ impl Desk<'_> {
         if self.is_unreachable() {
             return Ok(self.end()?.track("match_unsent", 1.0)?);
         }
-        let template = self.template(&self.settings.match_template);
+        let template = Template::new(&self.settings.match_template);
         let template = template.parameter(self.name()?).parameter(mode).parameter(&opponent).parameter(time);
         let template = template.button(0, format!("{PREFIX}{accept}")).button(1, format!("{PREFIX}{decline}"));
         self.state.matches.push(OpenMatch { id: found.id, opponent, until_ms, answer: None });

@@ -57,7 +57,7 @@ impl Desk<'_> {
     /// Answers a question, with the others one tap away.
     pub(crate) fn tell(self, topic: Topic) -> Result<Outcome, FlowError> {
         let body = match find_json::<Told>("tournament", &Ask { topic })? {
-            Some(told) => fit(told.text.of(&self.locale), BODY_MAX),
+            Some(told) => fit(told.text.of(self.locale()), BODY_MAX),
             None => self.copy("tournament-unavailable", &[])?,
         };
         let others: Vec<(&str, &str)> =

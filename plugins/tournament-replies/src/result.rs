@@ -29,8 +29,8 @@ impl Desk<'_> {
         if result.position == 0 {
             return Err(FlowError::permanent("tournament-result: positions begin with 1"));
         }
-        let tournament = fit(result.tournament.of(&self.locale), NAME_MAX);
-        let position = number(result.position.into(), &self.locale);
+        let tournament = fit(result.tournament.of(self.locale()), NAME_MAX);
+        let position = number(result.position.into(), self.locale());
         let prize = self.prize(result)?;
         let measure = match result.position {
             1 => "tournament_champions",
@@ -78,7 +78,7 @@ impl Desk<'_> {
             Some(prize) => prize,
             None => self.copy("tournament-no-prize", &[])?,
         };
-        let template = self.template(&self.settings.result_template);
+        let template = Template::new(&self.settings.result_template);
         Ok(template.parameter(self.name()?).parameter(tournament).parameter(position).parameter(prize))
     }
 
@@ -93,12 +93,12 @@ impl Desk<'_> {
         let Some(amount) = result.prize.filter(|amount| *amount > 0.0) else { return Ok(None) };
         // A float holds every whole number up to 2^53, and what is beyond becomes the largest.
         let minor = (amount * 100.0).round() as u64;
-        let units = || number((minor as f64 / 100.0).round() as u64, &self.locale);
+        let units = || number((minor as f64 / 100.0).round() as u64, self.locale());
         Ok(Some(match result.currency.as_deref() {
             None => units(),
             Some("premium") => format!("{} {}", units(), self.copy("currency-premium", &[])?),
             Some("free") => format!("{} {}", units(), self.copy("currency-free", &[])?),
-            Some(code) if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) => money(minor, code, &self.locale),
+            Some(code) if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) => money(minor, code, self.locale()),
             Some(name) => format!("{} {}", units(), fit(name, NAME_MAX)),
         }))
     }
@@ -106,7 +106,9 @@ impl Desk<'_> {
     /// For the best of the best a human says more than a flow could.
     fn personal_ticket(&self, result: &TournamentResult) -> Result<Option<Ticket>, FlowError> {
         let settings = &self.settings;
-        let Some(profile) = self.profile.as_ref().filter(|profile| settings.personal_tiers.contains(&profile.tier)) else { return Ok(None) };
+        let Some(profile) = self.profile.as_ref().filter(|profile| settings.personal_tiers.contains(&profile.tier)) else {
+            return Ok(None);
+        };
         let was_refused = self.conversation.refusal("open-ticket").is_some();
         if result.position > settings.personal_position_max || was_refused {
             return Ok(None);
@@ -118,7 +120,13 @@ impl Desk<'_> {
         let body = copy_in(
             locale,
             "agent-tournament",
-            &[("name", &profile.name), ("tier", &profile.tier), ("tournament", &tournament), ("position", &position), ("locale", &self.locale)],
+            &[
+                ("name", &profile.name),
+                ("tier", &profile.tier),
+                ("tournament", &tournament),
+                ("position", &position),
+                ("locale", self.locale()),
+            ],
         )?;
         let ticket = Ticket::new(TicketPriority::High, "tournament-follow-up", subject).body(body);
         Ok(Some(ticket.tag(format!("tier:{}", profile.tier)).tag(format!("position:{position}"))))

@@ -1,5 +1,5 @@
-//! A studio made of one file: players, their belongings, and backend operations that work on them. For
-//! development, demonstrations and tests; what players claim is forgotten when the host stops.
+//! A studio made of one file: players, their belongings, and backend operations that work on them or answer what the
+//! file says. For development, demonstrations and tests; what players claim is forgotten when the host stops.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use questline_core::contact::{Contact, PhoneNumber};
 use questline_core::id::PlayerId;
 use questline_core::port::{Backend, Balances, DeviceMatch, Players, Profile, Purchase, ServiceError};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::clock::random;
 
 /// The file.
 #[derive(Debug, Deserialize)]
@@ -20,6 +20,29 @@ struct File {
     players: Vec<PlayerFile>,
     #[serde(default)]
     active_events: Vec<Value>,
+    /// Of operations that this connector does not work itself.
+    #[serde(default)]
+    answers: Vec<CannedAnswer>,
+}
+
+/// What an operation answers to a request.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CannedAnswer {
+    operation: String,
+    /// Fields that the request must have; the first entry whose fields it has is taken.
+    #[serde(default)]
+    request: serde_json::Map<String, Value>,
+    answer: Value,
+}
+
+/// A question that the player once chose.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecurityQuestion {
+    /// A text, or one by language.
+    question: Value,
+    answer: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,6 +68,8 @@ struct PlayerFile {
     devices: Vec<String>,
     #[serde(default)]
     rewards: Vec<Reward>,
+    #[serde(default)]
+    security_question: Option<SecurityQuestion>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +102,7 @@ struct Player {
     last_purchase: Option<Purchase>,
     devices: HashSet<String>,
     rewards: Vec<Reward>,
+    security_question: Option<SecurityQuestion>,
 }
 
 /// The players.
@@ -84,6 +110,7 @@ pub(super) struct SampleStudio {
     by_phone: HashMap<PhoneNumber, PlayerId>,
     players: Mutex<HashMap<PlayerId, Player>>,
     active_events: Vec<Value>,
+    answers: Vec<CannedAnswer>,
 }
 
 impl SampleStudio {
@@ -92,7 +119,7 @@ impl SampleStudio {
         let file: File = serde_json::from_slice(content)?;
         let by_phone = file.players.iter().filter_map(|player| Some((player.phone.clone()?, player.id.clone()))).collect();
         let players = file.players.into_iter().map(|player| (player.id.clone(), Player::from(player))).collect();
-        Ok(Self { by_phone, players: Mutex::new(players), active_events: file.active_events })
+        Ok(Self { by_phone, players: Mutex::new(players), active_events: file.active_events, answers: file.answers })
     }
 
     fn players(&self) -> MutexGuard<'_, HashMap<PlayerId, Player>> {
@@ -120,6 +147,7 @@ impl From<PlayerFile> for Player {
             last_purchase: file.last_purchase,
             devices: file.devices.into_iter().collect(),
             rewards: file.rewards,
+            security_question: file.security_question,
         }
     }
 }
@@ -158,61 +186,78 @@ impl Players for SampleStudio {
     }
 }
 
-/// Operations on the players: `transactions`, `claim-rewards`, `active-events`, `issue-credentials`.
+/// Operations on the players, and those that the file has answers for.
 pub(super) struct SampleBackend {
     studio: Arc<SampleStudio>,
     declared: BTreeSet<String>,
-    /// What was answered to a claim, by idempotency key: asked again, it answers the same and claims nothing.
-    claims: Mutex<Claims>,
+    /// What changed something, by idempotency key: asked again, it answers the same and changes nothing.
+    given: Mutex<Given>,
 }
 
 #[derive(Default)]
-struct Claims {
+struct Given {
     answers: HashMap<String, String>,
     order: std::collections::VecDeque<String>,
 }
 
 /// Answers that are kept for repetitions.
-const CLAIMS_MAX: usize = 10_000;
+const GIVEN_MAX: usize = 10_000;
 
 impl SampleBackend {
     pub(super) fn new(studio: Arc<SampleStudio>, declared: BTreeSet<String>) -> Self {
-        Self { studio, declared, claims: Mutex::default() }
+        Self { studio, declared, given: Mutex::default() }
     }
 
-    /// Makes up a name and a password, the same for the same key.
-    fn issue(&self, player: &PlayerId, key: &str) -> Result<String, ServiceError> {
-        self.studio.of(player, |_| ())?;
-        let words = || json!({ "username": format!("guest-{:08x}", random() as u32), "password": format!("pw-{:016x}", random()) });
-        self.once(key, || Ok(words().to_string()))
-    }
-
-    fn claim(&self, player: &PlayerId, key: &str) -> Result<String, ServiceError> {
-        self.once(key, || {
-            self.studio.of(player, |player| {
-                let claimed = std::mem::take(&mut player.rewards);
-                player.premium += claimed.iter().map(|reward| reward.premium).sum::<u64>();
-                player.free += claimed.iter().map(|reward| reward.free).sum::<u64>();
-                json!({ "claimed": claimed, "premium": player.premium, "free": player.free }).to_string()
-            })
-        })
-    }
-
-    /// What was answered under this key, or is now.
+    /// Answers once for each key.
     fn once(&self, key: &str, answer: impl FnOnce() -> Result<String, ServiceError>) -> Result<String, ServiceError> {
-        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(answer) = claims.answers.get(key) {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = given.answers.get(key) {
             return Ok(answer.clone());
         }
         let answer = answer()?;
-        if claims.order.len() >= CLAIMS_MAX
-            && let Some(oldest) = claims.order.pop_front()
+        if given.order.len() >= GIVEN_MAX
+            && let Some(oldest) = given.order.pop_front()
         {
-            claims.answers.remove(&oldest);
+            given.answers.remove(&oldest);
         }
-        claims.order.push_back(key.to_owned());
-        claims.answers.insert(key.to_owned(), answer.clone());
+        given.order.push_back(key.to_owned());
+        given.answers.insert(key.to_owned(), answer.clone());
         Ok(answer)
+    }
+
+    fn claim(&self, player: &PlayerId) -> Result<String, ServiceError> {
+        self.studio.of(player, |player| {
+            let claimed = std::mem::take(&mut player.rewards);
+            player.premium += claimed.iter().map(|reward| reward.premium).sum::<u64>();
+            player.free += claimed.iter().map(|reward| reward.free).sum::<u64>();
+            json!({ "claimed": claimed, "premium": player.premium, "free": player.free }).to_string()
+        })
+    }
+
+    fn credentials(&self, player: &PlayerId) -> Result<String, ServiceError> {
+        let mut secret = [0_u8; 9];
+        SystemRandom::new().fill(&mut secret).map_err(|_| ServiceError::Unavailable("no randomness".to_owned()))?;
+        let password = secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let name = self.studio.of(player, |player| player.profile.name.to_lowercase())?;
+        Ok(json!({ "username": format!("{name}-recovery"), "password": password }).to_string())
+    }
+
+    /// Whether the answer to the player's security question is right, in any case and spacing.
+    fn check_answer(&self, player: &PlayerId, request: &Value) -> Result<String, ServiceError> {
+        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let given = request.get("answer").and_then(Value::as_str).unwrap_or_default();
+        let is_right = |known: &SecurityQuestion| plain(&known.answer) == plain(given);
+        self.studio.of(player, |player| json!({ "correct": player.security_question.as_ref().is_some_and(is_right) }).to_string())
+    }
+
+    fn canned(&self, operation: &str, request: &Value) -> Result<String, ServiceError> {
+        let fits = |canned: &&CannedAnswer| {
+            canned.operation == operation && canned.request.iter().all(|(name, value)| request.get(name) == Some(value))
+        };
+        match self.studio.answers.iter().find(fits) {
+            Some(canned) => Ok(canned.answer.to_string()),
+            None => Err(ServiceError::Invalid(format!("the sample backend has no answer to the operation {operation:?}"))),
+        }
     }
 }
 
@@ -223,17 +268,22 @@ impl Backend for SampleBackend {
             return Err(ServiceError::NotGranted(format!("game.toml declares no operation {operation:?}")));
         }
         let known = player.ok_or(ServiceError::NotFound);
+        let request: Value = serde_json::from_str(request).map_err(|problem| ServiceError::Invalid(format!("the request: {problem}")))?;
         match operation {
             "active-events" => Ok(json!({ "events": self.studio.active_events }).to_string()),
             "transactions" => {
                 let invalid = |problem: serde_json::Error| ServiceError::Invalid(format!("transactions takes {{\"limit\"}}: {problem}"));
-                let Page { limit } = serde_json::from_str(request).map_err(invalid)?;
+                let Page { limit } = serde_json::from_value(request).map_err(invalid)?;
                 let page = |all: &[Value]| json!({ "transactions": all.iter().take(limit.unwrap_or(usize::MAX)).collect::<Vec<_>>() });
                 self.studio.of(known?, |player| page(&player.transactions).to_string())
             }
-            "claim-rewards" => self.claim(known?, idempotency_key),
-            "issue-credentials" => self.issue(known?, idempotency_key),
-            other => Err(ServiceError::Invalid(format!("the sample backend knows no operation {other:?}"))),
+            "claim-rewards" => self.once(idempotency_key, || self.claim(known?)),
+            "issue-credentials" => self.once(idempotency_key, || self.credentials(known?)),
+            "security-question" => self
+                .studio
+                .of(known?, |player| json!({ "question": player.security_question.as_ref().map(|known| &known.question) }).to_string()),
+            "check-security-answer" => self.check_answer(known?, &request),
+            other => self.canned(other, &request),
         }
     }
 }
@@ -293,5 +343,40 @@ mod tests {
         let second: Value = serde_json::from_str(&backend.call("claim-rewards", Some(&id), "{}", "k2").await.unwrap()).unwrap();
         assert_eq!(second["claimed"], json!([]));
         assert!(matches!(backend.call("transactions", Some(&id), "{}", "k3").await, Err(ServiceError::NotGranted(_))));
+    }
+
+    #[tokio::test]
+    async fn operations_answer_what_the_file_says_and_secrets_are_new_for_each_request() {
+        let file = json!({
+            "players": [{
+                "id": "p1", "name": "Ada", "tier": "gold", "balances": { "premium": 0, "free": 0 },
+                "security_question": { "question": { "en": "Your first hero?" }, "answer": "Iron Vega" },
+            }],
+            "answers": [
+                { "operation": "rank", "request": { "season": 14 }, "answer": { "rank": 7 } },
+                { "operation": "rank", "answer": { "rank": null } },
+            ],
+        });
+        let studio = Arc::new(SampleStudio::read(file.to_string().as_bytes()).unwrap());
+        let declared = ["rank", "security-question", "check-security-answer", "issue-credentials", "none"].map(str::to_owned).into();
+        let backend = SampleBackend::new(studio, declared);
+        let ada = PlayerId::parse("p1").unwrap();
+        let call = async |operation: &str, request: Value, key: &str| -> Value {
+            let answer = backend.call(operation, Some(&ada), &request.to_string(), key).await.unwrap();
+            serde_json::from_str(&answer).unwrap()
+        };
+        assert_eq!(call("rank", json!({ "season": 14, "region": "eu" }), "k1").await, json!({ "rank": 7 }));
+        assert_eq!(call("rank", json!({}), "k2").await, json!({ "rank": null }));
+        assert!(matches!(backend.call("none", Some(&ada), "{}", "k3").await, Err(ServiceError::Invalid(_))));
+
+        assert_eq!(call("security-question", json!({}), "k4").await, json!({ "question": { "en": "Your first hero?" } }));
+        assert_eq!(call("check-security-answer", json!({ "answer": " iron  VEGA" }), "k5").await, json!({ "correct": true }));
+        assert_eq!(call("check-security-answer", json!({ "answer": "iron" }), "k6").await, json!({ "correct": false }));
+        assert_eq!(backend.call("check-security-answer", None, "{}", "k7").await, Err(ServiceError::NotFound));
+
+        let first = call("issue-credentials", json!({}), "k8").await;
+        assert_eq!(first["username"], "ada-recovery");
+        assert_eq!(call("issue-credentials", json!({}), "k8").await, first, "repeated, it is the same");
+        assert_ne!(call("issue-credentials", json!({}), "k9").await["password"], first["password"]);
     }
 }

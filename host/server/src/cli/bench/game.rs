@@ -14,9 +14,9 @@ pub(super) const PLAYERS: usize = 24_000;
 /// is measured.
 const KNOWN_PLAYERS: usize = 24_000;
 
-/// The package of a flow.
-pub(super) fn plugin(flow: &str) -> &'static str {
-    if flow == "echo" { "echo-guest" } else { "vip-routing" }
+/// The packages of a flow's game.
+pub(super) fn plugins(flow: &str) -> &'static [&'static str] {
+    if flow == "echo" { &["echo-guest"] } else { &["vip-routing", "account-recovery", "tournament-replies"] }
 }
 
 /// What players write.

@@ -69,8 +69,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let workspace = sandbox::workspace()?;
     let note = |text: &str| eprintln!("{text}");
     note("building flows ...");
-    let plugin = game::plugin(&args.flow);
-    flow::build(&workspace, &[plugin])?;
+    flow::build(&workspace, game::plugins(&args.flow))?;
 
     let sandbox = Sandbox::new()?;
     let mut meta_config = meta::Config::for_load(sandbox::number());

@@ -79,7 +79,7 @@ async fn play(args: &Args) -> Result<Summary, Failure> {
         }
     };
     note("building the flows of flows/starfall ...");
-    flow::build(&workspace, &["vip-routing"])?;
+    flow::build(&workspace, &["vip-routing", "account-recovery", "tournament-replies"])?;
     // The host's own lines would stand between those of the chat: only what is wrong is shown.
     telemetry::start(&LogConfig { format: LogFormat::Text, level: "error".to_owned() }).map_err(Failure::new)?;
 
