@@ -165,9 +165,12 @@ impl Effect {
 
 impl Description {
     /// `name`: lower-case words joined by `-`; `version`: the flow's semantic version. State version 1.
+    ///
+    /// It needs [`Capability::Log`] from the start: a panic's words and place go there.
     #[must_use]
     pub fn new(name: &str, version: &str) -> Self {
-        Self { name: name.to_owned(), version: version.to_owned(), state_version: 1, events: Vec::new(), capabilities: Vec::new() }
+        let capabilities = vec![Capability::Log.name().to_owned()];
+        Self { name: name.to_owned(), version: version.to_owned(), state_version: 1, events: Vec::new(), capabilities }
     }
 
     /// Raise it when the state's meaning changes, and write `migrate`.
@@ -187,7 +190,11 @@ impl Description {
     /// The capabilities that it cannot do without.
     #[must_use]
     pub fn needs(mut self, capabilities: &[Capability]) -> Self {
-        self.capabilities.extend(capabilities.iter().map(|capability| capability.name().to_owned()));
+        for name in capabilities.iter().map(|capability| capability.name()) {
+            if !self.capabilities.iter().any(|known| known == name) {
+                self.capabilities.push(name.to_owned());
+            }
+        }
         self
     }
 }
