@@ -80,6 +80,11 @@ mod outcome;
 #[cfg(target_arch = "wasm32")]
 mod panic_hook;
 
+/// The guide's examples compile and hold.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/FLOWS.md")]
+struct Guide;
+
 /// What the generated bindings call.
 #[doc(hidden)]
 pub mod rt {
