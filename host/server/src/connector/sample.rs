@@ -12,7 +12,6 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-
 /// The file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
