@@ -148,6 +148,9 @@ pub trait Inbox: Send + Sync {
     /// Statuses move receipts forward at once. A `failed` one of a message of ours also becomes an
     /// [`Event::Status`] in its conversation, once.
     async fn append(&self, batch: Batch) -> Result<Appended, StoreError>;
+
+    /// Which of these keys, all without a time of their own, have had their event appended.
+    async fn known(&self, keys: Vec<DedupKey>) -> Result<Vec<bool>, StoreError>;
 }
 
 /// A conversation that has something to do.

@@ -157,7 +157,7 @@ async fn credentials_are_told_and_kept_nowhere(engine: Engine) {
 async fn one_key_for_all_tries_of_one_promise(engine: Engine) {
     let studio = Studio::start().await;
     let stage = stage_of_studio(engine, &studio).await;
-    let host = stage.start().await;
+    let mut host = stage.start().await;
     let ada = stage.player("+15550111", "Ada");
     let made = json!({ "username": "guest-42", "password": "s3cret \"quoted\" \\ {x}" });
     studio.always("/operations/", Some(Answer::Status(503)));
@@ -179,6 +179,10 @@ async fn one_key_for_all_tries_of_one_promise(engine: Engine) {
     // Another promise is another key.
     says(&ada, "recover 0.9").await;
     assert_ne!(studio.calls_of("/operations/issue-credentials").last().unwrap().idempotency_key, calls[0].idempotency_key);
+    let told = told(&host).await;
+    assert!(host.stop().await.success());
+    assert!(!told.contains("s3cret") && !holds(stage.dir(), "s3cret"));
+    assert!(stage.redis.as_ref().is_none_or(|redis| !dump(redis).contains("s3cret")));
 }
 
 async fn block_stops_what_is_promised(engine: Engine) {

@@ -241,6 +241,17 @@ async fn the_studio_tells_where_a_player_is(engine: Engine) {
     assert_eq!(tell(&host, "k-2", &to_ada(2)).await.0, 202);
     assert_eq!(studio.calls_of("/players/contact").len(), before);
     assert_eq!(tell(&host, "k-3", &json!({ "name": "x", "player": "stranger-9" })).await.0, 409);
+    // Once nobody knows any more where she is, a repetition still is one.
+    let ada = stage.player("+15550111", "Ada");
+    says(&ada, "hello").await;
+    assert!(says(&ada, "BLOCK").await.text().contains("secured"));
+    studio.always("/players/contact", Some(Answer::Status(404)));
+    assert_eq!(tell(&host, "k-4", &to_ada(4)).await.0, 409);
+    assert_eq!(tell(&host, "k-1", &to_ada(1)).await, (202, json!({ "accepted": true, "duplicate": true, "id": "k-1" })));
+    let events = json!([{ "id": "k-2", "name": "x", "player": "ada-1" }, { "id": "k-4", "name": "x", "player": "ada-1" }]);
+    let (status, answer) = host.post("/games/cup/events/batch", &json!({ "events": events })).await;
+    assert_eq!((status, &answer["duplicates"], &answer["refused"]), (202, &json!(1), &json!(1)), "{answer}");
+    assert_eq!((&answer["events"][0]["duplicate"], &answer["events"][1]["problem"]["status"]), (&json!(true), &json!(409)), "{answer}");
     studio.assert_all_signed();
 }
 
@@ -268,5 +279,6 @@ async fn a_secured_account_is_told_nothing(engine: Engine) {
     assert_eq!(heard(&ada).len(), before);
     let tickets = host.get("/games/cup/tickets").await;
     assert_eq!(tickets["rows"].as_array().unwrap().len(), 1, "only that of BLOCK");
+    assert_eq!(host.get("/openapi.json").await["openapi"], "3.1.0");
     assert_eq!(host.metric("questline_steps_total{game=\"cup\",outcome=\"secured\"}").await, 1.0);
 }

@@ -87,7 +87,18 @@ pub(super) async fn one(
     let id = parse::id("Idempotency-Key", key)?;
     let (body, _room) = read(&admin.events, &headers, body, EVENT_BODY_BYTES_MAX).await?;
     let event = parse::event(parse::object(&body, "")?, Some(id), &game.rules).inspect_err(|_| count(&admin, &game, "refused", 1))?;
-    let address = address(&admin, &game, &event.target, event.number.as_ref()).await.inspect_err(|_| count(&admin, &game, "refused", 1))?;
+    let address = match address(&admin, &game, &event.target, event.number.as_ref()).await {
+        Ok(address) => address,
+        // What was stored stays so, wherever the player is now.
+        Err(_) if is_known(&admin, &game, &event.id).await? => {
+            count(&admin, &game, "duplicate", 1);
+            return Ok((StatusCode::ACCEPTED, Json(Accepted { accepted: true, duplicate: true, id: event.id })));
+        }
+        Err(problem) => {
+            count(&admin, &game, "refused", 1);
+            return Err(problem);
+        }
+    };
     let now = admin.clock.now();
     let id = event.id.clone();
     let batch = Batch { events: vec![incoming(&game.rules.id, address, event, now)], received_at: now, ..Batch::default() };
@@ -126,7 +137,8 @@ pub(super) async fn many(
             Err((id, problem)) => items.push(Item::Refused { accepted: false, id, problem }),
         }
     }
-    let refused = (items.len() - events.len()) as u32;
+    let again = recognise(&admin, &game, &mut items).await?;
+    let refused = (items.len() - events.len()) as u32 - again;
     let appended = match events.is_empty() {
         true => Default::default(),
         false => admin.events.inbox.append(Batch { events, received_at: now, ..Batch::default() }).await?,
@@ -137,10 +149,39 @@ pub(super) async fn many(
             accepted.duplicate = true;
         }
     }
-    for (outcome, number) in [("accepted", appended.events), ("duplicate", appended.duplicates), ("refused", refused)] {
+    for (outcome, number) in [("accepted", appended.events), ("duplicate", appended.duplicates + again), ("refused", refused)] {
         count(&admin, &game, outcome, number);
     }
-    Ok((StatusCode::ACCEPTED, Json(Answers { accepted: appended.events, duplicates: appended.duplicates, refused, events: items })))
+    Ok((StatusCode::ACCEPTED, Json(Answers { accepted: appended.events, duplicates: appended.duplicates + again, refused, events: items })))
+}
+
+async fn is_known(admin: &Admin, game: &LoadedGame, id: &str) -> Result<bool, Problem> {
+    let known = admin.events.inbox.known(vec![key_of(&game.rules.id, id)]).await?;
+    Ok(known.contains(&true))
+}
+
+/// Turns refusals of events that were stored before into what they were answered then; says how many.
+async fn recognise(admin: &Admin, game: &LoadedGame, items: &mut [Item]) -> Result<u32, Problem> {
+    let mut refused: Vec<(&mut Item, DedupKey)> = Vec::new();
+    for item in items {
+        if let Item::Refused { id: Some(id), .. } = &*item {
+            let key = key_of(&game.rules.id, id);
+            refused.push((item, key));
+        }
+    }
+    if refused.is_empty() {
+        return Ok(0);
+    }
+    let known = admin.events.inbox.known(refused.iter().map(|(_, key)| *key).collect()).await?;
+    let mut again = 0;
+    for ((item, _), _) in refused.into_iter().zip(known).filter(|(_, known)| *known) {
+        if let Item::Refused { id: Some(id), .. } = &mut *item {
+            let id = std::mem::take(id);
+            *item = Item::Accepted(Accepted { accepted: true, duplicate: true, id });
+            again += 1;
+        }
+    }
+    Ok(again)
 }
 
 fn known_game(admin: &Admin, text: &str) -> Result<Arc<LoadedGame>, Problem> {

@@ -12,8 +12,9 @@ const NOT_SENT: Backoff = Backoff { base_ms: 500, ceiling_ms: 30_000, attempts_m
 /// While nothing gets through, the number is held rather than every message of it tried.
 const NOT_SENT_HOLD: Hold = Hold::Growing { base_ms: 250, ceiling_ms: 15_000 };
 
-/// A text that the studio's backend could not give is asked for again for about two minutes.
-const UNTOLD: Backoff = Backoff { base_ms: 500, ceiling_ms: 30_000, attempts_max: 9 };
+/// A text that the studio's backend could not give is asked for again for one to two minutes; soon each time, for the
+/// conversation's other messages wait behind it.
+const UNTOLD: Backoff = Backoff { base_ms: 500, ceiling_ms: 5_000, attempts_max: 24 };
 
 /// What follows.
 pub(super) struct Judged {

@@ -6,8 +6,8 @@ use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, PlayerId, TicketNumber};
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::{
-    Appended, Batch, Committed, Conversations, Depth, Desk, Inbox, InboxEntry, Notice, Outbox, PlayerConversation, Ready, Receipt,
-    StoreError, Timers, Work,
+    Appended, Batch, Committed, Conversations, DedupKey, Depth, Desk, Inbox, InboxEntry, Notice, Outbox, PlayerConversation, Ready,
+    Receipt, StoreError, Timers, Work,
 };
 use questline_core::send::SendRecord;
 use questline_core::time::UnixMs;
@@ -36,6 +36,10 @@ impl Inbox for EmbeddedStore {
             Answer::Appended(appended) => Ok(appended),
             _ => Err(odd()),
         }
+    }
+
+    async fn known(&self, keys: Vec<DedupKey>) -> Result<Vec<bool>, StoreError> {
+        self.read(move |connection| read::known(connection, &keys)).await
     }
 }
 

@@ -8,7 +8,7 @@ use questline_core::conversation::Conversation;
 use questline_core::event::{Event, Wamid};
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, PlayerId};
 use questline_core::outbox::{OutboxMessage, SendState};
-use questline_core::port::{CONVERSATIONS_OF_MAX, Notice, PlayerConversation, Receipt, StoreError};
+use questline_core::port::{CONVERSATIONS_OF_MAX, DedupKey, Notice, PlayerConversation, Receipt, StoreError};
 use questline_core::time::UnixMs;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::de::DeserializeOwned;
@@ -52,6 +52,14 @@ pub(super) fn events(connection: &Connection, seqs: &[InboxSeq]) -> Result<HashM
         }
     }
     Ok(events)
+}
+
+/// Which keys were seen.
+pub(super) fn known(connection: &Connection, keys: &[DedupKey]) -> Result<Vec<bool>> {
+    let sql = "SELECT 1 FROM seen WHERE sent_s = ?1 AND digest = ?2";
+    let seen =
+        |key: &DedupKey| first(connection, sql, (key.sent_s, &key.digest.to_be_bytes()[..]), |_| Ok(())).map(|found| found.is_some());
+    keys.iter().map(seen).collect()
 }
 
 /// The outbox after a place, and whether that is all.

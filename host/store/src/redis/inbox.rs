@@ -117,6 +117,28 @@ impl Inbox for RedisStore {
         }
         Ok(appended)
     }
+
+    async fn known(&self, keys: Vec<DedupKey>) -> Result<Vec<bool>, StoreError> {
+        let session = self.link.session()?;
+        let get = |key: String| {
+            let mut command = redis::cmd("GET");
+            command.arg(key);
+            command
+        };
+        let digests = keys.iter().map(|key| hex(key.digest)).collect::<Vec<_>>();
+        let went = self.link.call(&session, digests.iter().map(|digest| get(self.keys.timeless(digest))).collect(), None).await?;
+        let went = went.iter().map(value::optional_number).collect::<Result<Vec<_>, _>>()?;
+        let there = went.iter().zip(&digests).filter_map(|(conversation, digest)| {
+            let partition = Partition::of(ConversationId((*conversation)?));
+            Some(get(self.keys.key(partition, &format!("k:{digest}"))))
+        });
+        let there = self.link.call(&session, there.collect(), None).await?;
+        let mut there = there.iter();
+        // A key that points somewhere may not have come there.
+        went.iter()
+            .map(|conversation| Ok(conversation.is_some() && there.next().map(value::optional_bytes).transpose()?.flatten().is_some()))
+            .collect()
+    }
 }
 
 /// Where events whose keys have no time of their own were sent before.

@@ -123,6 +123,8 @@ pub async fn a_key_without_a_time_is_one_event_wherever_it_is_sent<E: Engine>() 
     let event = |to, id| Incoming { dedup: Some(key(0, id)), ..incoming(&player(to), "x") };
     assert_eq!(world.append([event(1, 1), event(2, 1), event(2, 2)]).await.known, [1]);
     world.restart().await;
+    let known = world.store().known(vec![key(0, 1), key(0, 3), key(0, 2)]).await.unwrap();
+    assert_eq!(known, [true, false, true], "asking adds nothing");
     assert_eq!(world.append([event(3, 1), event(3, 2), event(3, 3)]).await.known, [0, 1]);
     let world = Arc::new(world);
     let tasks = (0..32).map(|n| {
