@@ -19,20 +19,21 @@ use questline_whatsapp::signature::{AppSecrets, VerifyToken};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin, AdminToken, GameEvents};
+use crate::admin::{self, Admin, AdminToken, GameEvents, TokenBook};
 use crate::clock::SystemClock;
 use crate::config::{Config, SecretError};
-use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, Studio};
+use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, SecretRule, Studio};
 use crate::guest_log::TracedGuestLog;
 use crate::ingress::{self, App, Ingress, Room};
 use crate::metrics::Metrics;
 use crate::recovery::Recovery;
+use crate::release::{Parts, Releaser, StartProblem};
 use crate::runner::{Runner, Stepper, StoredReceipts};
 use crate::sender::{Number, Sender};
 use crate::timer;
 use crate::traffic::Traffic;
 
-pub use flows::{FlowsError, GameLoader};
+pub use flows::{FlowsError, GameLoader, compiled_dir};
 pub use stores::{OpenedStore, StoreOpenError, open as open_store};
 
 /// Why the host does not start.
@@ -49,7 +50,7 @@ pub enum StartError {
         /// Why.
         problem: String,
     },
-    /// The folder of games.
+    /// The folder of games, for those who look at nothing else.
     #[error("cannot read the folder of games {path}: {problem}")]
     GamesDir {
         /// Which.
@@ -57,16 +58,9 @@ pub enum StartError {
         /// Why.
         problem: std::io::Error,
     },
-    /// A number of a game that is not there.
-    #[error("number {number} is of game {game:?}, and {games_dir} has no such game")]
-    NoGame {
-        /// Which number.
-        number: String,
-        /// Which game.
-        game: String,
-        /// Where games are.
-        games_dir: PathBuf,
-    },
+    /// The games' releases.
+    #[error(transparent)]
+    Releases(#[from] StartProblem),
     /// A game.
     #[error(transparent)]
     Game(#[from] GameError),
@@ -113,7 +107,7 @@ pub enum Stopped {
     Cut,
 }
 
-/// Reads all games of the folder, and what they declare.
+/// Reads all games of the folder, and what they declare. What was uploaded is not among them.
 pub fn declare_games(config: &Config, http: &reqwest::Client) -> Result<Vec<(Bundle, DeclaredGame)>, StartError> {
     let folders = game::folders(&config.games_dir).map_err(|problem| StartError::GamesDir { path: config.games_dir.clone(), problem })?;
     let mut games = Vec::new();
@@ -122,13 +116,7 @@ pub fn declare_games(config: &Config, http: &reqwest::Client) -> Result<Vec<(Bun
         let declared = game::declare(&bundle, &load_context(config, bundle.game(), http))?;
         games.push((bundle, declared));
     }
-    let missing = config.numbers.iter().find(|number| !games.iter().any(|(bundle, _)| *bundle.game() == number.game));
-    match missing {
-        Some(number) => {
-            Err(StartError::NoGame { number: number.id.to_string(), game: number.game.to_string(), games_dir: config.games_dir.clone() })
-        }
-        None => Ok(games),
-    }
+    Ok(games)
 }
 
 /// What the host has for a game.
@@ -138,6 +126,7 @@ pub fn load_context<'a>(config: &'a Config, game: &GameId, http: &'a reqwest::Cl
         numbers: config.numbers.iter().filter(|number| number.game == *game).map(|number| number.id.clone()).collect(),
         operator_grants: Capability::ALL.iter().copied().filter(|capability| !denied.has(*capability)).collect(),
         connector_hosts: &config.operator.connector_hosts,
+        secrets: SecretRule::Any,
         studio: Studio::Real,
         http,
     }
@@ -159,13 +148,19 @@ impl Host {
         let admin_token = config.admin.token.as_ref().map(|token| token.read("the operator's token")).transpose()?;
         let guest_log: Arc<dyn GuestLog> = Arc::new(TracedGuestLog::new(clock.clone(), metrics.clone()));
         let loader = GameLoader::of(config, guest_log)?;
-        let mut loaded = Vec::new();
-        for (bundle, declared) in declare_games(config, &connector_client()?)? {
-            loaded.push(loader.load(declared, &bundle).await?);
-        }
         let by_number = config.numbers.iter().map(|number| (number.id.clone(), number.game.clone())).collect();
-        let games = Arc::new(Games::new(loaded, by_number));
+        let games = Arc::new(Games::new(Vec::new(), by_number));
         let store = stores::open(config).await?;
+        let releaser = Arc::new(Releaser::new(Parts {
+            store: store.releases.clone(),
+            games: games.clone(),
+            loader,
+            config: Arc::new(config.clone()),
+            http: connector_client()?,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        }));
+        releaser.start().await?;
         let listener =
             ingress::listen::bind(config.listen).await.map_err(|problem| StartError::Listen { address: config.listen, problem })?;
         let address = listener.local_addr().map_err(|problem| StartError::Listen { address: config.listen, problem })?;
@@ -187,7 +182,8 @@ impl Host {
             games: games.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
-            token: admin_token.as_ref().map(AdminToken::new),
+            releases: releaser.clone(),
+            tokens: TokenBook::new(store.tokens.clone(), clock.clone(), admin_token.as_ref().map(AdminToken::new)),
             ready: AtomicBool::new(true),
         });
         let runner = Arc::new(Runner {
@@ -218,11 +214,15 @@ impl Host {
         });
 
         let (stop_listening, stop_running, stop_sending) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        if store.is_shared() {
+            tokio::spawn(releaser.clone().follow(stop_running.clone()));
+        }
         let timers = tokio::spawn(timer::run(store.timers.clone(), clock, stop_running.clone()));
         let sender = tokio::spawn(sender.run(stop_sending.clone()));
         let runner = tokio::spawn(runner.run(stop_running.clone()));
         let router = ingress::router(ingress).merge(admin::router(admin.clone()));
-        let listener = tokio::spawn(ingress::listen::serve(listener, router, config.limits.connections_max, stop_listening.clone()));
+        let listener =
+            tokio::spawn(ingress::listen::serve(listener, router, config.limits.connections_max, admin::time_for, stop_listening.clone()));
         tracing::info!(%address, numbers = config.numbers.len(), "questline takes webhooks");
         crate::memory::give_back();
         let drain = Duration::from_millis(config.limits.drain_ms);

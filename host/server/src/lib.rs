@@ -14,6 +14,7 @@ pub mod transcript;
 pub mod config;
 pub mod connector;
 pub mod game;
+pub mod release;
 
 pub mod admin;
 pub mod cli;

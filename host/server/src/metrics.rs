@@ -67,6 +67,8 @@ pub struct Metrics {
     flow_cpu_seconds: Histogram,
     flow_instantiate_seconds: Histogram,
     guest_lines_dropped: Family<OfGame, Counter>,
+    releases_switched: Family<OfGame, Counter>,
+    migrations_failed: Family<OfGame, Counter>,
     measures: Family<Measured, Counter<f64, AtomicU64>>,
     measure_names: Mutex<HashSet<(String, String)>>,
     sends: Family<Outcome, Counter>,
@@ -97,6 +99,8 @@ impl Default for Metrics {
             flow_cpu_seconds: seconds(&fine),
             flow_instantiate_seconds: seconds(&fine),
             guest_lines_dropped: Family::default(),
+            releases_switched: Family::default(),
+            migrations_failed: Family::default(),
             measures: Family::default(),
             measure_names: Mutex::default(),
             sends: Family::default(),
@@ -119,6 +123,8 @@ impl Default for Metrics {
         registry.register("flow_cpu_seconds", "CPU time of flow calls", metrics.flow_cpu_seconds.clone());
         registry.register("flow_instantiate_seconds", "Time to make a fresh instance", metrics.flow_instantiate_seconds.clone());
         registry.register("guest_log_lines_dropped", "Log lines of flows over their limits", metrics.guest_lines_dropped.clone());
+        registry.register("releases_switched", "Times that another release became active", metrics.releases_switched.clone());
+        registry.register("migrations_failed", "Conversations that stay with an old release", metrics.migrations_failed.clone());
         registry.register("measure", "What flows track", metrics.measures.clone());
         registry.register("sends", "Requests to Meta, by what came of them", metrics.sends.clone());
         registry.register("unknown_sends", "Sends without an answer, by what became of them", metrics.unknown_sends.clone());
@@ -133,6 +139,16 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Another release of a game is played.
+    pub fn release_switched(&self, game: &GameId) {
+        self.releases_switched.get_or_create(&OfGame { game: game.to_string() }).inc();
+    }
+
+    /// A conversation's state could not migrate.
+    pub fn migration_failed(&self, game: &GameId) {
+        self.migrations_failed.get_or_create(&OfGame { game: game.to_string() }).inc();
+    }
+
     /// A webhook POST was answered.
     pub fn webhook(&self, outcome: &'static str) {
         self.webhooks.get_or_create(&Outcome { outcome }).inc();

@@ -109,6 +109,11 @@ impl Cache {
         component
     }
 
+    /// Whether there is a file for it, right or not.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.dir.join(self.name(digest)).is_file()
+    }
+
     /// Keeps compiled code. The file appears whole or not at all.
     pub(crate) fn store(&self, digest: &Digest, code: &[u8]) -> io::Result<()> {
         let name = self.name(digest);

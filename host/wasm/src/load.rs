@@ -167,6 +167,18 @@ impl LoadedFlow {
         Ok(Self { engine: engine.clone(), digest, imports, description, from_cache, linked })
     }
 
+    /// Whether a file can be a flow: its size, kind, imports and exports. Compiles nothing and runs nothing.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), as far as the file alone tells.
+    pub fn check(engine: &Engine, request: &LoadRequest) -> Result<(), LoadError> {
+        let (found, max) = (request.bytes.len(), engine.options().component_bytes_max);
+        if found > max {
+            return Err(LoadError::TooLarge { found, max });
+        }
+        world::check(&request.bytes, request.grants).map(|_| ())
+    }
+
     /// What it says of itself.
     pub fn description(&self) -> &Arc<FlowDescription> {
         &self.description
@@ -198,6 +210,27 @@ impl std::fmt::Debug for LoadedFlow {
     }
 }
 
+impl Engine {
+    /// Compiles a component into the cache, and nothing more: the part of loading that can take any time and memory. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be compiled, or there is no cache to keep it in.
+    pub fn compile(&self, bytes: &[u8]) -> Result<(), LoadError> {
+        let cache = self.cache().ok_or_else(|| LoadError::Host("there is no cache of compiled code".into()))?;
+        let code = compile(self.wasm(), bytes)?;
+        cache.store(&digest_of(bytes)?, &code).map_err(|error| LoadError::Host(error.to_string()))
+    }
+
+    /// Whether the cache has a component's compiled code.
+    pub fn is_compiled(&self, bytes: &[u8]) -> bool {
+        self.cache().zip(digest_of(bytes).ok()).is_some_and(|(cache, digest)| cache.has(&digest))
+    }
+}
+
+fn digest_of(bytes: &[u8]) -> Result<Digest, LoadError> {
+    digest(&SHA256, bytes).as_ref().try_into().map_err(|_| LoadError::Host("SHA-256 has 32 bytes".into()))
+}
+
 struct Prepared {
     digest: Digest,
     imports: Vec<String>,
@@ -207,7 +240,7 @@ struct Prepared {
 
 fn prepare(engine: &Engine, bytes: &[u8], grants: Grants) -> Result<Prepared, LoadError> {
     let imports = world::check(bytes, grants)?;
-    let digest: Digest = digest(&SHA256, bytes).as_ref().try_into().map_err(|_| LoadError::Host("SHA-256 has 32 bytes".into()))?;
+    let digest = digest_of(bytes)?;
     let cached = engine.cache().and_then(|cache| cache.load(engine.wasm(), &digest));
     let from_cache = cached.is_some();
     let component = match cached {

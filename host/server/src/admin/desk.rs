@@ -95,7 +95,7 @@ pub(super) struct TicketPage {
 
 fn game_id(admin: &Admin, text: &str) -> Result<GameId, Problem> {
     let id = GameId::parse(text).map_err(|problem| Problem::invalid(problem.to_string()))?;
-    admin.games.get(&id).map(|_| id).ok_or_else(|| Problem::not_found(format!("there is no game {text:?}")))
+    admin.games.get(&id).map(|_| id).ok_or_else(|| super::token::no_game(text))
 }
 
 pub(super) async fn tickets(

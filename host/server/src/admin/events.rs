@@ -186,7 +186,7 @@ async fn recognise(admin: &Admin, game: &LoadedGame, items: &mut [Item]) -> Resu
 
 fn known_game(admin: &Admin, text: &str) -> Result<Arc<LoadedGame>, Problem> {
     let found = GameId::parse(text).ok().and_then(|id| admin.games.get(&id));
-    found.ok_or_else(|| Problem::not_found(format!("there is no game {text:?}: the name is that of its folder")))
+    found.ok_or_else(|| super::token::no_game(text))
 }
 
 fn count(admin: &Admin, game: &LoadedGame, outcome: &'static str, number: u32) {

@@ -4,26 +4,36 @@ mod desk;
 mod events;
 mod openapi;
 mod problem;
+mod releases;
 mod routes;
 mod token;
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::{Method, Uri};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use questline_core::port::{Clock, Desk};
+use questline_core::token::Scope;
 
 use crate::game::Games;
 use crate::metrics::Metrics;
+use crate::release::Releaser;
 use routes::Routes;
 
 pub use events::GameEvents;
 pub use problem::Problem;
-pub use token::AdminToken;
+pub use token::{AdminToken, TokenBook};
+
+/// For an answer, and for that of an upload.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// All that the API needs.
 pub struct Admin {
@@ -37,30 +47,53 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The operator's token; none closes `/v1`.
-    pub token: Option<AdminToken>,
+    /// Releases of games.
+    pub releases: Arc<Releaser>,
+    /// Who may use the API.
+    pub tokens: TokenBook,
     /// False from the moment a stop was asked for: load balancers go elsewhere.
     pub ready: AtomicBool,
 }
 
-/// What lies under `/v1`. All of it is in `openapi.json`.
+/// What lies under `/v1`, and whose token opens it. All of it is in `openapi.json`.
 fn v1() -> Routes {
-    Routes::default()
+    let operator = Routes::default()
         .get("/dead-letters", desk::dead_letters)
         .get("/dead-letters/{id}", desk::dead_letter)
         .post("/dead-letters/{id}/retry", desk::retry_dead_letter)
-        .post("/games/{game}/events", events::one)
-        .post("/games/{game}/events/batch", events::many)
-        .get("/games/{game}/tickets", desk::tickets)
-        .post("/games/{game}/tickets/{number}/close", desk::close_ticket)
         .get("/notices", desk::notices)
         .get("/depth", desk::depth)
+        .get("/tokens", tokens::list)
+        .post("/tokens", tokens::create)
+        .delete("/tokens/{id}", tokens::revoke);
+    let desk =
+        Routes::default().get("/games/{game}/tickets", desk::tickets).post("/games/{game}/tickets/{number}/close", desk::close_ticket);
+    let events = Routes::default().post("/games/{game}/events", events::one).post("/games/{game}/events/batch", events::many);
+    let releases = Routes::default()
+        .get("/games/{game}/releases", releases::list)
+        .put("/games/{game}/releases/{digest}", releases::upload)
+        .post("/games/{game}/releases/{digest}/activate", releases::activate)
+        .post("/games/{game}/rollback", releases::roll_back);
+    Routes::default()
         .get("/openapi.json", openapi::document)
+        .and(operator.guarded(token::for_operator))
+        .and(desk.guarded(|routes| token::for_scope(Scope::Desk, routes)))
+        .and(events.guarded(|routes| token::for_scope(Scope::Events, routes)))
+        .and(releases.guarded(|routes| token::for_scope(Scope::Releases, routes)))
+}
+
+/// How long an answer may take. An upload is read, compiled and played through first.
+pub fn time_for(method: &Method, uri: &Uri) -> Duration {
+    match *method == Method::PUT && uri.path().starts_with("/v1/games/") {
+        true => UPLOAD_TIMEOUT,
+        false => REQUEST_TIMEOUT,
+    }
 }
 
 /// All routes.
 pub fn router(admin: Arc<Admin>) -> Router {
-    let v1 = v1().router.fallback(problem::no_such_route).layer(axum::middleware::from_fn_with_state(admin.clone(), token::require));
+    let authenticated = axum::middleware::from_fn_with_state(admin.clone(), token::authenticate);
+    let v1 = v1().router.fallback(problem::no_such_route).layer(authenticated);
     Router::new()
         .nest("/v1", v1)
         .route("/healthz", get(|| async { "ok\n" }))

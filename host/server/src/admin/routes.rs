@@ -18,8 +18,7 @@ pub(super) struct Routes {
 
 macro_rules! methods {
     ($($method:ident),*) => {
-        $(#[allow(dead_code)]
-        pub(super) fn $method<H: Handler<T, Arc<Admin>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        $(pub(super) fn $method<H: Handler<T, Arc<Admin>>, T: 'static>(self, path: &'static str, handler: H) -> Self {
             self.add(stringify!($method), path, $method(handler))
         })*
     };
@@ -27,6 +26,17 @@ macro_rules! methods {
 
 impl Routes {
     methods!(get, post, put, delete);
+
+    /// With what has to be shown in front of all of them.
+    pub(super) fn guarded(self, guard: impl FnOnce(Router<Arc<Admin>>) -> Router<Arc<Admin>>) -> Self {
+        Self { router: guard(self.router), ..self }
+    }
+
+    /// These too.
+    pub(super) fn and(mut self, others: Self) -> Self {
+        self.listed.extend(others.listed);
+        Self { router: self.router.merge(others.router), ..self }
+    }
 
     fn add(mut self, method: &'static str, path: &'static str, handler: MethodRouter<Arc<Admin>>) -> Self {
         self.listed.push((method, path));

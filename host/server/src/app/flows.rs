@@ -1,5 +1,6 @@
 //! Makes games playable: loads the components that their flows are.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use questline_core::id::GameId;
@@ -40,6 +41,11 @@ pub enum FlowsError {
     },
 }
 
+/// Where compiled code is kept.
+pub fn compiled_dir(config: &Config) -> PathBuf {
+    config.store.dir.join("compiled")
+}
+
 /// Loads games. All that it loaded share one engine, with its limits.
 #[derive(Clone)]
 pub struct GameLoader {
@@ -60,7 +66,7 @@ impl GameLoader {
             calls_per_game_max: config.limits.steps_per_game_max.min(256) as u32,
             component_bytes_max: config.limits.component_bytes_max,
             warm_memories: WARM_MEMORIES,
-            cache_dir: Some(config.store.dir.join("compiled")),
+            cache_dir: Some(compiled_dir(config)),
             ..EngineOptions::default()
         };
         Self::new(options, log)

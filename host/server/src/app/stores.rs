@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use questline_core::port::{Conversations, Desk, Inbox, Outbox, Store, StoreError, Timers};
+use questline_core::port::{Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
 use questline_store::redis::{self, RedisOptions, RedisStore};
 
@@ -21,6 +21,10 @@ pub struct OpenedStore {
     pub timers: Arc<dyn Timers>,
     /// What people look at.
     pub desk: Arc<dyn Desk>,
+    /// Releases of games.
+    pub releases: Arc<dyn Releases>,
+    /// Tokens of studios.
+    pub tokens: Arc<dyn Tokens>,
     /// What the store may lose as it is set up, in words; empty when nothing.
     pub warnings: Vec<String>,
     concrete: Concrete,
@@ -94,10 +98,17 @@ impl OpenedStore {
             conversations: store.clone(),
             outbox: store.clone(),
             timers: store.clone(),
-            desk: store,
+            desk: store.clone(),
+            releases: store.clone(),
+            tokens: store,
             warnings,
             concrete,
         }
+    }
+
+    /// Whether other nodes may write to the same data.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.concrete, Concrete::Redis(_))
     }
 
     /// Writes what is left, and lets go.

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::release;
 
 /// A host for WhatsApp conversation flows.
 #[derive(Debug, Parser)]
@@ -39,6 +40,9 @@ enum Command {
     Doctor(doctor::Args),
     /// Look at what could not be done, and try it again.
     DeadLetters(dead_letters::Args),
+    /// Compile what somebody uploaded, within limits: the host runs this itself.
+    #[command(hide = true)]
+    CompileComponent(release::compile::Args),
     /// Work on flows.
     Flow(flow::Args),
 }
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let config = || Config::load(&cli.config).map_err(Failure::config);
     let outcome = match &cli.command {
+        Command::CompileComponent(args) => return release::compile::child(args),
         Command::Demo(args) => run(demo::run(args)),
         Command::Serve => config().and_then(|config| run(serve::run(config))),
         Command::Bench(args) => run(bench::run(args)),

@@ -5,6 +5,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Failure, Outcome};
 use crate::app::{Host, StartError, Stopped};
 use crate::config::Config;
+use crate::release::StartProblem;
 use crate::telemetry;
 
 pub(super) async fn run(config: Config) -> Outcome {
@@ -13,7 +14,7 @@ pub(super) async fn run(config: Config) -> Outcome {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::new)?;
     let host = Host::start(&config).await.map_err(|problem| match problem {
         StartError::Store(ref store) if store.is_configuration() => Failure::config(problem),
-        StartError::Store(_) | StartError::Listen { .. } => Failure::new(problem),
+        StartError::Store(_) | StartError::Listen { .. } | StartError::Releases(StartProblem::Store { .. }) => Failure::new(problem),
         problem => Failure::config(problem),
     })?;
     tokio::select! {

@@ -187,6 +187,10 @@ pub struct LimitsConfig {
     pub steps_per_game_max: usize,
     /// Bytes of one component.
     pub component_bytes_max: usize,
+    /// How long the compilation of one uploaded component may take.
+    pub compile_ms_max: u64,
+    /// Bytes of memory that it may take.
+    pub compile_memory_bytes_max: u64,
     /// How long a stop waits for what is in hand.
     pub drain_ms: u64,
 }
@@ -203,6 +207,8 @@ impl Default for LimitsConfig {
             steps_max: 512,
             steps_per_game_max: 256,
             component_bytes_max: 32 << 20,
+            compile_ms_max: 60_000,
+            compile_memory_bytes_max: 1 << 30,
             drain_ms: 20_000,
         }
     }
@@ -216,6 +222,8 @@ pub struct OperatorConfig {
     pub deny: Vec<Capability>,
     /// Hosts that games' connectors may call.
     pub connector_hosts: Vec<String>,
+    /// Folders with a folder for each game, `<dir>/<game>/`, whose files uploaded releases may name as secrets.
+    pub secret_dirs: Vec<PathBuf>,
 }
 
 /// Lines for the operator.

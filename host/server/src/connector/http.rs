@@ -55,7 +55,7 @@ impl HttpStudio {
     ) -> Result<Self, ConnectorError> {
         let missing = |key| ConnectorError::Missing { section, key, connector: "http" };
         let url = url.ok_or_else(|| missing("url"))?;
-        let secret = secret.ok_or_else(|| missing("secret"))?.read(&format!("the secret of [{section}]"))?;
+        let secret = context.secrets.read(&secret.ok_or_else(|| missing("secret"))?, &format!("the secret of [{section}]"))?;
         let base = check_url(section, &url, context.connector_hosts)?;
         let timeout = Duration::from_millis(timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT).clamp(1, TIMEOUT_MS_MAX));
         let own = |ms: Option<u64>| ms.map_or(timeout, |ms| Duration::from_millis(ms.clamp(1, TIMEOUT_MS_MAX)));

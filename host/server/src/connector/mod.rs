@@ -11,8 +11,8 @@ use std::sync::Arc;
 use questline_core::port::{Backend, Players};
 use serde::Deserialize;
 
-use crate::config::{SecretError, SecretSource};
-use crate::game::{self, Bundle, LoadContext};
+use crate::config::SecretSource;
+use crate::game::{self, Bundle, LoadContext, SecretRefused};
 
 pub use breaker::Breaker;
 
@@ -97,7 +97,7 @@ pub enum ConnectorError {
     },
     /// A secret.
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Secret(#[from] SecretRefused),
     /// The sample file.
     #[error("{path}: {problem}")]
     Sample {

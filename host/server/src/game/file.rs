@@ -217,9 +217,9 @@ impl GameFile {
             check_limits(name, &flow.limits)?;
         }
         if let Some(name) = &self.window_closed_template {
-            let template = templates
-                .get(name)
-                .ok_or_else(|| rule(format!("window_closed_template is {name:?}, and templates/ has none of that name")))?;
+            let template = templates.get(name).ok_or_else(|| {
+                GameProblem::TemplateMissing(format!("window_closed_template is {name:?}, and templates/ has none of that name"))
+            })?;
             let takes_values =
                 |texts: &questline_core::template::Texts| parameters(&texts.body) + texts.header.as_deref().map_or(0, parameters) > 0;
             if template.languages.values().any(takes_values) {

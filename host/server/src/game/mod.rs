@@ -3,6 +3,7 @@
 mod bundle;
 mod copy;
 mod file;
+mod secrets;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,6 +19,7 @@ use questline_core::template::Template;
 
 pub use bundle::{Bundle, BundleError};
 pub use copy::CopyError;
+pub use secrets::{SecretRefused, SecretRule, variable_prefix};
 
 use crate::connector::{ConnectorError, SampleData};
 
@@ -76,10 +78,11 @@ impl Games {
     }
 
     /// Makes this the release that is played from now on; steps in hand end on the one that was there.
-    pub fn put(&self, game: LoadedGame) {
+    pub fn put(&self, game: impl Into<Arc<LoadedGame>>) {
+        let game = game.into();
         let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
         let mut by_id = HashMap::clone(&self.by_id.load());
-        by_id.insert(game.rules.id.clone(), Arc::new(game));
+        by_id.insert(game.rules.id.clone(), game);
         self.by_id.store(Arc::new(by_id));
     }
 
@@ -111,6 +114,8 @@ pub struct LoadContext<'a> {
     pub operator_grants: Grants,
     /// Hosts that connectors may call.
     pub connector_hosts: &'a [String],
+    /// Which secrets it may name.
+    pub secrets: SecretRule,
     /// Whose systems those are.
     pub studio: Studio,
     /// For connectors.
@@ -124,6 +129,18 @@ pub struct GameError {
     game: String,
     file: String,
     problem: Box<GameProblem>,
+}
+
+impl GameError {
+    /// In which file.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What.
+    pub fn problem(&self) -> &GameProblem {
+        &self.problem
+    }
 }
 
 /// What is wrong in a game's folder.
@@ -144,6 +161,12 @@ pub enum GameProblem {
     /// A rule.
     #[error("{0}")]
     Rule(String),
+    /// A template that game.toml names.
+    #[error("{0}")]
+    TemplateMissing(String),
+    /// A text that game.toml names.
+    #[error("{0}")]
+    TextMissing(String),
     /// Texts.
     #[error("{0}")]
     Copy(#[from] CopyError),

@@ -16,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-/// A request's header has to be there by then, and a body too.
+/// A request's header has to be there by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a request may take until it is answered, its body included.
+pub type TimeFor = fn(&hyper::Method, &hyper::Uri) -> Duration;
 
 /// Binds the address.
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -27,7 +29,7 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Serves until `stop`; then takes no more connections, ends idle ones, and returns when all requests in hand are
 /// answered. The caller bounds how long it waits.
-pub async fn serve(listener: TcpListener, router: Router, connections_max: usize, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, connections_max: usize, time_for: TimeFor, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(connections_max));
     let connections = TaskTracker::new();
     loop {
@@ -41,9 +43,10 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
         connections.spawn(async move {
             let service = service_fn(move |request: hyper::Request<Incoming>| {
                 let router = router.clone();
+                let timeout = time_for(request.method(), request.uri());
                 async move {
                     let answer = router.oneshot(request.map(Body::new));
-                    let response = tokio::time::timeout(REQUEST_TIMEOUT, answer).await;
+                    let response = tokio::time::timeout(timeout, answer).await;
                     let late = || axum::response::IntoResponse::into_response(hyper::StatusCode::REQUEST_TIMEOUT);
                     Ok::<_, Infallible>(response.unwrap_or_else(|_| Ok(late())).unwrap_or_else(|never| match never {}))
                 }

@@ -1,0 +1,85 @@
+//! Whether a release is taken: everything that can be wrong is found before it is kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use questline_core::id::{FlowName, GameId, ReleaseDigest};
+use questline_core::release::Origin;
+use questline_wasm::{LoadRequest, LoadedFlow};
+
+use super::{Refusal, Releaser};
+use crate::app::{self, FlowsError};
+use crate::game::{self, Bundle, DeclaredGame, LoadedGame, SecretRule};
+
+impl Releaser {
+    /// The release in an archive, ready to be played; or the first reason why it is not taken.
+    pub(super) async fn check(&self, game: &GameId, digest: &ReleaseDigest, archive: &Bytes) -> Result<Arc<LoadedGame>, Refusal> {
+        let bundle = self.unpack(game, digest, archive.clone()).await?;
+        let declared = self.declare(bundle.clone(), Origin::Upload).await?;
+        self.check_components(&declared, &bundle).await?;
+        let loaded = self.load_declared(declared, &bundle).await?;
+        play_transcripts(&loaded, &bundle).await?;
+        Ok(loaded)
+    }
+
+    /// The game of a bundle, ready to be played.
+    pub(super) async fn make(&self, bundle: Bundle, origin: Origin) -> Result<Arc<LoadedGame>, Refusal> {
+        let declared = self.declare(bundle.clone(), origin).await?;
+        self.load_declared(declared, &bundle).await
+    }
+
+    async fn declare(&self, bundle: Bundle, origin: Origin) -> Result<DeclaredGame, Refusal> {
+        let (config, http) = (self.parts.config.clone(), self.parts.http.clone());
+        let declare = move || {
+            let mut context = app::load_context(&config, bundle.game(), &http);
+            if origin == Origin::Upload {
+                context.secrets = SecretRule::Own {
+                    game: bundle.game().clone(),
+                    games: config.numbers.iter().map(|number| number.game.clone()).collect(),
+                    dirs: config.operator.secret_dirs.clone(),
+                };
+            }
+            game::declare(&bundle, &context).map_err(|problem| Refusal::from(&problem))
+        };
+        tokio::task::spawn_blocking(declare).await.map_err(|problem| Refusal::new("host-failed", problem.to_string()))?
+    }
+
+    /// What a component is, and its compilation, before anything of it runs.
+    async fn check_components(&self, declared: &DeclaredGame, bundle: &Bundle) -> Result<(), Refusal> {
+        let engine = self.parts.loader.engine();
+        for flow in declared.rules.flows.values() {
+            let file = component_of(&declared.plugins, &flow.name);
+            let Some(component) = bundle.file(&file) else {
+                let detail = format!("it is missing, and flow {} is it: `questline deploy` builds and adds it", flow.name);
+                return Err(Refusal::in_file("component-missing", file, detail));
+            };
+            let request = LoadRequest { bytes: component.to_vec(), grants: flow.grants, limits: flow.limits };
+            LoadedFlow::check(engine, &request).map_err(|problem| Refusal::of_component(&file, &problem))?;
+            if !engine.is_compiled(component) {
+                self.compiler.compile(component).await.map_err(|problem| Refusal::of_compilation(&file, &problem))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_declared(&self, declared: DeclaredGame, bundle: &Bundle) -> Result<Arc<LoadedGame>, Refusal> {
+        let plugins = declared.plugins.clone();
+        let file = |flow: &str| FlowName::parse(flow).map(|flow| component_of(&plugins, &flow)).unwrap_or_default();
+        let loaded = self.parts.loader.load(declared, bundle).await.map_err(|problem| match &problem {
+            FlowsError::Load { flow, problem, .. } => Refusal::of_component(&file(flow), problem),
+            FlowsError::Missing { flow, .. } => Refusal::in_file("component-missing", file(flow), problem.to_string()),
+            FlowsError::Engine(_) => Refusal::new("host-failed", problem.to_string()),
+        })?;
+        Ok(Arc::new(loaded))
+    }
+}
+
+fn component_of(plugins: &BTreeMap<FlowName, String>, flow: &FlowName) -> String {
+    format!("components/{}.wasm", plugins.get(flow).map_or("", String::as_str))
+}
+
+/// Plays the release's own transcripts.
+async fn play_transcripts(_game: &Arc<LoadedGame>, _bundle: &Bundle) -> Result<(), Refusal> {
+    Ok(())
+}
