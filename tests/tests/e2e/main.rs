@@ -16,9 +16,17 @@ mod misuse;
 mod overload;
 mod pacing;
 mod privacy;
+mod releases;
+mod releases_refused;
 mod sending;
 mod starfall;
 mod starfall_words;
 mod studio;
 mod studio_http;
 mod tidy;
+mod tokens;
+
+// Flows in WebAssembly text: this room uses a part of what they can do.
+#[allow(dead_code)]
+#[path = "../../../host/wasm/tests/it/guest.rs"]
+mod guest;

@@ -67,6 +67,10 @@ impl IntoResponse for Failed {
                 let problem = RefusedProblem { kind, status: status.as_u16(), title: "the release is refused", refusal };
                 let mut response = (status, Json(problem)).into_response();
                 response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+                if status == StatusCode::PAYLOAD_TOO_LARGE {
+                    // The rest of the body is still on its way: nobody reads it, and nothing can follow it.
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 response
             }
         }

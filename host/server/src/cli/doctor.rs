@@ -65,6 +65,16 @@ async fn look_at(args: &Args, config: &Config, report: &mut Report) {
     match games {
         Err(problem) => report.add("games", Found::Bad(problem.to_string())),
         Ok(games) => {
+            for number in config.numbers.iter().filter(|number| !games.iter().any(|(bundle, _)| *bundle.game() == number.game)) {
+                let text = format!(
+                    "number {} is of game {}, which has no folder in {}: it is played if a release was uploaded (`questline releases {}`)",
+                    number.id,
+                    number.game,
+                    config.games_dir.display(),
+                    number.game
+                );
+                report.add("games", Found::Odd(text));
+            }
             let names: Vec<_> = games.iter().map(|(bundle, _)| bundle.game().to_string()).collect();
             report.add("games", Found::Good(format!("{} in {}", names.join(", "), config.games_dir.display())));
             report.add("flows", flows(config, games).await);

@@ -28,6 +28,8 @@ const EVENTS_PER_TURN: usize = 16;
 const TAKE_MAX: usize = 256;
 /// Wait after the store failed.
 const STORE_WAIT: Duration = Duration::from_millis(500);
+/// How often events look whether their game is there by now.
+const NO_GAME_WAIT_MS: u64 = 15_000;
 /// How often a full outbox is looked at.
 const FULL_WAIT: Duration = Duration::from_millis(20);
 
@@ -111,8 +113,8 @@ impl Runner {
     async fn handle(&self, id: ConversationId) -> Result<Option<questline_core::time::UnixMs>, StoreError> {
         let work = self.conversations.load(id, EVENTS_PER_TURN).await?;
         let Some(game) = self.games.get(&work.conversation.game) else {
-            tracing::error!(game = work.conversation.game.as_str(), "events wait for a game that is not loaded");
-            return Ok(Some(self.stepper.clock.now().plus_ms(60_000)));
+            tracing::debug!(game = work.conversation.game.as_str(), "events wait for a game that has no release");
+            return Ok(Some(self.stepper.clock.now().plus_ms(NO_GAME_WAIT_MS)));
         };
         let mut conversation = Some(work.conversation);
         let count = work.events.len();

@@ -69,7 +69,9 @@ impl Default for Guest {
 
 /// The files of `wit/` as one.
 pub(crate) fn contract() -> String {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
+    // The workspace's, from wherever in it this is used.
+    let above = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let dir = above.map(|dir| dir.join("wit")).find(|dir| dir.is_dir()).unwrap();
     let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
