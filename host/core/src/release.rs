@@ -172,8 +172,11 @@ impl Shelf {
                 self.switch(*digest, *at);
             }
             ShelfChange::RollBack { digest, at } => {
-                let place = self.history.iter().rposition(|played| played == digest);
-                self.history.truncate(place.unwrap_or(self.history.len()));
+                match self.history.iter().rposition(|played| played == digest) {
+                    Some(place) => self.history.truncate(place),
+                    // It was never played: then this is a way forward.
+                    None => return self.apply(&ShelfChange::Activate { digest: *digest, at: *at }),
+                }
                 self.switch(*digest, *at);
             }
         }

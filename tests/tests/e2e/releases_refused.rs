@@ -85,6 +85,8 @@ async fn every_refusal_has_its_own_reason() {
         (wat(foreign), "forbidden-import", FILE, "wasi:cli/environment@0.2.0"),
         (game(|text| text.replace("\"log\"", "\"clock\"")), "capability-not-granted", FILE, "log"),
         (files(traps.component()), "describe-failed", FILE, "describe"),
+        (with("lie.chat", "player Ada is unknown\n\nscene A lie\nAda: hi\n  bot: goodbye\n"), "transcript-failed", "lie.chat", "goodbye"),
+        (with("words.chat", "scene\nAda says hi\n"), "transcript-failed", "words.chat", "words.chat"),
         (files(named_badly.component()), "description-wrong", FILE, "semantic"),
     ];
     let mut wrong = Vec::new();

@@ -4,10 +4,13 @@ mod bench;
 mod client;
 mod dead_letters;
 mod demo;
+mod deploy;
 mod doctor;
 mod flow;
+mod releases;
 mod sandbox;
 mod serve;
+mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +46,14 @@ enum Command {
     /// Compile what somebody uploaded, within limits: the host runs this itself.
     #[command(hide = true)]
     CompileComponent(release::compile::Args),
+    /// Build a game's flows, upload it as a release, and have it played.
+    Deploy(deploy::Args),
+    /// List the releases of a game.
+    Releases(releases::ListArgs),
+    /// Go back to a release that was played before.
+    Rollback(releases::RollbackArgs),
+    /// Make, list and revoke tokens of studios.
+    Tokens(tokens::Args),
     /// Work on flows.
     Flow(flow::Args),
 }
@@ -79,6 +90,10 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => run(bench::run(args)),
         Command::Doctor(args) => run(doctor::run(args, &cli.config)),
         Command::DeadLetters(args) => config().and_then(|config| run(dead_letters::run(args, config))),
+        Command::Deploy(args) => run(deploy::run(args, config)),
+        Command::Releases(args) => run(releases::list(args, config)),
+        Command::Rollback(args) => run(releases::roll_back(args, config)),
+        Command::Tokens(args) => config().and_then(|config| run(tokens::run(args, config))),
         Command::Flow(args) => flow::run(args),
     };
     match outcome {

@@ -11,6 +11,10 @@ use questline_wasm::{LoadRequest, LoadedFlow};
 use super::{Refusal, Releaser};
 use crate::app::{self, FlowsError};
 use crate::game::{self, Bundle, DeclaredGame, LoadedGame, SecretRule};
+use crate::transcript;
+
+/// Bytes of a failed transcript's report that a refusal tells.
+const TRANSCRIPT_BYTES_MAX: usize = 8 << 10;
 
 impl Releaser {
     /// The release in an archive, ready to be played; or the first reason why it is not taken.
@@ -79,7 +83,15 @@ fn component_of(plugins: &BTreeMap<FlowName, String>, flow: &FlowName) -> String
     format!("components/{}.wasm", plugins.get(flow).map_or("", String::as_str))
 }
 
-/// Plays the release's own transcripts.
-async fn play_transcripts(_game: &Arc<LoadedGame>, _bundle: &Bundle) -> Result<(), Refusal> {
-    Ok(())
+/// Plays the release's own transcripts, against its sample players: what its studio wrote down has to hold.
+async fn play_transcripts(game: &Arc<LoadedGame>, bundle: &Bundle) -> Result<(), Refusal> {
+    let reports = transcript::play_all(game, bundle).await;
+    let Some(failed) = reports.iter().find(|report| !report.passed()) else { return Ok(()) };
+    let mut words = failed.to_string();
+    if words.len() > TRANSCRIPT_BYTES_MAX {
+        words.truncate(words.floor_char_boundary(TRANSCRIPT_BYTES_MAX));
+        words.push_str("...\n");
+    }
+    words.push_str(&format!("`questline flow test` on flows/{} shows the same", bundle.game()));
+    Err(Refusal::in_file("transcript-failed", failed.path.clone(), words))
 }

@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 /// The workspace that a folder lies in.
-fn workspace_of(dir: &Path) -> Option<PathBuf> {
+pub(super) fn workspace_of(dir: &Path) -> Option<PathBuf> {
     let is_workspace = |dir: &&Path| {
         let manifest = std::fs::read_to_string(dir.join("Cargo.toml")).unwrap_or_default();
         manifest.lines().any(|line| line.trim() == "[workspace]")
