@@ -81,7 +81,7 @@ impl RecoveryFile {
         if !(1..=20).contains(&per_day_max) {
             return Err(rule(format!("recovery.per_day_max is {per_day_max}; it takes 1 to 20")));
         }
-        recovery::wording(copy, &text, locale, valid_s).map_err(|problem| rule(format!("recovery.text: {problem}")))?;
+        recovery::wording(copy, &text, locale, valid_s).map_err(|problem| GameProblem::TextMissing(format!("recovery.text: {problem}")))?;
         Ok(RecoveryRules { operation, text, confidence_min, valid_s, per_day_max })
     }
 }
