@@ -321,6 +321,8 @@ mod tests {
         metrics.game_events(&game, "accepted", 1);
         metrics.step(&game, "flow", 0.1);
         metrics.guest_lines_dropped(&game, 1);
+        metrics.release_switched(&game);
+        metrics.migration_failed(&game);
         metrics.measure(&game, "x", 1.0);
         metrics.send("accepted", 0.1);
         metrics.unknown("repeated");
