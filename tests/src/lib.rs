@@ -4,6 +4,7 @@
 //! of it. Nothing waits for time: everything waits for a condition, within a bound.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+pub mod chats;
 pub mod guests;
 pub mod host;
 pub mod redis;

@@ -1,6 +1,8 @@
 //! `questline flow`: making, building and testing flows.
 
+mod inspect;
 mod junit;
+mod new;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a flow that works: code, test, transcript, and a game if there is none.
+    New(new::Args),
     /// Compile plugins and make them components.
     Build {
         /// Packages, for instance `vip-routing`.
@@ -37,7 +41,8 @@ enum Command {
 
 pub(super) fn run(args: &Args) -> Outcome {
     match &args.command {
-        Command::Build { plugins, out, workspace } => build_into(plugins, out, workspace),
+        Command::New(args) => new::run(args),
+        Command::Build { plugins, out, workspace } => super::run(build_into(plugins, out, workspace)),
         Command::Test(args) => super::run(test::run(args)),
     }
 }
@@ -51,14 +56,15 @@ pub(super) fn workspace_of(dir: &Path) -> Option<PathBuf> {
     dir.ancestors().find(is_workspace).map(Path::to_owned)
 }
 
-fn build_into(plugins: &[String], out: &Path, workspace: &Path) -> Outcome {
+async fn build_into(plugins: &[String], out: &Path, workspace: &Path) -> Outcome {
     let names: Vec<&str> = plugins.iter().map(String::as_str).collect();
     let built = build(workspace, &names)?;
     std::fs::create_dir_all(out).map_err(|problem| Failure::new(format!("cannot make {}: {problem}", out.display())))?;
     for guest in built {
         let path = out.join(format!("{}.wasm", guest.name));
         std::fs::write(&path, &guest.component).map_err(|problem| Failure::new(format!("cannot write {}: {problem}", path.display())))?;
-        println!("{} ({} KiB)", path.display(), guest.component.len().div_ceil(1024));
+        println!("{}", path.display());
+        println!("{}", inspect::describe(guest.component).await?);
     }
     Ok(())
 }
