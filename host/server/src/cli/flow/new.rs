@@ -253,8 +253,8 @@ fn tell(args: &Args, workspace: &Workspace, name: &FlowName, game: &GameId, made
     if !made_game {
         let path = workspace.root.join("flows").join(game.as_str()).join("game.toml");
         println!("\n{} was there; to play the flow in it, add:\n", path.display());
-        println!("    [flows.{name}]\n    plugin = \"{name}\"\n    grants = [\"players\", \"copy\", \"reply\", \"tickets\"]\n");
-        println!("a [[routes]] that leads to it, and its texts: {name}-hello, {name}-hello-again, {name}-agent, {name}-button-agent");
+        println!("    [flows.{name}]\n    plugin = \"{name}\"\n    grants = [\"players\", \"copy\", \"log\", \"reply\", \"tickets\"]\n");
+        println!("a [[routes]] that leads to it, and its texts: hello, hello-again, agent-called, button-agent");
     }
     println!("\nNext{}:", if args.workspace == Path::new(".") { String::new() } else { format!(", in {root}") });
     println!("    cargo test -p {name}");
