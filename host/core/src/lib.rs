@@ -41,6 +41,7 @@ pub mod status;
 
 pub mod release;
 pub mod token;
+pub mod verification;
 
 pub mod port;
 pub mod service;

@@ -5,6 +5,7 @@
 mod credentials;
 mod players;
 mod releases;
+mod verifications;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use crate::send::{SendOutcome, SendRecord};
 pub use credentials::{Credentials, Untold};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
+pub use verifications::{CheckVerification, MakeCode, Place, Places, ResendVerification, StartVerification, Verifications};
 
 pub use crate::service::{Balances, DeviceMatch, Profile, Purchase, ServiceError};
 use crate::status::DeliveryState;
@@ -323,9 +325,9 @@ pub struct Depth {
 }
 
 /// All of a store.
-pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Releases + Tokens {}
+pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Releases + Tokens + Verifications {}
 
-impl<T: Inbox + Conversations + Outbox + Timers + Desk + Releases + Tokens> Store for T {}
+impl<T: Inbox + Conversations + Outbox + Timers + Desk + Releases + Tokens + Verifications> Store for T {}
 
 // ---- flows ----------------------------------------------------------------------------------------------------------
 

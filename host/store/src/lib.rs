@@ -2,12 +2,15 @@
 //!
 //! What both engines keep in memory in front of their data is shared: [`ready`] says which conversations have something
 //! to do, [`handout`] brings committed messages to the sender, [`alias`] says who is whom, [`codec`] how values lie in a
-//! row; `documents` is what changes seldom.
+//! row; `documents` is what changes seldom, `pages` what is changed together and forgotten at its time, and `verifications` are
+//! one-time codes over pages.
 
 pub mod alias;
 pub mod codec;
 mod documents;
 pub mod embedded;
 pub mod handout;
+mod pages;
 pub mod ready;
 pub mod redis;
+mod verifications;

@@ -76,6 +76,8 @@ impl Writer {
         forgotten += self.prune_oldest(steps, "DELETE FROM step WHERE seq = ?1", now.minus_ms(STEP_MS), limit)?;
         let notices = "SELECT id, received_ms FROM notice ORDER BY id LIMIT ?1";
         forgotten += self.prune_oldest(notices, "DELETE FROM notice WHERE id = ?1", now.minus_ms(NOTICE_MS), limit)?;
+        let pages = "DELETE FROM page WHERE name IN (SELECT name FROM page WHERE forget_ms <= ?1 ORDER BY forget_ms LIMIT ?2)";
+        forgotten += self.execute(pages, (now.0, limit))?;
         Ok(Answer::Pruned(forgotten))
     }
 

@@ -13,6 +13,7 @@ mod directory;
 mod documents;
 mod memory;
 mod op;
+mod pages;
 mod ports;
 mod read;
 mod reader;

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::codec::encode;
 use crate::documents::DocumentWrite;
+use crate::pages::Change;
 
 /// What a row of a document counts as.
 const ROW_BYTES: usize = 1 << 10;
@@ -40,6 +41,7 @@ pub(super) enum Op {
     AddDeadLetter(Box<DeadLetter>),
     CloseTicket { game: GameId, number: TicketNumber, resolution: String, now: UnixMs },
     WriteDocument(Box<DocumentWrite>),
+    ChangePages { names: Vec<String>, change: Change },
     Check,
     Close,
 }
@@ -53,6 +55,7 @@ impl Op {
             Self::Begin { messages, .. } => messages.len(),
             Self::Record(records) => records.len(),
             Self::FireDue { limit, .. } | Self::Prune { limit, .. } => 2 * limit,
+            Self::ChangePages { names, .. } => names.len(),
             Self::WriteDocument(write) => 1 + write.value.as_ref().map_or(0, Vec::len) / ROW_BYTES,
             _ => 2,
         }

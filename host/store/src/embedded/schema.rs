@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::OpenError;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 3;
+pub(super) const SCHEMA_VERSION: i64 = 4;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 4 * 1024;
@@ -73,8 +73,14 @@ UPDATE conversation SET player = json_extract(doc, '$.session.player');
 CREATE INDEX conversation_player ON conversation(game, player) WHERE player IS NOT NULL;
 ";
 
+/// Version 4: pages that are forgotten at their time, see [`crate::pages`].
+const PAGES: &str = "
+CREATE TABLE page(name TEXT PRIMARY KEY, forget_ms INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX page_forget ON page(forget_ms);
+";
+
 /// What has to be done to tables of an older version, by that version, in order.
-const UPGRADES: [(i64, &str); 2] = [(1, DOCUMENTS), (2, PLAYERS)];
+const UPGRADES: [(i64, &str); 3] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES)];
 
 /// Opens the connection that writes, and makes the tables in a new database.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {

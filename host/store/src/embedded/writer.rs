@@ -244,6 +244,7 @@ impl Writer {
             Op::AddDeadLetter(letter) => self.add_dead_letter(letter),
             Op::CloseTicket { game, number, resolution, now } => self.close_ticket(game, number, std::mem::take(resolution), *now),
             Op::WriteDocument(write) => self.write_document(write),
+            Op::ChangePages { names, change } => self.change_pages(names, change),
             Op::Check => {
                 self.execute("UPDATE meta SET value = value WHERE key = 'schema_version'", [])?;
                 Ok(Answer::Done)

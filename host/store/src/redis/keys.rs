@@ -36,6 +36,9 @@
 //! Documents, which change seldom and belong to no partition, are keys of their own, `<prefix>:doc:<name>` (string): games'
 //! releases and tokens of studios, see [`crate::documents`].
 //!
+//! Pages, which are changed together and forgotten at their time, are keys of their own too, `<prefix>:{v/<game>}:<name>`
+//! (string, expires): one-time codes and their guards, see [`crate::verifications`]. Those of a game lie in one slot.
+//!
 //! Two more kinds of keys lie in those slots. `<prefix>:{a17}:player:<game>/<player>` (sorted set) has the conversations
 //! of a player by the version that put them there; it may name more than there are, the conversations themselves decide.
 //! `<prefix>:{a17}:key:<digest>` (string, expires) has the conversation that an event without a time of its own went to,
@@ -119,6 +122,11 @@ impl Keys {
 
     pub(super) fn document(&self, name: &str) -> String {
         format!("{}:doc:{name}", self.prefix)
+    }
+
+    /// A page of a game; all of them in one slot.
+    pub(super) fn page(&self, game: &GameId, name: &str) -> String {
+        format!("{}:{{v/{game}}}:{name}", self.prefix)
     }
 
     /// A player's conversations.

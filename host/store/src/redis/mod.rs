@@ -23,6 +23,7 @@ mod names;
 mod options;
 mod outbox;
 mod owner;
+mod pages;
 mod pending;
 mod script;
 mod server;
@@ -31,10 +32,12 @@ mod timers;
 mod value;
 mod worker;
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU16;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use questline_core::id::GameId;
 use questline_core::port::StoreError;
 use questline_core::time::UnixMs;
 use tokio::sync::watch;
@@ -64,6 +67,8 @@ pub struct RedisStore {
     /// The partition at which forgetting goes on.
     prune_from: AtomicU16,
     closed: watch::Sender<bool>,
+    /// Held by whoever changes a game's pages, so that calls of this process do not run into one another.
+    page_turns: Mutex<HashMap<GameId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl RedisStore {
@@ -87,7 +92,8 @@ impl RedisStore {
         let worker = Worker { server, memory: memory.clone(), names: names.clone(), requests, standing };
         tokio::spawn(worker.run(first));
         let (steps_max, closed) = (options.steps_max, watch::Sender::new(false));
-        let store = Self { link, memory, names, keys, scripts, steps_max, prune_from: AtomicU16::new(0), closed };
+        let store =
+            Self { link, memory, names, keys, scripts, steps_max, prune_from: AtomicU16::new(0), closed, page_turns: Mutex::default() };
         Ok((store, warnings))
     }
 

@@ -49,6 +49,7 @@ scripts! {
     Claim "claim" plain,
     Forget "forget" plain,
     Document "document" plain,
+    Pages "pages" plain,
     Unplace "unplace" plain,
 }
 

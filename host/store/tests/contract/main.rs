@@ -25,6 +25,7 @@ mod releases;
 mod status;
 mod support;
 mod timers;
+mod verifications;
 
 /// All of the contract, for one engine: `contract!(name, Engine);`
 macro_rules! contract {
@@ -124,6 +125,17 @@ macro_rules! contract {
                     a_conversation_can_be_looked_at
                     depth_tells_how_much_is_where
                     check_says_that_it_works
+                }
+                verifications {
+                    of_a_thousand_right_codes_at_once_one_counts
+                    a_thousand_wrong_codes_at_once_use_up_the_tries
+                    of_many_starts_at_once_the_guards_let_few_through
+                    a_game_is_no_other_games_business
+                    codes_and_tries_survive_a_crash
+                    a_resend_kills_the_code_before_it_in_the_store_too
+                    success_ends_what_a_player_has_open_anywhere
+                    a_code_in_the_chat_is_tried_on_what_is_open
+                    old_verifications_are_forgotten
                 }
                 releases {
                     a_release_is_kept_whole

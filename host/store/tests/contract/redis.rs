@@ -14,6 +14,8 @@ pub struct Redis(RedisServer);
 
 #[async_trait]
 impl Engine for Redis {
+    const FORGETS_BY_ITS_OWN_CLOCK: bool = true;
+
     async fn new() -> Self {
         Self(tokio::task::spawn_blocking(RedisServer::start).await.unwrap())
     }

@@ -39,6 +39,9 @@ pub struct Setup {
 /// A kind of store, with data of its own for each test.
 #[async_trait]
 pub trait Engine: Send + Sync + Sized + 'static {
+    /// What has a time to be forgotten at is forgotten by a clock that no test moves.
+    const FORGETS_BY_ITS_OWN_CLOCK: bool = false;
+
     /// New data, with nothing in it.
     async fn new() -> Self;
 
