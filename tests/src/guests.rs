@@ -12,8 +12,7 @@ pub fn workspace() -> &'static Path {
 pub fn components() -> &'static Path {
     static COMPONENTS: OnceLock<PathBuf> = OnceLock::new();
     COMPONENTS.get_or_init(|| {
-        let packages =
-            ["vip-routing", "account-recovery", "tournament-replies", "echo-guest", "herald-guest", "hostile-guests"];
+        let packages = ["vip-routing", "account-recovery", "tournament-replies", "echo-guest", "herald-guest", "hostile-guests"];
         let target = workspace().join("target");
         let built = questline_guest_build::build_guests(workspace(), &packages, &target, &mut |_| {}).expect("guests build");
         built[0].path.parent().expect("components lie in a folder").to_owned()

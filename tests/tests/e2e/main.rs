@@ -20,6 +20,7 @@ mod releases;
 mod releases_refused;
 mod sending;
 mod starfall;
+mod starfall_flows;
 mod starfall_words;
 mod studio;
 mod studio_http;
