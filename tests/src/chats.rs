@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use questline::app::{GameLoader, connector_client};
-use questline::game::{self, Bundle, LoadContext, LoadedGame, Studio};
+use questline::game::{self, Bundle, LoadContext, LoadedGame, SecretRule, Studio};
 use questline::transcript::SceneLog;
 use questline_core::capability::Grants;
 use questline_wasm::EngineOptions;
@@ -26,8 +26,14 @@ pub async fn load_bundle(bundle: &Bundle) -> Arc<LoadedGame> {
     let options = EngineOptions { calls_max: 4, calls_per_game_max: 4, count_fuel: true, ..EngineOptions::default() };
     let loader = GameLoader::new(options, Arc::new(SceneLog)).expect("an engine");
     let http = connector_client().expect("a client");
-    let context =
-        LoadContext { numbers: Vec::new(), operator_grants: Grants::all(), connector_hosts: &[], studio: Studio::Sample, http: &http };
+    let context = LoadContext {
+        numbers: Vec::new(),
+        operator_grants: Grants::all(),
+        connector_hosts: &[],
+        studio: Studio::Sample,
+        secrets: SecretRule::Any,
+        http: &http,
+    };
     let declared = game::declare(bundle, &context).expect("a game that can be played");
     Arc::new(loader.load(declared, bundle).await.expect("flows load"))
 }
