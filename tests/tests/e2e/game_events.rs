@@ -16,6 +16,7 @@ on_both_stores![
     the_studio_tells_where_a_player_is,
     a_full_inbox_asks_to_come_again,
     a_secured_account_is_told_nothing,
+    the_sample_game_tells_of_tournaments,
 ];
 
 const PLAYERS: &str = r#"{"players": [
@@ -281,4 +282,27 @@ async fn a_secured_account_is_told_nothing(engine: Engine) {
     assert_eq!(tickets["rows"].as_array().unwrap().len(), 1, "only that of BLOCK");
     assert_eq!(host.get("/openapi.json").await["openapi"], "3.1.0");
     assert_eq!(host.metric("questline_steps_total{game=\"cup\",outcome=\"secured\"}").await, 1.0);
+}
+
+/// The sample game: a player in the chat reads words, one who has not written gets the template.
+async fn the_sample_game_tells_of_tournaments(engine: Engine) {
+    let stage = Stage::new(engine).await.starfall();
+    let host = stage.start().await;
+    let (nova, lena) = (stage.player("+15550100001", "Nova"), stage.player("+4915550100002", "Lena"));
+    says(&nova, "hello").await;
+    for (player, position) in [("p-1001", 1), ("p-1002", 2)] {
+        let payload = json!({ "tournament": "Star League Cup", "position": position, "prize": 5000, "currency": "premium" });
+        let event = json!({ "name": "tournament-result", "player": player, "payload": payload });
+        let (status, answer, _) = host.post_once("/games/starfall/events", &format!("cup-77-{player}"), &event).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+    let told = hears(&nova).await;
+    assert!(told.text().contains("Star League Cup"), "{}", told.text());
+    let template = hears(&lena).await;
+    assert!(template.text().contains("Star League Cup"), "{}", template.text());
+    at_rest(&stage, &host).await;
+    let accepted = stage.emulator.accepted();
+    let templates = accepted.iter().filter(|accepted| accepted.json()["template"]["name"] == "tournament_result").count();
+    assert_eq!(templates, 1, "outside of the window only");
+    assert!(dead_letters(&host).await.is_empty());
 }
