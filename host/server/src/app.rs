@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use questline_core::capability::{Capability, Grants};
 use questline_core::id::GameId;
-use questline_core::port::{Clock, Depth, GuestLog, StoreError};
+use questline_core::port::{Clock, Depth, Desk, StoreError};
 use questline_whatsapp::graph::{AccessToken, GraphClient, GraphOptions, NumberDirectory};
 use questline_whatsapp::signature::{AppSecrets, VerifyToken};
 use tokio::task::JoinHandle;
@@ -28,7 +28,7 @@ use crate::ingress::{self, App, Ingress, Room};
 use crate::metrics::Metrics;
 use crate::recovery::Recovery;
 use crate::release::{Parts, Releaser, StartProblem};
-use crate::runner::{Runner, Stepper, StoredReceipts};
+use crate::runner::{Observe, Runner, Stepper, StoredReceipts};
 use crate::sender::{Number, Sender};
 use crate::timer;
 use crate::traffic::Traffic;
@@ -83,10 +83,29 @@ pub enum StartError {
     },
 }
 
+/// What production leaves as it is.
+pub struct HostOptions {
+    /// The time that all parts go by.
+    pub clock: Arc<dyn Clock>,
+    /// Is told what each step did.
+    pub observer: Option<Arc<dyn Observe>>,
+    /// Loads games for a caller that puts them into play itself, through [`Host::games`]; none plays the games of the
+    /// configuration.
+    pub loader: Option<GameLoader>,
+}
+
+impl Default for HostOptions {
+    /// The system's clock, nobody who looks on, and the games of the configuration.
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), observer: None, loader: None }
+    }
+}
+
 /// A running host.
 pub struct Host {
     address: SocketAddr,
     admin: Arc<Admin>,
+    games: Arc<Games>,
     store: OpenedStore,
     listener: JoinHandle<()>,
     runner: JoinHandle<()>,
@@ -141,16 +160,24 @@ pub fn connector_client() -> Result<reqwest::Client, StartError> {
 impl Host {
     /// Starts all parts. When it returns, webhooks are taken.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self::start_with(config, HostOptions::default()).await
+    }
+
+    /// As [`Host::start`], with a clock, an observer or a loader of the caller's.
+    pub async fn start_with(config: &Config, options: HostOptions) -> Result<Self, StartError> {
+        let HostOptions { clock, observer, loader } = options;
         let metrics = Arc::new(Metrics::default());
         let apps = apps(config)?;
         let graph = Arc::new(graph(config)?);
         let admin_token = config.admin.token.as_ref().map(|token| token.read("the operator's token")).transpose()?;
-        let guest_log: Arc<dyn GuestLog> = Arc::new(TracedGuestLog::new(clock.clone(), metrics.clone()));
-        let loader = GameLoader::of(config, guest_log)?;
+        let own = loader.is_some();
+        let loader = match loader {
+            Some(loader) => loader,
+            None => GameLoader::of(config, Arc::new(TracedGuestLog::new(clock.clone(), metrics.clone())))?,
+        };
         let by_number = config.numbers.iter().map(|number| (number.id.clone(), number.game.clone())).collect();
         let games = Arc::new(Games::new(Vec::new(), by_number));
-        let store = stores::open(config).await?;
+        let store = stores::open_with(config, clock.clone()).await?;
         let releaser = Arc::new(Releaser::new(Parts {
             store: store.releases.clone(),
             games: games.clone(),
@@ -160,7 +187,9 @@ impl Host {
             clock: clock.clone(),
             metrics: metrics.clone(),
         }));
-        releaser.start().await?;
+        if !own {
+            releaser.start().await?;
+        }
         let listener =
             ingress::listen::bind(config.listen).await.map_err(|problem| StartError::Listen { address: config.listen, problem })?;
         let address = listener.local_addr().map_err(|problem| StartError::Listen { address: config.listen, problem })?;
@@ -197,6 +226,7 @@ impl Host {
             },
             traffic: traffic.clone(),
             games: games.clone(),
+            observer,
             steps_max: config.limits.steps_max,
             steps_per_game_max: config.limits.steps_per_game_max,
             outbox_max: config.limits.outbox_max,
@@ -204,7 +234,7 @@ impl Host {
         let sender = Arc::new(Sender {
             outbox: store.outbox.clone(),
             graph,
-            credentials: Arc::new(Recovery { games, desk: store.desk.clone() }),
+            credentials: Arc::new(Recovery { games: games.clone(), desk: store.desk.clone() }),
             numbers: numbers(config),
             traffic,
             clock: clock.clone(),
@@ -226,12 +256,22 @@ impl Host {
         tracing::info!(%address, numbers = config.numbers.len(), "questline takes webhooks");
         crate::memory::give_back();
         let drain = Duration::from_millis(config.limits.drain_ms);
-        Ok(Self { address, admin, store, listener, runner, sender, timers, stop_listening, stop_running, stop_sending, drain })
+        Ok(Self { address, admin, games, store, listener, runner, sender, timers, stop_listening, stop_running, stop_sending, drain })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The games that it plays.
+    pub fn games(&self) -> &Arc<Games> {
+        &self.games
+    }
+
+    /// What people look at and decide on.
+    pub fn desk(&self) -> &Arc<dyn Desk> {
+        &self.store.desk
     }
 
     /// Steps that ended by a commit since the start.

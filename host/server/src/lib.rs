@@ -19,6 +19,7 @@ pub mod release;
 pub mod admin;
 pub mod cli;
 pub mod clock;
+pub mod dev;
 pub mod guest_log;
 pub mod memory;
 pub mod metrics;

@@ -234,7 +234,9 @@ impl Send<'_> {
                     conversation.forgotten += 1;
                 }
                 conversation.typing_since_ms = None;
-                conversation.inbox.push_back(Arrived { message, template: template.cloned(), is_read: is_read_by_plan });
+                let is_delivered = !conversation.is_offline;
+                let is_read = is_read_by_plan && is_delivered;
+                conversation.inbox.push_back(Arrived { message, template: template.cloned(), is_delivered, is_read });
             });
             player.arrived.notify_waiters();
         }
@@ -262,11 +264,12 @@ impl Send<'_> {
                 Some(_) => "regular",
             },
         };
-        let is_reaction = kind == "reaction";
+        let is_offline = reached.player.as_ref().is_some_and(|player| player.with(&self.number.id, |conversation| conversation.is_offline));
+        let arrives = kind != "reaction" && !is_offline;
         let steps = [
             (StatusKind::Sent, plan.sent),
-            (StatusKind::Delivered, plan.delivered.filter(|_| !is_reaction)),
-            (StatusKind::Read, plan.read.filter(|_| !is_reaction)),
+            (StatusKind::Delivered, plan.delivered.filter(|_| arrives)),
+            (StatusKind::Read, plan.read.filter(|_| arrives)),
         ];
         if steps.iter().all(|(_, delay)| delay.is_none()) {
             return;

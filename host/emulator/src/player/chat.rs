@@ -11,8 +11,8 @@ use super::inbox::{Choice, ChoiceKind, Received};
 use super::{Arrived, Conversation, Identity, PlayerState, made_up_user_id};
 use crate::graph::messages::status_update;
 use crate::ids::Direction;
-use crate::ledger::{Recipient, add};
-use crate::rules::recipient;
+use crate::ledger::{Accepted, Recipient, add};
+use crate::rules::{recipient, window};
 use crate::state::{NumberState, State};
 use crate::sync::{lock, write};
 use crate::webhook::{Change, Message, Status, StatusKind, Update};
@@ -149,6 +149,17 @@ impl PlayerHandle {
             return Err(PlayerError::NothingToTap { title: title.to_owned(), offered: offered.map(str::to_owned).collect() });
         };
         self.send_with(answer, Context::reply_to(&message.id)).await
+    }
+
+    /// Taps one of the choices of a message, by its place among [`Received::choices`].
+    pub async fn tap_choice(&self, message_id: &str, index: usize) -> Result<String, PlayerError> {
+        let message = self.inbox().into_iter().find(|message| message.id == message_id);
+        let choice = message.as_ref().and_then(|message| message.choices.get(index));
+        let Some(answer) = choice.and_then(|choice| self.answer_to(choice)) else {
+            let offered = message.iter().flat_map(Received::titles).map(str::to_owned).collect();
+            return Err(PlayerError::NothingToTap { title: format!("choice {index}"), offered });
+        };
+        self.send_with(answer, Context::reply_to(message_id)).await
     }
 
     fn answer_to(&self, choice: &Choice) -> Option<Inbound> {
@@ -300,16 +311,42 @@ impl PlayerHandle {
                 })
                 .collect()
         });
+        self.tell(&unread, StatusKind::Read);
+        unread.len()
+    }
+
+    /// Takes the player's phone off the network, or puts it back on. What a business sends meanwhile is `sent`; it is
+    /// `delivered` when the player comes back.
+    pub fn set_online(&self, online: bool) {
+        let arrived: Vec<_> = self.with(|conversation| {
+            conversation.is_offline = !online;
+            let waiting = conversation.inbox.iter_mut().filter(|arrived| online && !arrived.is_delivered);
+            waiting
+                .map(|arrived| {
+                    arrived.is_delivered = true;
+                    Arc::clone(&arrived.message)
+                })
+                .collect()
+        });
+        self.tell(&arrived, StatusKind::Delivered);
+    }
+
+    fn tell(&self, messages: &[Arc<Accepted>], kind: StatusKind) {
         let sender = self.player.identity().sender();
         let now_s = self.state.clock.now_ms() / 1000;
-        for message in &unread {
+        for message in messages {
             let recipient: Recipient = message.recipient.clone();
-            let mut status = Status::new(&message.id, StatusKind::Read, now_s, recipient);
+            let mut status = Status::new(&message.id, kind, now_s, recipient);
             status.contact = Some(sender.clone());
             status.biz_opaque_callback_data = message.biz_opaque_callback_data.clone();
             self.state.tell(status_update(&self.number, message.recipient.as_str(), &status));
         }
-        unread.len()
+    }
+
+    /// When the service window closes: 24 hours after the player's last message. `None` when it is closed.
+    pub fn window_closes_at_ms(&self) -> Option<u64> {
+        let last_ms = self.with(|conversation| conversation.last_inbound_ms);
+        window::closes_at(last_ms, self.state.clock.now_ms())
     }
 
     /// The player's message up to which the business has marked all as read.
@@ -341,5 +378,5 @@ impl fmt::Debug for PlayerHandle {
 }
 
 fn received(arrived: &Arrived) -> Received {
-    Received::read(&arrived.message, arrived.template.as_deref())
+    Received::read(arrived)
 }

@@ -4,9 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::ledger::Accepted;
+use crate::player::Arrived;
 use crate::rules::content::unfold;
-use crate::rules::template::Spec;
 
 /// A message that reached a player. `Debug` shows no content.
 #[derive(Clone)]
@@ -22,6 +21,14 @@ pub struct Received {
     pub kind: String,
     /// The wamid that it answers.
     pub reply_to: Option<String>,
+    /// The line above the text, if it has one.
+    pub header: Option<String>,
+    /// The small print below the text, if it has one.
+    pub footer: Option<String>,
+    /// Whether the player's phone has it.
+    pub is_delivered: bool,
+    /// Whether the player has read it.
+    pub is_read: bool,
     /// What can be tapped, in the order shown.
     pub choices: Vec<Choice>,
     /// The request body.
@@ -75,7 +82,8 @@ impl Received {
         self.choices.iter().map(|choice| choice.title.as_str()).collect()
     }
 
-    pub(crate) fn read(message: &Accepted, template: Option<&Spec>) -> Self {
+    pub(crate) fn read(arrived: &Arrived) -> Self {
+        let (message, template) = (&*arrived.message, arrived.template.as_deref());
         let mut json = message.json();
         unfold(&mut json);
         let kind = json["type"].as_str().unwrap_or("text").to_owned();
@@ -87,7 +95,16 @@ impl Received {
             ("reaction", _) => (string(&content["emoji"]), Vec::new()),
             _ => (string(&content["caption"]), Vec::new()),
         };
+        let line = |value: &Value| value["text"].as_str().map(str::to_owned);
+        let (header, footer) = match template {
+            Some(spec) => (spec.rendered_header(content), spec.footer()),
+            None => (line(&content["header"]), line(&content["footer"])),
+        };
         Self {
+            header,
+            footer,
+            is_delivered: arrived.is_delivered,
+            is_read: arrived.is_read,
             id: message.id.clone(),
             phone_number_id: message.phone_number_id.to_string(),
             at_ms: message.at_ms,

@@ -197,6 +197,7 @@ pub(crate) struct PlayerState {
 pub(crate) struct Arrived {
     pub(crate) message: Arc<Accepted>,
     pub(crate) template: Option<Arc<Spec>>,
+    pub(crate) is_delivered: bool,
     pub(crate) is_read: bool,
 }
 
@@ -215,6 +216,8 @@ pub(crate) struct Conversation {
     /// The latest of the player's messages that the business has marked as read.
     pub(crate) read_by_business: Option<String>,
     pub(crate) typing_since_ms: Option<UnixMs>,
+    /// What comes meanwhile is sent, but not delivered.
+    pub(crate) is_offline: bool,
 }
 
 impl PlayerState {
@@ -240,6 +243,7 @@ impl PlayerState {
                 marketing_stopped: false,
                 read_by_business: None,
                 typing_since_ms: None,
+                is_offline: false,
             });
             all.len() - 1
         });

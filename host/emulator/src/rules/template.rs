@@ -170,6 +170,20 @@ impl Spec {
         self.body.filled(parameters(content, "body"))
     }
 
+    /// The line above it.
+    pub(crate) fn rendered_header(&self, content: &Value) -> Option<String> {
+        match &self.header {
+            Some(Header::Text(text)) => Some(text.filled(parameters(content, "header"))),
+            _ => None,
+        }
+    }
+
+    /// The small print below it.
+    pub(crate) fn footer(&self) -> Option<String> {
+        let footer = array(&self.template.components).iter().find(|part| is(&part["type"], "FOOTER"))?;
+        footer["text"].as_str().map(str::to_owned)
+    }
+
     /// What the player can tap.
     pub(crate) fn choices(&self, content: &Value) -> Vec<Choice> {
         let given = |index| {

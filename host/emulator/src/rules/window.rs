@@ -5,7 +5,12 @@ use crate::clock::UnixMs;
 const WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
 
 pub(crate) fn is_open(last_inbound_ms: Option<UnixMs>, now_ms: UnixMs) -> bool {
-    last_inbound_ms.is_some_and(|last_ms| now_ms.saturating_sub(last_ms) < WINDOW_MS)
+    closes_at(last_inbound_ms, now_ms).is_some()
+}
+
+/// `None` when it is closed.
+pub(crate) fn closes_at(last_inbound_ms: Option<UnixMs>, now_ms: UnixMs) -> Option<UnixMs> {
+    last_inbound_ms.map(|last_ms| last_ms + WINDOW_MS).filter(|closes_at| *closes_at > now_ms)
 }
 
 #[cfg(test)]

@@ -279,6 +279,8 @@ async fn reading_posts_read_statuses_once() {
     assert_eq!(ada.read_all(), 2);
     assert_eq!(ada.read_all(), 0);
     bench.host.wait_status(&id, "read").await;
+    bench.emulator.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(ada.window_closes_at_ms(), None);
 }
 
 #[tokio::test]
@@ -348,4 +350,25 @@ async fn a_blocked_player_gets_nothing_through() {
     let (status, answer) = bench.call("POST", &path, Some(stranger)).await;
     assert_eq!((status, &answer["error"]["code"]), (400, &json!(139_100)));
     assert_eq!(answer["block_users"]["failed_users"][0]["errors"][0]["code"], 131_047);
+}
+
+#[tokio::test]
+async fn a_player_who_is_offline_gets_what_was_sent_when_they_come_back() {
+    let (bench, ada) = Bench::with_ada(config()).await;
+    let closes_at_ms = ada.window_closes_at_ms();
+    assert!(closes_at_ms.is_some());
+    ada.set_online(false);
+    let id = bench.accepted(text("while you were away")).await;
+    bench.host.wait_status(&id, "sent").await;
+    assert!(bench.emulator.settled(PATIENCE).await);
+    assert!(!ada.inbox()[0].is_delivered);
+    let delivered = |value: &Value| value["statuses"][0]["status"] == "delivered";
+    assert!(!bench.host.values().iter().any(delivered), "a phone without network confirms nothing");
+    ada.set_online(true);
+    bench.host.wait_status(&id, "delivered").await;
+    assert!(ada.inbox()[0].is_delivered && !ada.inbox()[0].is_read);
+    assert_eq!(ada.read_all(), 1);
+    bench.host.wait_status(&id, "read").await;
+    bench.emulator.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(ada.window_closes_at_ms(), None);
 }

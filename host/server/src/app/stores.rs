@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use questline_core::port::{Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens};
+use questline_core::port::{Clock, Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
 use questline_store::redis::{self, RedisOptions, RedisStore};
 
@@ -65,10 +65,15 @@ impl StoreOpenError {
 
 /// Opens it.
 pub async fn open(config: &Config) -> Result<OpenedStore, StoreOpenError> {
+    open_with(config, Arc::new(SystemClock)).await
+}
+
+/// Opens it, with this clock.
+pub(super) async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> Result<OpenedStore, StoreOpenError> {
     let limits = &config.limits;
     match config.store.engine {
         Engine::Embedded => {
-            let mut options = EmbeddedOptions::new(&config.store.dir, Arc::new(SystemClock));
+            let mut options = EmbeddedOptions::new(&config.store.dir, clock);
             options.inbox_max = limits.inbox_max;
             options.inbox_per_game_max = limits.inbox_per_game_max;
             let store = Arc::new(EmbeddedStore::open(options)?);
@@ -76,7 +81,7 @@ pub async fn open(config: &Config) -> Result<OpenedStore, StoreOpenError> {
         }
         Engine::Redis => {
             let url = config.store.url.as_ref().ok_or(StoreOpenError::NoUrl)?.read("the address of Redis")?;
-            let mut options = RedisOptions::new(url.reveal(), Arc::new(SystemClock));
+            let mut options = RedisOptions::new(url.reveal(), clock);
             options.prefix = config.store.prefix.clone();
             options.inbox_max = limits.inbox_max;
             options.inbox_per_game_max = limits.inbox_per_game_max;

@@ -5,6 +5,7 @@ mod client;
 mod dead_letters;
 mod demo;
 mod deploy;
+mod dev;
 mod doctor;
 mod flow;
 mod releases;
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// Play conversations against the WhatsApp emulator and show them as a chat.
     Demo(demo::Args),
+    /// Chat with a game in the browser, and see what the host does; what is saved is live at once.
+    Dev(dev::Args),
     /// Run the host.
     Serve,
     /// Measure the whole way of a message, from webhook to reply.
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::CompileComponent(args) => return release::compile::child(args),
         Command::Demo(args) => run(demo::run(args)),
+        Command::Dev(args) => run(dev::run(args)),
         Command::Serve => config().and_then(|config| run(serve::run(config))),
         Command::Bench(args) => run(bench::run(args)),
         Command::Doctor(args) => run(doctor::run(args, &cli.config)),

@@ -90,7 +90,12 @@ pub(super) fn components(workspace: &Path) -> PathBuf {
 
 /// Where webhooks of the app go.
 pub(super) fn webhook_url(host: SocketAddr) -> String {
-    format!("http://{host}/webhooks/meta/{APP}")
+    format!("http://{host}{}", webhook_path())
+}
+
+/// The same below the host's address.
+pub(super) fn webhook_path() -> String {
+    format!("/webhooks/meta/{APP}")
 }
 
 /// The workspace that this was built from: the folder above with `flows/` in it, from here upwards.

@@ -2,6 +2,7 @@
 //! between games.
 
 mod fairness;
+mod observe;
 mod stepper;
 
 use std::sync::Arc;
@@ -19,7 +20,9 @@ use crate::game::Games;
 use crate::metrics::AGAIN;
 use crate::traffic::Traffic;
 use fairness::Turns;
+use observe::Watch;
 
+pub use observe::{Ended, Observe, Observed, Trace, TracedAnswer, TracedCall, TracedLine, note};
 pub use stepper::{Ran, Receipts, Stepped, Stepper, StoredReceipts};
 
 /// Events handled in one go of a conversation before others get their turn.
@@ -43,6 +46,8 @@ pub struct Runner {
     pub traffic: Arc<Traffic>,
     /// The games.
     pub games: Arc<Games>,
+    /// Is told what each step did; in production there is none, and nothing is kept for it.
+    pub observer: Option<Arc<dyn Observe>>,
     /// Conversations in hand at once.
     pub steps_max: usize,
     /// Of which of one game.
@@ -121,11 +126,20 @@ impl Runner {
         for (place, entry) in work.events.iter().enumerate() {
             let Some(before) = conversation.take() else { break };
             let started = std::time::Instant::now();
-            let (commit, measures, outcome) = match self.stepper.step(&game, before, entry).await? {
+            let watch = self.observer.as_ref().map(|observer| Box::new(Watch::new(observer, &game, &before, entry)));
+            let step = self.stepper.step(&game, before, entry);
+            let stepped = match &watch {
+                None => step.await?,
+                Some(watch) => Box::pin(watch.trace(step)).await?,
+            };
+            let (commit, measures, outcome) = match stepped {
                 Stepped::Commit { commit, measures, outcome, .. } => (commit, measures, outcome),
                 Stepped::Later { failure, attempts, wait_ms } => {
                     self.stepper.metrics.step(&game.rules.id, AGAIN, started.elapsed().as_secs_f64());
                     log_failure(&failure, attempts, Some(wait_ms));
+                    if let Some(watch) = watch {
+                        watch.later(&failure, attempts, wait_ms);
+                    }
                     self.conversations.count_attempt(id, entry.seq, attempts).await?;
                     return Ok(Some(self.stepper.clock.now().plus_ms(wait_ms)));
                 }
@@ -133,7 +147,14 @@ impl Runner {
             if place + 1 < count {
                 conversation = Some(commit.conversation.clone());
             }
-            self.conversations.commit(*commit).await?;
+            match watch {
+                None => drop(self.conversations.commit(*commit).await?),
+                Some(watch) => {
+                    let copy = commit.clone();
+                    let committed = self.conversations.commit(*commit).await?;
+                    watch.committed(&copy, &committed, &measures, outcome);
+                }
+            }
             self.stepper.metrics.step(&game.rules.id, outcome, started.elapsed().as_secs_f64());
             for measure in measures {
                 self.stepper.metrics.measure(&game.rules.id, &measure.name, measure.value);

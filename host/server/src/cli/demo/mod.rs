@@ -4,7 +4,6 @@
 mod chat;
 mod crowd;
 mod script;
-mod templates;
 
 use std::path::Path;
 use std::time::Duration;
@@ -125,15 +124,7 @@ fn configure(args: &Args, sandbox: &Sandbox, emulator: &meta::Emulator, meta: &m
 fn add_templates(emulator: &meta::Emulator, workspace: &Path) -> Result<(), Failure> {
     let dir = workspace.join("flows").join(sandbox::GAME);
     for template in crate::game::templates(&dir).map_err(Failure::new)? {
-        let category = match template.category {
-            questline_core::template::Category::Authentication => meta::Category::Authentication,
-            questline_core::template::Category::Utility => meta::Category::Utility,
-            questline_core::template::Category::Marketing => meta::Category::Marketing,
-        };
-        for (language, texts) in &template.languages {
-            let components = templates::components(texts);
-            emulator.put_template(meta::Template::new(&template.name, language, category, components));
-        }
+        crate::dev::approve(emulator, &template);
     }
     Ok(())
 }
