@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use super::parse::ParseError;
 
+/// Figures stand below each other behind titles of up to this length.
+const TITLE_CHARS_ALIGNED: usize = 90;
+
 /// What came of one transcript.
 #[derive(Debug, Clone, Serialize)]
 pub struct TranscriptReport {
@@ -117,10 +120,11 @@ impl fmt::Display for TranscriptReport {
         if let Some(problem) = &self.problem {
             writeln!(f, "  FAIL  {problem}")?;
         }
+        let width = self.titles().map(|title| title.chars().count()).max().unwrap_or(0).min(TITLE_CHARS_ALIGNED);
         for scene in &self.scenes {
             let mark = if scene.passed() { "ok  " } else { "FAIL" };
             let steps = scene.steps.len();
-            write!(f, "  {mark}  {:<60} {steps:>3} {}", scene.title, if steps == 1 { "step " } else { "steps" })?;
+            write!(f, "  {mark}  {:<width$} {steps:>3} {}", scene.title, if steps == 1 { "step " } else { "steps" })?;
             match scene.fuel() {
                 Some(fuel) => writeln!(f, " {:>12} fuel", grouped(fuel))?,
                 None => writeln!(f)?,
