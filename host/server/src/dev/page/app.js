@@ -89,6 +89,8 @@ function showBuild() {
   const pill = by('build');
   pill.dataset.state = build.state;
   pill.textContent = build.state === 'broken' ? build.title : build.words;
+  // While it is built again, what was wrong stays to be read.
+  if (build.state === 'building' && !by('banner').hidden) return;
   by('banner').hidden = build.state !== 'broken';
   document.body.classList.toggle('unplayable', build.state === 'broken' && !build.still_plays);
   if (build.state !== 'broken') return;

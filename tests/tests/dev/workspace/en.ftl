@@ -1,0 +1,1 @@
+hello = Hello *{ $name }*, you are { $tier }. Roll the _dice_!
