@@ -127,9 +127,9 @@ recovery-credentials = { $minutes ->
 
 ## Turniere und Matches
 
-tournament-champion = 🏆 Du hast { $tournament } gewonnen! Platz { $position }, vor allen anderen. Herzlichen Glückwunsch!
-tournament-top = 🎉 Du bist bei { $tournament } auf Platz { $position } gekommen und gehörst zu den Besten. Stark gespielt!
-tournament-other = { $tournament } ist vorbei, und du bist auf Platz { $position } gekommen. Danke fürs Mitspielen!
+tournament-champion = 🏆 Du hast das Turnier „{ $tournament }“ gewonnen! Platz { $position }, vor allen anderen. Herzlichen Glückwunsch!
+tournament-top = 🎉 Beim Turnier „{ $tournament }“ bist du auf Platz { $position } gekommen und gehörst zu den Besten. Stark gespielt!
+tournament-other = Das Turnier „{ $tournament }“ ist vorbei, und du bist auf Platz { $position } gekommen. Danke fürs Mitspielen!
 tournament-prize = Dein Preis: { $prize }. Er liegt im Spiel in deinem Postfach.
 tournament-no-prize = diesmal keiner
 tournament-personal = Unser Turnierteam schreibt dir hier im Chat auch persönlich. Deine Ticketnummer ist { $number }.
@@ -179,4 +179,4 @@ agent-recovery-verdict-unknown = nichts zum Vergleichen
 agent-recovery-verdict-skipped = konnte nicht antworten
 agent-recovery-points = Punkte: { $points } von { $needed } nötigen. Falsche Antworten: { $wrong }.
 agent-subject-tournament = Gratulieren: Platz { $position } ({ $tier })
-agent-tournament = { $name }, Stufe { $tier }, kam bei { $tournament } auf Platz { $position } und erwartet eine persönliche Nachricht. Sprache { $locale }
+agent-tournament = { $name }, Stufe { $tier }, kam beim Turnier „{ $tournament }“ auf Platz { $position } und erwartet eine persönliche Nachricht. Sprache { $locale }

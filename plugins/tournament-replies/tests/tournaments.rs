@@ -38,7 +38,7 @@ fn lena() -> Chat {
 }
 
 fn result(chat: &mut Chat, position: u32) -> Answer {
-    let tournament = json!({ "en": "Star League Cup", "de": "der Sternenliga-Pokal" });
+    let tournament = json!({ "en": "Star League Cup", "de": "Sternenliga-Pokal" });
     chat.game_event("tournament-result", &json!({ "tournament": tournament, "position": position, "prize": 5000, "currency": "premium" }))
 }
 
@@ -77,7 +77,7 @@ fn champions_the_best_and_all_others_are_told_position_and_prize() {
         assert_eq!(answer.next, Next::Done);
     }
     let answer = result(&mut lena(), 1);
-    assert!(answer.body().starts_with("🏆 Du hast der Sternenliga-Pokal gewonnen! Platz 1,"), "{}", answer.body());
+    assert!(answer.body().starts_with("🏆 Du hast das Turnier „Sternenliga-Pokal“ gewonnen! Platz 1,"), "{}", answer.body());
     assert!(answer.body().contains("Dein Preis: 5.000 Sternkristalle."), "{}", answer.body());
     assert_eq!(answer.buttons()[0], ("tournament-replies:prizes", "Preise"));
 }
