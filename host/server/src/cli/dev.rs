@@ -13,7 +13,7 @@ use crate::config::{LogConfig, LogFormat, Secret};
 use crate::dev::{self, Options};
 use crate::{game, telemetry};
 
-/// Chat with a game in the browser, and see what the host does.
+/// Chat with a game in the browser, and see what the host does; what is saved is live at once.
 ///
 /// Builds the game's flows, starts the host on a store of its own and an emulator of Meta, and serves a page on this
 /// machine alone. There several players chat side by side, time is moved forward, game events are sent, and beside the

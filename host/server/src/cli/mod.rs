@@ -36,7 +36,7 @@ struct Cli {
 enum Command {
     /// Play conversations against the WhatsApp emulator and show them as a chat.
     Demo(demo::Args),
-    /// Chat with a game in the browser, and see what the host does; what is saved is live at once.
+    // Its own words say more than a line.
     Dev(dev::Args),
     /// Run the host.
     Serve,
