@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::consent::Marketing;
 use crate::contact::{Address, Contact};
 use crate::event::Wamid;
-use crate::id::{ConversationId, FlowName, GameId, InboxSeq, NumberId, PlayerId, TicketNumber};
+use crate::id::{ConversationId, FlowName, GameId, InboxSeq, NumberId, PlayerId, ReleaseDigest, TicketNumber};
 use crate::time::{DAY_MS, UnixMs};
 use crate::window::ServiceWindow;
 
@@ -83,6 +83,12 @@ pub struct Session {
     /// The flow whose turn it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<FlowName>,
+    /// The release that this flow is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseDigest>,
+    /// The release that its state could not migrate to: the conversation stays off that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays_off: Option<ReleaseDigest>,
     /// Messages of the player in this session.
     #[serde(default)]
     pub inbound: u32,
@@ -166,6 +172,24 @@ impl Conversation {
     /// Meta's name for what the flow calls so.
     pub fn wamid_of(&self, seq: InboxSeq) -> Option<&Wamid> {
         self.recent.iter().find(|recent| recent.seq == seq).map(|recent| &recent.wamid)
+    }
+
+    /// The release that a flow of this conversation is in the middle of.
+    pub fn mid_flow(&self, now: UnixMs) -> Option<ReleaseDigest> {
+        let session = &self.session;
+        let is_live = session.active.is_some() && now.since_ms(session.active_at) < SESSION_TTL_MS;
+        session.release.filter(|_| is_live)
+    }
+
+    /// Notes which release the active flow is of, after a step that `played` one and asked `asked` last.
+    pub fn note_release(&mut self, played: ReleaseDigest, asked: Option<&FlowName>) {
+        let session = &mut self.session;
+        match &session.active {
+            None => (session.release, session.stays_off) = (None, None),
+            // Its state is of the release that wrote it: another flow's step, or the host's own, leaves it there.
+            Some(active) if asked == Some(active) || session.release.is_none() => session.release = Some(played),
+            Some(_) => {}
+        }
     }
 
     /// What this flow kept.

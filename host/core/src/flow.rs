@@ -206,6 +206,9 @@ pub enum FlowFailure {
         /// The limit.
         limit_bytes: usize,
     },
+    /// The state could not be brought to the flow's version of it.
+    #[error("the state cannot be migrated: {0}")]
+    Migration(String),
     /// The answer is wrong in itself.
     #[error("invalid answer: {0}")]
     InvalidOutcome(#[from] InvalidOutcome),
@@ -242,6 +245,7 @@ impl FlowFailure {
             Self::TableLimit { .. } => "table-limit",
             Self::HostCallLimit { .. } => "host-call-limit",
             Self::TransferLimit { .. } => "transfer-limit",
+            Self::Migration(_) => "migration",
             Self::InvalidOutcome(_) => "invalid-outcome",
             Self::Refused(_) => "refused",
             Self::NotLoaded(_) => "not-loaded",
@@ -253,6 +257,6 @@ impl FlowFailure {
     /// Whether another try can help. What is wrong in the flow or its answer stays wrong; what depends on the moment
     /// may not. Traps are tried again, because what a flow read may have changed.
     pub fn is_worth_retrying(&self) -> bool {
-        !matches!(self, Self::Permanent(_) | Self::InvalidOutcome(_) | Self::Refused(_) | Self::NobodyTookIt)
+        !matches!(self, Self::Permanent(_) | Self::Migration(_) | Self::InvalidOutcome(_) | Self::Refused(_) | Self::NobodyTookIt)
     }
 }

@@ -36,8 +36,21 @@ pub struct Game {
     pub window_closed_template: Option<String>,
     /// How often and how fast a failed step is tried again.
     pub step_retry: Backoff,
+    /// What becomes of conversations that a flow of an older release keeps.
+    pub mid_flow: MidFlow,
     /// Temporary credentials, if the game has them.
     pub recovery: Option<RecoveryRules>,
+}
+
+/// What becomes of conversations that a flow of an older release keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MidFlow {
+    /// They go on with that release until the flow is done.
+    Keep,
+    /// They go on with this one, their state migrated where its version differs.
+    #[default]
+    Migrate,
 }
 
 /// A flow in a game.
@@ -141,6 +154,7 @@ mod tests {
             templates: BTreeMap::new(),
             window_closed_template: None,
             step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 1 },
+            mid_flow: MidFlow::default(),
             recovery: None,
         }
     }

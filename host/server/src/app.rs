@@ -227,6 +227,7 @@ impl Host {
             traffic: traffic.clone(),
             games: games.clone(),
             observer,
+            releases: releaser.clone(),
             steps_max: config.limits.steps_max,
             steps_per_game_max: config.limits.steps_per_game_max,
             outbox_max: config.limits.outbox_max,

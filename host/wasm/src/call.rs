@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use questline_core::flow::{CallCost, FlowAnswer, FlowFailure, FlowLimits, Read, Snapshot};
 use questline_core::port::FlowCall;
@@ -49,14 +50,17 @@ pub(crate) async fn handle(
     let refused = snapshot::refusals(&snapshot.refused);
     let mut store = store(flow.engine(), State::new(&limits, Some(caller)))?;
     let mut instantiate_us = 0;
+    let is_migrating = AtomicBool::new(false);
     let metered = {
         let work = pin!(async {
             let instance = flow.linked.instantiate(&mut store).await?;
             instantiate_us = us(started);
+            is_migrating.store(true, Ordering::Relaxed);
             let migrated = match migrate(flow, &instance, &mut store, &snapshot, state_version).await? {
                 Ok(migrated) => migrated,
                 Err(failure) => return Ok(Err(failure)),
             };
+            is_migrating.store(false, Ordering::Relaxed);
             let state = migrated.as_deref().or(snapshot.state.as_deref());
             let conversation = snapshot::conversation(game, &snapshot, state, &refused, grants, now);
             let answer = flow.linked.call_handle(&instance, &mut store, &conversation, &event).await?;
@@ -72,6 +76,12 @@ pub(crate) async fn handle(
         Some(Err(error)) => Err(trap::failure(&error, store.data(), &limits)),
         Some(Ok(answer)) => answer.and_then(|outcome| Ok(effect::outcome(outcome)?)),
     };
+    // A trap or a limit in `migrate` is a state that cannot be migrated, whatever it was.
+    let result = result.map_err(|failure| match failure {
+        FlowFailure::Host(_) | FlowFailure::Migration(_) => failure,
+        failure if is_migrating.load(Ordering::Relaxed) => FlowFailure::Migration(failure.to_string()),
+        failure => failure,
+    });
     let fuel = flow.engine().options().count_fuel.then(|| u64::MAX - store.get_fuel().unwrap_or(u64::MAX));
     let state = store.data_mut();
     let cost = CallCost {
@@ -113,10 +123,10 @@ async fn migrate(
     };
     let migrated = flow.linked.call_migrate(instance, store, version, state).await?;
     Ok(match migrated {
-        Ok(state) => effect::state(state).map(Some).map_err(FlowFailure::InvalidOutcome),
+        Ok(state) => effect::state(state).map(Some).map_err(|problem| FlowFailure::Migration(problem.to_string())),
         Err(reason) => {
             let reason = trap::words(reason);
-            Err(FlowFailure::Permanent(format!("the state of version {version} cannot be migrated: {reason}")))
+            Err(FlowFailure::Migration(format!("from version {version}: {reason}")))
         }
     })
 }

@@ -17,6 +17,7 @@ mod overload;
 mod pacing;
 mod privacy;
 mod releases;
+mod releases_mid_flow;
 mod releases_refused;
 mod sending;
 mod starfall;

@@ -48,6 +48,7 @@ fn game(grants: Grants) -> Game {
         templates: BTreeMap::from([("season".into(), template)]),
         window_closed_template: None,
         step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 3 },
+        mid_flow: crate::game::MidFlow::default(),
         recovery: None,
     }
 }

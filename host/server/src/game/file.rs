@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use questline_core::capability::{Capability, Grants};
 use questline_core::flow::FlowLimits;
-use questline_core::game::{FlowBinding, Game, Route};
+use questline_core::game::{FlowBinding, Game, MidFlow, Route};
 use questline_core::id::{FlowName, TicketNumber};
 use questline_core::intent::Lexicon;
 use questline_core::port::Services;
@@ -39,6 +39,8 @@ pub(super) struct GameFile {
     window_closed_template: Option<String>,
     #[serde(default)]
     step_retry: StepRetry,
+    #[serde(default)]
+    release: ReleaseFile,
     #[serde(default)]
     recovery: Option<RecoveryFile>,
 }
@@ -107,6 +109,13 @@ struct RouteFile {
     game_events: Vec<String>,
     #[serde(default)]
     intents: Vec<String>,
+}
+
+/// `[release]`: what a release does to conversations of an older one.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ReleaseFile {
+    mid_flow: MidFlow,
 }
 
 /// How a failed step is tried again.
@@ -186,6 +195,7 @@ impl GameFile {
                     attempts_max: self.step_retry.attempts_max,
                 },
                 recovery,
+                mid_flow: self.release.mid_flow,
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,

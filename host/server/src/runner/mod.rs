@@ -2,6 +2,7 @@
 //! between games.
 
 mod fairness;
+mod mid_flow;
 mod observe;
 mod stepper;
 
@@ -18,6 +19,7 @@ use tracing::Instrument;
 
 use crate::game::Games;
 use crate::metrics::AGAIN;
+use crate::release::Releaser;
 use crate::traffic::Traffic;
 use fairness::Turns;
 use observe::Watch;
@@ -48,6 +50,8 @@ pub struct Runner {
     pub games: Arc<Games>,
     /// Is told what each step did; in production there is none, and nothing is kept for it.
     pub observer: Option<Arc<dyn Observe>>,
+    /// Their releases, for conversations that go on with an old one.
+    pub releases: Arc<Releaser>,
     /// Conversations in hand at once.
     pub steps_max: usize,
     /// Of which of one game.
@@ -127,7 +131,7 @@ impl Runner {
             let Some(before) = conversation.take() else { break };
             let started = std::time::Instant::now();
             let watch = self.observer.as_ref().map(|observer| Box::new(Watch::new(observer, &game, &before, entry)));
-            let step = self.stepper.step(&game, before, entry);
+            let step = self.step(&game, before, entry);
             let stepped = match &watch {
                 None => step.await?,
                 Some(watch) => Box::pin(watch.trace(step)).await?,

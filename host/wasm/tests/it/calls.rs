@@ -249,8 +249,8 @@ async fn a_state_that_cannot_be_migrated_is_kept_and_told() {
     let mut guest = migrating();
     guest.migrate = format!("(i32.store8 (i32.const {}) (i32.const 1)) {}", ANSWER + 512, guest.migrate);
     let failure = World::of(&guest).await.call(GAME, &text_event("hi"), with_state("\"old\"", 1)).await.unwrap_err();
-    assert!(matches!(&failure, FlowFailure::Permanent(reason) if reason.contains("new")), "{failure:?}");
+    assert!(matches!(&failure, FlowFailure::Migration(reason) if reason.contains("new")), "{failure:?}");
     let trapping = Guest { migrate: "unreachable".into(), ..migrating() };
     let failure = World::of(&trapping).await.call(GAME, &text_event("hi"), with_state("\"old\"", 1)).await.unwrap_err();
-    assert!(matches!(failure, FlowFailure::Trap { .. }), "{failure:?}");
+    assert!(matches!(failure, FlowFailure::Migration(_)), "{failure:?}");
 }
