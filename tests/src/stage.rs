@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-use questline_core::template::TemplateButton;
+use questline_core::template::{Category, TemplateButton};
 use questline_emulator as meta;
 use serde_json::json;
 use tempfile::TempDir;
@@ -151,6 +151,10 @@ impl Stage {
         let templates = questline::game::templates(&source).expect("templates");
         for template in templates {
             for (language, texts) in &template.languages {
+                if template.category == Category::Authentication {
+                    self.emulator.put_template(meta::Template::one_time_code(&template.name, language));
+                    continue;
+                }
                 let button = |button: &TemplateButton| match button {
                     TemplateButton::QuickReply { text } => json!({ "type": "QUICK_REPLY", "text": text }),
                     TemplateButton::Url { text, url } => json!({ "type": "URL", "text": text, "url": url }),

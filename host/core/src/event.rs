@@ -6,6 +6,8 @@ use crate::contact::Contact;
 use crate::id::{FlowName, OutboxRef, PlayerId, TicketNumber};
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
+use crate::verification::code::SealedCode;
+use crate::verification::{Purpose, VerificationId};
 
 /// Everything a conversation's inbox can hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,8 @@ pub enum Event {
     System(SystemChange),
     /// The player set their marketing preference in WhatsApp itself; for the host alone.
     Preference(Preference),
+    /// A one-time code was made and is to be sent; for the host alone.
+    CodeIssued(CodeIssued),
 }
 
 impl Event {
@@ -49,6 +53,7 @@ impl Event {
             Self::HandedOver(_) => "handed-over",
             Self::System(_) => "system",
             Self::Preference(_) => "preference",
+            Self::CodeIssued(_) => "code-issued",
         }
     }
 }
@@ -376,6 +381,26 @@ pub struct TicketClosed {
     pub number: TicketNumber,
     /// In the agent's words.
     pub resolution: String,
+}
+
+/// A one-time code was made and is to be sent. The code is sealed: whoever reads this cannot read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeIssued {
+    /// Of which verification.
+    pub id: VerificationId,
+    /// The how manieth code of it.
+    pub send: u32,
+    /// What it proves.
+    pub purpose: Purpose,
+    /// The code.
+    pub sealed: SealedCode,
+    /// When it was made.
+    pub made_at: UnixMs,
+    /// When it dies.
+    pub expires_at: UnixMs,
+    /// BCP 47, if whoever asked for it knows the player's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 /// Another flow handed the conversation over.

@@ -10,6 +10,7 @@ use crate::id::{FlowName, GameId, NumberId};
 use crate::recovery::RecoveryRules;
 use crate::retry::Backoff;
 use crate::template::Template;
+use crate::verification::VerificationRules;
 
 /// One game.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct Game {
     pub mid_flow: MidFlow,
     /// Temporary credentials, if the game has them.
     pub recovery: Option<RecoveryRules>,
+    /// One-time codes, if the game has them.
+    pub verification: Option<VerificationRules>,
 }
 
 /// What becomes of conversations that a flow of an older release keeps.
@@ -156,6 +159,7 @@ mod tests {
             step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 1 },
             mid_flow: MidFlow::default(),
             recovery: None,
+            verification: None,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::message::Outbound;
 use crate::recovery::CredentialsPromise;
 use crate::template::TemplateMessage;
 use crate::time::UnixMs;
+use crate::verification::CodePromise;
 
 /// How urgent a message is; queues go by it, the order within a conversation does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +65,8 @@ pub enum Content {
     /// Temporary credentials, inside the service window. What is kept is the promise alone: the text is made when it is
     /// sent, and never written down.
     Credentials(CredentialsPromise),
+    /// A one-time code, by its template. What is kept is sealed: the code is read when it is sent, and only while it counts.
+    Code(CodePromise),
 }
 
 impl Content {
@@ -74,6 +77,7 @@ impl Content {
             Self::Template(_) => "template",
             Self::Reaction { .. } => "reaction",
             Self::Credentials(_) => "credentials",
+            Self::Code(_) => "code",
         }
     }
 }

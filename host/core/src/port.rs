@@ -21,12 +21,12 @@ use crate::flow::{FlowAnswer, FlowDescription, FlowFailure, FlowLimits, Read, Sn
 use crate::id::{ConversationId, DeadLetterId, FlowName, GameId, InboxSeq, NumberId, OutboxRef, PlayerId, TicketNumber};
 use crate::intent::Intent;
 use crate::outbox::{NewMessage, OutboxMessage};
-use crate::secret::SecretText;
+use crate::secret::{SecretTemplate, SecretText};
 use crate::send::{SendOutcome, SendRecord};
 pub use credentials::{Credentials, Untold};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
-pub use verifications::{CheckVerification, MakeCode, Place, Places, ResendVerification, StartVerification, Verifications};
+pub use verifications::{CheckVerification, Codes, MakeCode, Place, Places, ResendVerification, StartVerification, Verifications};
 
 pub use crate::service::{Balances, DeviceMatch, Profile, Purchase, ServiceError};
 use crate::status::DeliveryState;
@@ -460,6 +460,9 @@ pub trait Graph: Send + Sync {
 
     /// Sends one message once, with this text in place of the promise that its content is.
     async fn send_secret(&self, message: &OutboxMessage, text: &SecretText) -> SendOutcome;
+
+    /// Sends one message once, with this template in place of the promise that its content is.
+    async fn send_secret_template(&self, message: &OutboxMessage, template: &SecretTemplate) -> SendOutcome;
 }
 
 /// What time it is.

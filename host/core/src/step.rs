@@ -8,7 +8,7 @@ use crate::commit::{AuditRecord, Bury, Commit, DeadLetter, Letter, Resend, Ticke
 use crate::consent::{ConsentRecord, Marketing};
 use crate::conversation::{Authentication, Conversation};
 use crate::effect::TicketPriority;
-use crate::event::{Event, Inbound, Message, Preference, StatusEvent, SystemChange};
+use crate::event::{CodeIssued, Event, Inbound, Message, Preference, StatusEvent, SystemChange};
 use crate::flow::FlowFailure;
 use crate::game::Game;
 use crate::message::Outbound;
@@ -16,7 +16,8 @@ use crate::outbox::{Content, MessageClass, NewMessage};
 use crate::port::{Copy, InboxEntry, Receipt, ServiceError};
 use crate::send::{Hold, Reaction};
 use crate::status::DeliveryState;
-use crate::time::UnixMs;
+use crate::time::{SECOND_MS, UnixMs};
+use crate::verification::CodePromise;
 
 /// A step that flows are asked about.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub enum HandledBy {
     Preference,
     /// The account is secured: nothing is told.
     Secured,
+    /// A one-time code was put into the outbox.
+    Code,
 }
 
 impl HandledBy {
@@ -68,6 +71,7 @@ impl HandledBy {
             Self::System => "system",
             Self::Preference => "preference",
             Self::Secured => "secured",
+            Self::Code => "code",
         }
     }
 }
@@ -98,6 +102,7 @@ impl<'a> Step<'a> {
             }
             Event::Preference(preference) => Opened::Done(Box::new(step.prefer(preference)), HandledBy::Preference),
             Event::Status(status) if status.state == DeliveryState::Failed => Opened::Failed(step, status),
+            Event::CodeIssued(issued) => Opened::Done(Box::new(step.send_code(issued)), HandledBy::Code),
             // Nothing of a secured account is told in the chat, the game's own news included.
             Event::GameEvent(_) if step.conversation.secured.is_some() => Opened::Done(Box::new(step.done()), HandledBy::Secured),
             Event::TicketClosed(closed) if step.conversation.secured.as_ref() == Some(&closed.number) => {
@@ -220,6 +225,43 @@ impl<'a> Step<'a> {
         self.conversation.session.unknown_since = None;
         self.conversation.session.states.clear();
         self.conversation.session.active = None;
+    }
+
+    /// Puts a code into the outbox, unless it is dead or the account is secured.
+    fn send_code(mut self, issued: &CodeIssued) -> Commit {
+        let Some(rules) = &self.game.verification else { return self.done() };
+        if self.conversation.secured.is_some() || self.now >= issued.expires_at {
+            return self.done();
+        }
+        let locale = issued.locale.as_ref().or(self.conversation.session.locale.as_ref()).unwrap_or(&self.game.locale);
+        let promise = CodePromise {
+            id: issued.id,
+            send: issued.send,
+            purpose: issued.purpose,
+            template: rules.template.clone(),
+            locale: locale.clone(),
+            life_s: u32::try_from(issued.expires_at.since_ms(issued.made_at) / SECOND_MS).unwrap_or(u32::MAX),
+            sealed: issued.sealed.clone(),
+        };
+        let message = NewMessage {
+            game: self.game.id.clone(),
+            number: self.conversation.number.clone(),
+            contact: self.conversation.contact.clone(),
+            class: MessageClass::Critical,
+            content: Content::Code(promise),
+            committed_at: self.now,
+            expires_at: Some(issued.expires_at),
+        };
+        let session = &mut self.conversation.session;
+        session.outbound = session.outbound.saturating_add(1);
+        if session.authentication == Authentication::Unauthenticated {
+            session.authentication = Authentication::CodeSent;
+        }
+        let audit = self.audit("code-sent", &format!("for {}; code {} of its verification", issued.purpose.as_str(), issued.send));
+        let mut commit = self.done();
+        commit.outbox.push(message);
+        commit.audits.push(audit);
+        commit
     }
 
     fn prefer(mut self, preference: &Preference) -> Commit {

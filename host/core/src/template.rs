@@ -24,6 +24,9 @@ pub struct Template {
     pub name: String,
     /// As approved.
     pub category: Category,
+    /// How many minutes a one-time code is said to be good for, 1 to 90; of authentication templates only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_expiration_minutes: Option<u8>,
     /// By language as Meta writes it, for instance `pt_BR`.
     pub languages: BTreeMap<String, Texts>,
 }
@@ -212,6 +215,7 @@ mod tests {
         Template {
             name: "match_found_alert".into(),
             category: Category::Utility,
+            code_expiration_minutes: None,
             languages: BTreeMap::from([
                 ("en".into(), texts("Hi {{1}}, against {{2}}!")),
                 ("pt_BR".into(), texts("Oi {{1}}, contra {{2}}!")),

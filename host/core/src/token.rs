@@ -17,11 +17,13 @@ pub enum Scope {
     Events,
     /// See and close tickets.
     Desk,
+    /// Start and check one-time codes.
+    Verifications,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Releases, Self::Events, Self::Desk];
+    pub const ALL: [Self; 4] = [Self::Releases, Self::Events, Self::Desk, Self::Verifications];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Scope {
             Self::Releases => "releases",
             Self::Events => "events",
             Self::Desk => "desk",
+            Self::Verifications => "verifications",
         }
     }
 }

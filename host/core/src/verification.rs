@@ -18,6 +18,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::contact::Address;
 use crate::id::PlayerId;
 use crate::time::SECOND_MS;
 use code::{CodeDigest, SealedCode};
@@ -201,6 +202,10 @@ pub struct NewVerification {
     pub purpose: Purpose,
     /// Whose account it is for, if it was named.
     pub player: Option<PlayerId>,
+    /// Where its codes go; none where nobody can be reached: then no code is ever right.
+    pub to: Option<Address>,
+    /// BCP 47, if it is known.
+    pub locale: Option<String>,
     /// The code, under this id and as the first of it.
     pub code: NewCode,
     /// A repetition with the same key gives what the first gave; none where there are no repetitions.

@@ -32,6 +32,7 @@ use crate::runner::{Observe, Runner, Stepper, StoredReceipts};
 use crate::sender::{Number, Sender};
 use crate::timer;
 use crate::traffic::Traffic;
+use crate::verification::{CodeDesk, Keyring, UnusableKeys};
 
 pub use flows::{FlowsError, GameLoader, compiled_dir};
 pub use stores::{OpenedStore, StoreOpenError, open as open_store};
@@ -205,9 +206,18 @@ impl Host {
             room: Room::new(config.limits.bodies_bytes_max),
             body_bytes_max: config.limits.body_bytes_max,
         });
+        let codes = Arc::new(CodeDesk {
+            games: games.clone(),
+            store: store.verifications.clone(),
+            inbox: store.inbox.clone(),
+            keys: code_keys(config)?,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        });
         let admin = Arc::new(Admin {
             desk: store.desk.clone(),
             events: GameEvents::new(store.inbox.clone()),
+            codes: codes.clone(),
             games: games.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -235,6 +245,7 @@ impl Host {
         let sender = Arc::new(Sender {
             outbox: store.outbox.clone(),
             graph,
+            codes,
             credentials: Arc::new(Recovery { games: games.clone(), desk: store.desk.clone() }),
             numbers: numbers(config),
             traffic,
@@ -334,6 +345,17 @@ fn apps(config: &Config) -> Result<HashMap<String, App>, StartError> {
         apps.insert(app.name.clone(), App { name: app.name.clone(), secrets, verify_token });
     }
     Ok(apps)
+}
+
+/// The keys for one-time codes, if there are any.
+pub fn code_keys(config: &Config) -> Result<Option<Arc<Keyring>>, StartError> {
+    let what = "a key for one-time codes";
+    let secrets = config.verification.keys.iter().map(|source| source.read(what)).collect::<Result<Vec<_>, _>>()?;
+    if secrets.is_empty() {
+        return Ok(None);
+    }
+    let unusable = |problem: UnusableKeys| StartError::Unusable { what: "[verification] keys".to_owned(), problem: problem.to_string() };
+    Keyring::new(&secrets).map(|keys| Some(Arc::new(keys))).map_err(unusable)
 }
 
 fn numbers(config: &Config) -> Vec<Number> {

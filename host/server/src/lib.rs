@@ -10,6 +10,7 @@ pub mod sender;
 pub mod timer;
 
 pub mod transcript;
+pub mod verification;
 
 pub mod config;
 pub mod connector;

@@ -79,6 +79,7 @@ pub struct Metrics {
     holds: Family<Scope, Counter>,
     depth: Family<Kind, Gauge<i64, AtomicI64>>,
     game_events: Family<GameOutcome, Counter>,
+    verifications: Family<GameOutcome, Counter>,
 }
 
 impl Default for Metrics {
@@ -111,6 +112,7 @@ impl Default for Metrics {
             holds: Family::default(),
             depth: Family::default(),
             game_events: Family::default(),
+            verifications: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
@@ -133,6 +135,7 @@ impl Default for Metrics {
         registry.register("sends_in_flight", "Requests to Meta without an answer yet", metrics.sends_in_flight.clone());
         registry.register("holds", "Times that sending was held, by scope", metrics.holds.clone());
         registry.register("game_events", "Events that games' backends sent, by what they were answered", metrics.game_events.clone());
+        registry.register("verifications", "One-time codes asked for and checked, by what came of it", metrics.verifications.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
         metrics
     }
@@ -188,6 +191,11 @@ impl Metrics {
         if count > 0 {
             self.game_events.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc_by(count.into());
         }
+    }
+
+    /// A one-time code was asked for or checked.
+    pub fn verification(&self, game: &GameId, outcome: &'static str) {
+        self.verifications.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
     }
 
     /// A step ended.
@@ -319,6 +327,7 @@ mod tests {
             family.get_or_create(&Kind { kind: "x" }).inc();
         }
         metrics.game_events(&game, "accepted", 1);
+        metrics.verification(&game, "issued");
         metrics.step(&game, "flow", 0.1);
         metrics.guest_lines_dropped(&game, 1);
         metrics.release_switched(&game);

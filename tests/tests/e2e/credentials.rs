@@ -57,7 +57,7 @@ fn credentials(text: &str) -> [String; 2] {
 }
 
 /// Whether any file below a folder, as it lies there, holds these bytes.
-fn holds(dir: &Path, wanted: &str) -> bool {
+pub(crate) fn holds(dir: &Path, wanted: &str) -> bool {
     std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap()).any(|entry| match entry.file_type().unwrap() {
         kind if kind.is_dir() => holds(&entry.path(), wanted),
         // Compiled code, shared by all tests.
@@ -67,7 +67,7 @@ fn holds(dir: &Path, wanted: &str) -> bool {
 }
 
 /// All that Redis holds, keys included, as text.
-fn dump(redis: &questline_tests::RedisServer) -> String {
+pub(crate) fn dump(redis: &questline_tests::RedisServer) -> String {
     let mut connection = redis.connect();
     let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
     let mut all = String::new();
@@ -110,7 +110,7 @@ fn write(value: &redis::Value, all: &mut String) {
 }
 
 /// All that the API and the figures tell.
-async fn told(host: &Host) -> String {
+pub(crate) async fn told(host: &Host) -> String {
     let mut told = host.metrics().await;
     for path in ["/dead-letters?limit=500", "/games/cup/tickets?closed=true", "/notices", "/depth"] {
         told.push_str(&host.get(path).await.to_string());

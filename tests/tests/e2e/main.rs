@@ -27,6 +27,7 @@ mod studio;
 mod studio_http;
 mod tidy;
 mod tokens;
+mod verifications;
 
 // Flows in WebAssembly text: this room uses a part of what they can do.
 #[allow(dead_code)]

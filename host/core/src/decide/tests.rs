@@ -34,7 +34,12 @@ fn flow(name: &str, grants: Grants) -> FlowBinding {
 
 fn game(grants: Grants) -> Game {
     let texts = Texts { header: None, body: "New season, {{1}}!".into(), footer: None, buttons: vec![] };
-    let template = Template { name: "season".into(), category: Category::Marketing, languages: BTreeMap::from([("en".into(), texts)]) };
+    let template = Template {
+        name: "season".into(),
+        category: Category::Marketing,
+        code_expiration_minutes: None,
+        languages: BTreeMap::from([("en".into(), texts)]),
+    };
     let flows = ["vip", "other"].map(|name| (FlowName::parse(name).unwrap(), flow(name, grants)));
     Game {
         id: GameId::parse("starfall").unwrap(),
@@ -50,6 +55,7 @@ fn game(grants: Grants) -> Game {
         step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 3 },
         mid_flow: crate::game::MidFlow::default(),
         recovery: None,
+        verification: None,
     }
 }
 

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{StoreError, Untold};
+use crate::contact::Contact;
 use crate::id::GameId;
+use crate::secret::SecretTemplate;
 use crate::time::UnixMs;
 use crate::verification::book::{Checked, Issued, ResendRefusal};
 use crate::verification::code::{Code, CodeKeys};
 use crate::verification::guard::{GuardRules, Refused};
-use crate::verification::{CodeRules, NewCode, NewVerification, Purpose, VerificationId};
+use crate::verification::{CodePromise, CodeRules, NewCode, NewVerification, Purpose, VerificationId};
 
 /// A place in which something is counted or kept, under a name that tells nobody what it stands for: a keyed digest that the
 /// caller makes. 1 to 64 of `a-z`, `0-9` and `-`.
@@ -110,4 +112,11 @@ pub trait Verifications: Send + Sync {
 
     /// Whether a code is open for a contact; it may be dead by the time of a check.
     async fn has_open_code(&self, game: &GameId, contact: &Place, now: UnixMs) -> Result<bool, StoreError>;
+}
+
+/// What turns a promised code into the template that tells it, at the moment of sending.
+#[async_trait]
+pub trait Codes: Send + Sync {
+    /// Opens the code and puts it into its template. Refuses when the code counts no more, or the contact cannot get one.
+    async fn tell(&self, game: &GameId, contact: &Contact, promise: &CodePromise) -> Result<SecretTemplate, Untold>;
 }

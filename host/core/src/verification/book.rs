@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::code::{CodeDigest, SealedCode};
 use super::guard::{Dial, GuardReason, GuardRules, Refused, Window, resend_wait_ms};
 use super::{CodeRules, NewCode, NewVerification, Purpose, VerificationId};
+use crate::contact::Address;
 use crate::id::PlayerId;
 use crate::time::{HOUR_MS, UnixMs};
 
@@ -24,6 +25,12 @@ pub struct Verification {
     /// Whose account it is for, if it was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub player: Option<PlayerId>,
+    /// Where its codes go; none where nobody can be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Address>,
+    /// BCP 47, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
     /// What the code is compared with.
     pub digest: CodeDigest,
     /// What the code is sent from.
@@ -124,8 +131,14 @@ pub struct Issued {
     pub purpose: Purpose,
     /// The how manieth code of it.
     pub send: u32,
+    /// Where it goes.
+    pub to: Option<Address>,
+    /// BCP 47, if it is known.
+    pub locale: Option<String>,
     /// The code, sealed.
     pub sealed: SealedCode,
+    /// When it was made.
+    pub made_at: UnixMs,
     /// When the code dies.
     pub expires_at: UnixMs,
     /// How long the next one has to wait.
@@ -205,6 +218,15 @@ impl Guards {
     }
 }
 
+/// A wrong entry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tried {
+    /// What entered it.
+    pub by: String,
+    /// What it was counted on.
+    pub id: VerificationId,
+}
+
 /// All verifications of one contact in one game.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Subject {
@@ -217,6 +239,9 @@ pub struct Subject {
     /// When the last one was made.
     #[serde(default)]
     pub last_at: UnixMs,
+    /// The last entry that was wrong, where the same may ask again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
     /// Those that count, and those that ended lately; oldest first.
     #[serde(default)]
     pub verifications: Vec<Verification>,
@@ -247,6 +272,8 @@ impl Subject {
             id: wish.id,
             purpose: wish.purpose,
             player: wish.player,
+            to: wish.to,
+            locale: wish.locale,
             digest: wish.code.digest,
             sealed: wish.code.sealed,
             created_at: now,
@@ -308,6 +335,14 @@ impl Subject {
         is_right: impl Fn(&Verification) -> bool,
         now: UnixMs,
     ) -> Option<Checked> {
+        if let Some((entry, known)) = by.zip(self.tried.as_ref())
+            && entry == known.by
+            && let Some(known) = self.verifications.iter().find(|other| other.id == known.id)
+            && matches!(known.state, State::Open | State::UsedUp)
+        {
+            // This very entry was counted before.
+            return Some(known.wrong());
+        }
         if let Some(by) = by
             && let Some(done) =
                 self.verifications.iter().find(|known| matches!(&known.state, State::Approved { by: Some(known) } if known == by))
@@ -334,7 +369,8 @@ impl Subject {
         let right = tried.into_iter().filter(|place| is_right(&self.verifications[*place])).fold(None, |_, place| Some(place));
         let Some(right) = right else {
             let known = &self.verifications[last];
-            return Some(known.checked(if known.attempts_left == 0 { Status::AttemptsUsedUp } else { Status::Rejected }));
+            self.tried = by.map(|by| Tried { by: by.to_owned(), id: known.id });
+            return Some(known.wrong());
         };
         if let Some(dial) = dial {
             dial.approve(self.verifications[right].made_at);
@@ -390,7 +426,10 @@ impl Subject {
             id: verification.id,
             purpose: verification.purpose,
             send: verification.sends,
+            to: verification.to.clone(),
+            locale: verification.locale.clone(),
             sealed: verification.sealed.clone(),
+            made_at: verification.made_at,
             expires_at: verification.expires_at,
             resend_after_ms: resend_wait_ms(limits, self.streak),
             repeated: false,
@@ -416,6 +455,10 @@ impl Verification {
             State::Open if now >= self.expires_at => Some(Status::Expired),
             State::Open => None,
         }
+    }
+
+    fn wrong(&self) -> Checked {
+        self.checked(if self.attempts_left == 0 { Status::AttemptsUsedUp } else { Status::Rejected })
     }
 
     fn checked(&self, status: Status) -> Checked {

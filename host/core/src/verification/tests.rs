@@ -35,7 +35,7 @@ fn is(n: u32) -> impl Fn(&book::Verification) -> bool {
 }
 
 fn wish(n: u8, purpose: Purpose) -> NewVerification {
-    NewVerification { id: id(n), purpose, player: None, code: code(u32::from(n)), key: None }
+    NewVerification { id: id(n), purpose, player: None, to: None, locale: None, code: code(u32::from(n)), key: None }
 }
 
 fn start(subject: &mut Subject, n: u8, now: UnixMs) -> Result<Issued, Refused> {
@@ -195,6 +195,7 @@ fn without_a_name_a_code_is_tried_on_all_that_is_open() {
     let mut try_it = |n, by: &str| subject.check(&mut mark, None, None, Some(by), is(n), START);
     let wrong = try_it(9, "event-1").unwrap();
     assert_eq!((wrong.status, wrong.attempts_left), (Status::Rejected, 2));
+    assert_eq!(try_it(9, "event-1").unwrap().attempts_left, 2, "the same event asks again");
     let right = try_it(1, "event-2").unwrap();
     assert_eq!((right.status, right.purpose), (Status::Approved, Purpose::Login));
     assert_eq!(try_it(1, "event-2").unwrap().status, Status::Approved, "the same event asks again");

@@ -2,7 +2,7 @@
 //! before it is answered, once for each idempotency key, and then handled in its conversation's order like anything that
 //! the player wrote; but it is no message: it neither opens the service window nor counts as one.
 
-mod parse;
+pub(super) mod parse;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -184,7 +184,7 @@ async fn recognise(admin: &Admin, game: &LoadedGame, items: &mut [Item]) -> Resu
     Ok(again)
 }
 
-fn known_game(admin: &Admin, text: &str) -> Result<Arc<LoadedGame>, Problem> {
+pub(super) fn known_game(admin: &Admin, text: &str) -> Result<Arc<LoadedGame>, Problem> {
     let found = GameId::parse(text).ok().and_then(|id| admin.games.get(&id));
     found.ok_or_else(|| super::token::no_game(text))
 }
@@ -194,7 +194,12 @@ fn count(admin: &Admin, game: &LoadedGame, outcome: &'static str, number: u32) {
 }
 
 /// Reads a body, as far as there is room.
-async fn read(events: &GameEvents, headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
+pub(super) async fn read(
+    events: &GameEvents,
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
     let too_large = || Problem {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         title: "too large",
@@ -234,7 +239,7 @@ async fn addresses(
 }
 
 /// Where a player is: in the conversation where they were active last; else where the studio says.
-async fn address(admin: &Admin, game: &LoadedGame, target: &Target, number: Option<&NumberId>) -> Result<Address, Problem> {
+pub(super) async fn address(admin: &Admin, game: &LoadedGame, target: &Target, number: Option<&NumberId>) -> Result<Address, Problem> {
     let rules = &game.rules;
     let first = || {
         let number = number.or_else(|| rules.numbers.first());

@@ -8,6 +8,7 @@ mod releases;
 mod routes;
 mod token;
 mod tokens;
+mod verifications;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,7 @@ use questline_core::token::Scope;
 use crate::game::Games;
 use crate::metrics::Metrics;
 use crate::release::Releaser;
+use crate::verification::CodeDesk;
 use routes::Routes;
 
 pub use events::GameEvents;
@@ -41,6 +43,8 @@ pub struct Admin {
     pub desk: Arc<dyn Desk>,
     /// Where game events go.
     pub events: GameEvents,
+    /// One-time codes.
+    pub codes: Arc<CodeDesk>,
     /// Games that exist.
     pub games: Arc<Games>,
     /// Figures.
@@ -69,6 +73,10 @@ fn v1() -> Routes {
     let desk =
         Routes::default().get("/games/{game}/tickets", desk::tickets).post("/games/{game}/tickets/{number}/close", desk::close_ticket);
     let events = Routes::default().post("/games/{game}/events", events::one).post("/games/{game}/events/batch", events::many);
+    let verifications = Routes::default()
+        .post("/games/{game}/verifications", verifications::start)
+        .post("/games/{game}/verifications/{id}/check", verifications::check)
+        .post("/games/{game}/verifications/{id}/resend", verifications::resend);
     let releases = Routes::default()
         .get("/games/{game}/releases", releases::list)
         .put("/games/{game}/releases/{digest}", releases::upload)
@@ -79,6 +87,7 @@ fn v1() -> Routes {
         .and(operator.guarded(token::for_operator))
         .and(desk.guarded(|routes| token::for_scope(Scope::Desk, routes)))
         .and(events.guarded(|routes| token::for_scope(Scope::Events, routes)))
+        .and(verifications.guarded(|routes| token::for_scope(Scope::Verifications, routes)))
         .and(releases.guarded(|routes| token::for_scope(Scope::Releases, routes)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use questline_core::port::{Clock, Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens};
+use questline_core::port::{Clock, Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens, Verifications};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
 use questline_store::redis::{self, RedisOptions, RedisStore};
 
@@ -25,6 +25,8 @@ pub struct OpenedStore {
     pub releases: Arc<dyn Releases>,
     /// Tokens of studios.
     pub tokens: Arc<dyn Tokens>,
+    /// One-time codes.
+    pub verifications: Arc<dyn Verifications>,
     /// What the store may lose as it is set up, in words; empty when nothing.
     pub warnings: Vec<String>,
     concrete: Concrete,
@@ -104,6 +106,7 @@ impl OpenedStore {
             outbox: store.clone(),
             timers: store.clone(),
             desk: store.clone(),
+            verifications: store.clone(),
             releases: store.clone(),
             tokens: store,
             warnings,

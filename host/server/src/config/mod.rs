@@ -41,6 +41,9 @@ pub struct Config {
     /// The HTTP API.
     #[serde(default)]
     pub admin: AdminConfig,
+    /// One-time codes.
+    #[serde(default)]
+    pub verification: VerificationConfig,
     /// How much at once.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -163,6 +166,14 @@ fn default_per_second() -> u32 {
 pub struct AdminConfig {
     /// The operator's token; without it `/v1` answers 403.
     pub token: Option<SecretSource>,
+}
+
+/// One-time codes.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerificationConfig {
+    /// Keys: the first makes digests and seals, all of them check and open. Without one there are no codes.
+    pub keys: Vec<SecretSource>,
 }
 
 /// How much at once: what is over waits, or is asked to come again.

@@ -12,11 +12,14 @@ pub fn approve(emulator: &meta::Emulator, template: &Template) {
         Category::Marketing => meta::Category::Marketing,
     };
     for (language, texts) in &template.languages {
-        emulator.put_template(meta::Template::new(&template.name, language, category, components(texts)));
+        emulator.put_template(meta::Template::new(&template.name, language, category, components(template, texts)));
     }
 }
 
-fn components(texts: &Texts) -> Value {
+fn components(template: &Template, texts: &Texts) -> Value {
+    if template.category == Category::Authentication {
+        return authentication(template);
+    }
     let mut components = Vec::new();
     if let Some(header) = &texts.header {
         components.push(json!({ "type": "HEADER", "format": "TEXT", "text": header }));
@@ -32,5 +35,15 @@ fn components(texts: &Texts) -> Value {
         };
         components.push(json!({ "type": "BUTTONS", "buttons": texts.buttons.iter().map(button).collect::<Vec<_>>() }));
     }
+    Value::Array(components)
+}
+
+/// Meta's own words around the code, and a button that copies it.
+fn authentication(template: &Template) -> Value {
+    let mut components = vec![json!({ "type": "BODY", "add_security_recommendation": true })];
+    if let Some(minutes) = template.code_expiration_minutes {
+        components.push(json!({ "type": "FOOTER", "code_expiration_minutes": minutes }));
+    }
+    components.push(json!({ "type": "BUTTONS", "buttons": [{ "type": "OTP", "otp_type": "COPY_CODE" }] }));
     Value::Array(components)
 }

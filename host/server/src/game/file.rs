@@ -15,6 +15,7 @@ use questline_core::template::{Template, parameters};
 use serde::Deserialize;
 
 use super::copy::CopyBook;
+use super::verification::VerificationFile;
 use super::{Bundle, DeclaredGame, GameProblem, LoadContext};
 use crate::connector::{self, BackendFile, ConnectorError, PlayersFile, SampleData};
 use crate::recovery;
@@ -43,6 +44,8 @@ pub(super) struct GameFile {
     release: ReleaseFile,
     #[serde(default)]
     recovery: Option<RecoveryFile>,
+    #[serde(default)]
+    verification: Option<VerificationFile>,
 }
 
 /// `[recovery]`: temporary credentials for players who cannot get in.
@@ -169,6 +172,7 @@ impl GameFile {
             flows.insert(name.clone(), FlowBinding { name, grants, limits: flow.limits, settings: Arc::from(settings) });
         }
         let recovery = self.recovery.map(|recovery| recovery.into_rules(&self.backend, &copy, &self.locale)).transpose()?;
+        let verification = self.verification.map(|verification| verification.into_rules(&templates)).transpose()?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));
         let (players, backend) = connector::connect(bundle, self.players, self.backend, context)?;
         let route = |route: RouteFile| Route {
@@ -196,6 +200,7 @@ impl GameFile {
                 },
                 recovery,
                 mid_flow: self.release.mid_flow,
+                verification,
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,

@@ -5,6 +5,7 @@ mod copy;
 mod file;
 mod secrets;
 mod template;
+mod verification;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};

@@ -39,12 +39,22 @@ impl Scopes {
             (PauseScope::App, _) => self.app.clone(),
             (PauseScope::Account, _) => self.account.clone(),
             (PauseScope::Template, Content::Template(template)) => self.template(&template.name),
+            (PauseScope::Template, Content::Code(promise)) => self.template(&promise.template),
             (PauseScope::Number | PauseScope::Template, _) => self.number.clone(),
         }
     }
 
     fn template(&self, name: &str) -> HoldKey {
         HoldKey { scope: PauseScope::Template, name: format!("{}/{name}", self.account.name) }
+    }
+}
+
+/// The template that a message is sent by.
+fn template_of(message: &OutboxMessage) -> Option<&str> {
+    match &message.message.content {
+        Content::Template(template) => Some(&template.name),
+        Content::Code(promise) => Some(&promise.template),
+        _ => None,
     }
 }
 
@@ -83,8 +93,8 @@ impl Holds {
         for key in [&scopes.app, &scopes.account, &scopes.number] {
             self.held.remove(key);
         }
-        if let Content::Template(template) = &message.message.content {
-            self.held.remove(&scopes.template(&template.name));
+        if let Some(name) = template_of(message) {
+            self.held.remove(&scopes.template(name));
         }
     }
 
@@ -98,10 +108,8 @@ impl Holds {
 
     /// Until when this message's template is not sent.
     pub(super) fn template(&self, scopes: &Scopes, message: &OutboxMessage, now: UnixMs) -> Option<UnixMs> {
-        match &message.message.content {
-            Content::Template(template) if !self.held.is_empty() => self.until(&scopes.template(&template.name), now),
-            _ => None,
-        }
+        let name = template_of(message).filter(|_| !self.held.is_empty())?;
+        self.until(&scopes.template(name), now)
     }
 
     fn until(&self, key: &HoldKey, now: UnixMs) -> Option<UnixMs> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use questline_core::id::{NumberId, OutboxRef};
 use questline_core::outbox::{Content, OutboxMessage, SendState};
-use questline_core::port::{Clock, Credentials, Graph, Outbox, Untold};
+use questline_core::port::{Clock, Codes, Credentials, Graph, Outbox, Untold};
 use questline_core::send::{SendOutcome, SendRecord, SendResult};
 use questline_core::time::UnixMs;
 use tokio::sync::mpsc;
@@ -56,6 +56,8 @@ pub struct Sender {
     pub graph: Arc<dyn Graph>,
     /// What puts credentials into words.
     pub credentials: Arc<dyn Credentials>,
+    /// What opens one-time codes.
+    pub codes: Arc<dyn Codes>,
     /// Numbers to send from.
     pub numbers: Vec<Number>,
     /// What came in: it counts against the same throughput.
@@ -216,12 +218,16 @@ impl Sender {
         });
     }
 
-    /// Sends a message once. Credentials are put into words only here, and forgotten at once.
+    /// Sends a message once. Credentials are put into words only here, and codes opened, and forgotten at once.
     async fn send(&self, message: &OutboxMessage) -> Result<SendOutcome, Untold> {
         match &message.message.content {
             Content::Credentials(promise) => {
                 let text = self.credentials.tell(&message.message.game, message.id.conversation, promise).await?;
                 Ok(self.graph.send_secret(message, &text).await)
+            }
+            Content::Code(promise) => {
+                let template = self.codes.tell(&message.message.game, &message.message.contact, promise).await?;
+                Ok(self.graph.send_secret_template(message, &template).await)
             }
             _ => Ok(self.graph.send(message).await),
         }
@@ -300,7 +306,7 @@ impl Sender {
             Err(untold) => {
                 let judged = judge_untold(&message, untold, now, crate::clock::random());
                 self.metrics.unsent(judged.name);
-                tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts, "promised credentials could not be sent");
+                tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts, "what was promised could not be sent");
                 judged
             }
         };

@@ -275,7 +275,7 @@ impl Simulation {
                 questline_whatsapp::template::check_values(template).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
             }
             Content::Reply { message, .. } => message.check().err().map(|problem| problem.to_string()).unwrap_or_default(),
-            Content::Reaction { .. } | Content::Credentials(_) => String::new(),
+            Content::Reaction { .. } | Content::Credentials(_) | Content::Code(_) => String::new(),
         };
         if !problems.is_empty() {
             self.happened.push(Happened::Refused(message, problems));

@@ -68,7 +68,15 @@ fn wish(n: u16, places: Places, now: UnixMs) -> StartVerification {
     StartVerification {
         game: game("starfall"),
         places,
-        wish: NewVerification { id: id(n), purpose: Purpose::Login, player: None, code: new_code(&id(n), 1, "123456"), key: None },
+        wish: NewVerification {
+            id: id(n),
+            purpose: Purpose::Login,
+            player: None,
+            to: None,
+            locale: None,
+            code: new_code(&id(n), 1, "123456"),
+            key: None,
+        },
         rules: CodeRules::default(),
         limits: GuardRules::default(),
         now,

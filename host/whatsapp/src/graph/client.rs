@@ -12,7 +12,7 @@ use questline_core::event::Wamid;
 use questline_core::id::NumberId;
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::Graph;
-use questline_core::secret::SecretText;
+use questline_core::secret::{SecretTemplate, SecretText};
 use questline_core::send::{SendError, SendOutcome};
 use serde::Deserialize;
 
@@ -166,6 +166,10 @@ impl Graph for GraphClient {
 
     async fn send_secret(&self, message: &OutboxMessage, text: &SecretText) -> SendOutcome {
         self.post(message, payload::secret(message, text)).await
+    }
+
+    async fn send_secret_template(&self, message: &OutboxMessage, template: &SecretTemplate) -> SendOutcome {
+        self.post(message, payload::secret_template(message, template)).await
     }
 }
 

@@ -6,7 +6,7 @@ use questline_core::contact::Contact;
 use questline_core::event::Wamid;
 use questline_core::message::{Button, Header, MediaKind, MediaSource, Outbound, Row, Section};
 use questline_core::outbox::{Content, OutboxMessage};
-use questline_core::secret::SecretText;
+use questline_core::secret::{SecretTemplate, SecretText};
 use questline_core::template::{ButtonValue, TemplateMessage};
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
@@ -25,6 +25,13 @@ pub(super) fn message(message: &OutboxMessage) -> Result<Vec<u8>, serde_json::Er
 pub(super) fn secret(message: &OutboxMessage, text: &SecretText) -> Result<Vec<u8>, serde_json::Error> {
     let mut json = Vec::with_capacity(USUAL_BYTES + text.reveal().len());
     serde_json::to_writer(&mut json, &SecretPayload(message, text))?;
+    Ok(json)
+}
+
+/// The same, with a template in place of the content.
+pub(super) fn secret_template(message: &OutboxMessage, template: &SecretTemplate) -> Result<Vec<u8>, serde_json::Error> {
+    let mut json = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut json, &SecretTemplatePayload(message, template))?;
     Ok(json)
 }
 
@@ -100,6 +107,22 @@ impl Serialize for SecretPayload<'_> {
     }
 }
 
+struct SecretTemplatePayload<'a>(&'a OutboxMessage, &'a SecretTemplate);
+
+impl Serialize for SecretTemplatePayload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let OutboxMessage { id, message, .. } = self.0;
+        let mut json = serializer.serialize_struct("Payload", 6)?;
+        json.serialize_field("messaging_product", "whatsapp")?;
+        json.serialize_field("recipient_type", "individual")?;
+        recipient(&mut json, &message.contact)?;
+        json.serialize_field("type", "template")?;
+        json.serialize_field("template", &Template::of(self.1.reveal()))?;
+        json.serialize_field("biz_opaque_callback_data", &id.to_callback_data())?;
+        json.end()
+    }
+}
+
 /// A phone number goes first: Meta reaches it where it does not take a BSUID, and a BSUID in `to` is dropped without a
 /// word. Without the plus Meta would put our own country code before the digits.
 fn recipient<J: SerializeStruct>(json: &mut J, contact: &Contact) -> Result<(), J::Error> {
@@ -129,7 +152,7 @@ fn content<J: SerializeStruct>(json: &mut J, content: &Content) -> Result<(), J:
             json.serialize_field("reaction", &Reaction { message_id: target.as_str(), emoji })
         }
         // A promise is no message: it is sent as its text, or not at all.
-        Content::Credentials(_) => Err(serde::ser::Error::custom("credentials are sent as their text only")),
+        Content::Credentials(_) | Content::Code(_) => Err(serde::ser::Error::custom("a promise is sent as what it promises only")),
     }
 }
 

@@ -11,7 +11,12 @@ fn texts(body: &str) -> Texts {
 }
 
 fn of(texts: Texts) -> Template {
-    Template { name: "match_found_alert".into(), category: Category::Utility, languages: BTreeMap::from([("en".into(), texts)]) }
+    Template {
+        name: "match_found_alert".into(),
+        category: Category::Utility,
+        code_expiration_minutes: None,
+        languages: BTreeMap::from([("en".into(), texts)]),
+    }
 }
 
 const BODY: &str = "Hello {{1}}, your match {{2}} starts in {{3}} minutes. Open Starfall and check in.";

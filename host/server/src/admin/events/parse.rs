@@ -32,21 +32,21 @@ pub(super) struct NewEvent {
 
 /// Whom it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Target {
+pub(in crate::admin) enum Target {
     Player(PlayerId),
     Contact(Contact),
 }
 
 /// The fields of a JSON object that are still to be read.
 #[derive(Debug)]
-pub(super) struct Fields<'a> {
+pub(in crate::admin) struct Fields<'a> {
     fields: BTreeMap<String, &'a RawValue>,
     /// In front of a field's name in errors.
     prefix: &'static str,
 }
 
 /// Reads a JSON object.
-pub(super) fn object<'a>(json: &'a [u8], prefix: &'static str) -> Result<Fields<'a>, Problem> {
+pub(in crate::admin) fn object<'a>(json: &'a [u8], prefix: &'static str) -> Result<Fields<'a>, Problem> {
     let what = || if prefix.is_empty() { "the body" } else { prefix.trim_end_matches('.') };
     let wrong = |problem: serde_json::Error| {
         // Only the place: the words would repeat what stood there.
@@ -56,22 +56,22 @@ pub(super) fn object<'a>(json: &'a [u8], prefix: &'static str) -> Result<Fields<
 }
 
 impl<'a> Fields<'a> {
-    fn raw(&mut self, name: &str) -> Option<&'a RawValue> {
+    pub(in crate::admin) fn raw(&mut self, name: &str) -> Option<&'a RawValue> {
         self.fields.remove(name).filter(|value| value.get() != "null")
     }
 
-    fn take<T: DeserializeOwned>(&mut self, name: &str, takes: &str) -> Result<Option<T>, Problem> {
+    pub(in crate::admin) fn take<T: DeserializeOwned>(&mut self, name: &str, takes: &str) -> Result<Option<T>, Problem> {
         let read = |value: &RawValue| serde_json::from_str(value.get()).map_err(|_| self.wrong(name, takes));
         let raw = self.fields.get(name).filter(|value| value.get() != "null").map(|value| read(value)).transpose();
         self.fields.remove(name);
         raw
     }
 
-    fn wrong(&self, name: &str, takes: &str) -> Problem {
+    pub(in crate::admin) fn wrong(&self, name: &str, takes: &str) -> Problem {
         Problem::invalid(format!("{}{name}: takes {takes}", self.prefix))
     }
 
-    fn end(self, known: &str) -> Result<(), Problem> {
+    pub(in crate::admin) fn end(self, known: &str) -> Result<(), Problem> {
         match self.fields.into_keys().next() {
             None => Ok(()),
             Some(unknown) => {
@@ -131,7 +131,7 @@ pub(super) fn event(mut fields: Fields<'_>, key: Option<String>, game: &Game) ->
     Ok(NewEvent { id, name, target, number, payload: payload.to_owned() })
 }
 
-fn contact(json: &RawValue) -> Result<Contact, Problem> {
+pub(in crate::admin) fn contact(json: &RawValue) -> Result<Contact, Problem> {
     let mut fields = object(json.get().as_bytes(), "contact.")?;
     let phone = fields.take::<PhoneNumber>("phone", "5 to 15 digits with the country code, for instance \"+15550100\"")?;
     let bsuid = fields.take::<Bsuid>("user_id", "a business-scoped user id, for instance \"US.13491208655302741918\"")?;

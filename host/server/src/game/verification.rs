@@ -1,0 +1,145 @@
+//! `[verification]` in game.toml: one-time codes.
+
+use std::collections::BTreeMap;
+
+use questline_core::template::{Category, Template, parameters};
+use questline_core::verification::guard::{GuardRules, PER_HOUR_MAX};
+use questline_core::verification::{CodeRules, DIGITS, Purpose, VerificationRules};
+use serde::Deserialize;
+
+use super::GameProblem;
+
+/// The table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerificationFile {
+    template: String,
+    #[serde(default)]
+    support_link: Option<String>,
+    digits: Option<u8>,
+    life_s: Option<u32>,
+    attempts: Option<u8>,
+    #[serde(default)]
+    purposes: BTreeMap<Purpose, PurposeFile>,
+    requests_per_hour: Option<u32>,
+    resend_wait_s: Option<u32>,
+    requests_per_ip_per_hour: Option<u32>,
+    requests_per_device_per_hour: Option<u32>,
+    requests_per_prefix_per_hour: Option<u32>,
+    requests_per_dial_code_per_day: Option<u32>,
+    approval_sample_min: Option<u32>,
+    approval_permille_min: Option<u32>,
+}
+
+/// What a code of one purpose has of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PurposeFile {
+    digits: Option<u8>,
+    life_s: Option<u32>,
+    attempts: Option<u8>,
+}
+
+fn rule(text: String) -> GameProblem {
+    GameProblem::Rule(format!("verification.{text}"))
+}
+
+fn within(name: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Result<(), GameProblem> {
+    match range.contains(&value) {
+        true => Ok(()),
+        false => Err(rule(format!("{name} is {value}; it takes {} to {}", range.start(), range.end()))),
+    }
+}
+
+impl VerificationFile {
+    pub(super) fn into_rules(self, templates: &BTreeMap<String, Template>) -> Result<VerificationRules, GameProblem> {
+        let missing =
+            || GameProblem::TemplateMissing(format!("verification.template is {:?}, and templates/ has none of that name", self.template));
+        let template = templates.get(&self.template).ok_or_else(missing)?;
+        check_template(template, self.support_link.as_deref())?;
+        let own = PurposeFile { digits: self.digits, life_s: self.life_s, attempts: self.attempts };
+        let otherwise = code_rules("", &own, CodeRules::default(), template)?;
+        let purposes = self.purposes.iter().map(|(purpose, file)| {
+            let rules = code_rules(&format!("purposes.{}.", purpose.as_str()), file, otherwise, template)?;
+            Ok((*purpose, rules))
+        });
+        let purposes = purposes.collect::<Result<_, GameProblem>>()?;
+        let guards = self.guards()?;
+        Ok(VerificationRules { template: self.template, support_link: self.support_link, purposes, otherwise, guards })
+    }
+
+    fn guards(&self) -> Result<GuardRules, GameProblem> {
+        let default = GuardRules::default();
+        let hour = |name: &str, value: Option<u32>, default: u32| {
+            let value = value.unwrap_or(default);
+            within(name, value, 1..=PER_HOUR_MAX).map(|()| value)
+        };
+        let guards = GuardRules {
+            contact_per_hour: hour("requests_per_hour", self.requests_per_hour, default.contact_per_hour)?,
+            resend_wait_s: self.resend_wait_s.unwrap_or(default.resend_wait_s),
+            ip_per_hour: hour("requests_per_ip_per_hour", self.requests_per_ip_per_hour, default.ip_per_hour)?,
+            device_per_hour: hour("requests_per_device_per_hour", self.requests_per_device_per_hour, default.device_per_hour)?,
+            prefix_per_hour: hour("requests_per_prefix_per_hour", self.requests_per_prefix_per_hour, default.prefix_per_hour)?,
+            dial_code_per_day: self.requests_per_dial_code_per_day.unwrap_or(default.dial_code_per_day),
+            approval_sample_min: self.approval_sample_min.unwrap_or(default.approval_sample_min),
+            approval_permille_min: self.approval_permille_min.unwrap_or(default.approval_permille_min),
+        };
+        within("requests_per_hour", guards.contact_per_hour, 1..=20)?;
+        within("resend_wait_s", guards.resend_wait_s, 0..=3_600)?;
+        within("requests_per_dial_code_per_day", guards.dial_code_per_day, 1..=100_000_000)?;
+        within("approval_sample_min", guards.approval_sample_min, 1..=1_000_000)?;
+        within("approval_permille_min", guards.approval_permille_min, 0..=1_000)?;
+        Ok(guards)
+    }
+}
+
+/// A code's rules, bounded by what its template says of its life.
+fn code_rules(prefix: &str, file: &PurposeFile, otherwise: CodeRules, template: &Template) -> Result<CodeRules, GameProblem> {
+    let life_s_max = template.code_expiration_minutes.map_or(5_400, |minutes| u32::from(minutes) * 60);
+    let rules = CodeRules {
+        digits: file.digits.unwrap_or(otherwise.digits),
+        life_s: file.life_s.unwrap_or(otherwise.life_s.min(life_s_max)),
+        attempts: file.attempts.unwrap_or(otherwise.attempts),
+    };
+    within(&format!("{prefix}digits"), rules.digits.into(), u32::from(*DIGITS.start())..=u32::from(*DIGITS.end()))?;
+    within(&format!("{prefix}attempts"), rules.attempts.into(), 1..=10)?;
+    if !(30..=life_s_max).contains(&rules.life_s) {
+        let says = match template.code_expiration_minutes {
+            Some(minutes) => format!(": template {:?} says {minutes} minutes", template.name),
+            None => String::new(),
+        };
+        return Err(rule(format!("{prefix}life_s is {}; it takes 30 to {life_s_max}{says}", rules.life_s)));
+    }
+    Ok(rules)
+}
+
+/// One of Meta's authentication form, or one of four values that tells game, code, minutes and where to find help.
+fn check_template(template: &Template, support_link: Option<&str>) -> Result<(), GameProblem> {
+    let name = &template.name;
+    let authentication = template.category == Category::Authentication;
+    if authentication != support_link.is_none() {
+        return Err(rule(match authentication {
+            true => format!("support_link is set, and template {name:?} has Meta's authentication form: it tells the code alone"),
+            false => format!("support_link is missing: template {name:?} tells game, code, minutes and where to find help"),
+        }));
+    }
+    if template.category == Category::Marketing {
+        return Err(rule(format!("template {name:?} is marketing: codes are not")));
+    }
+    if let Some(link) = support_link
+        && (!link.starts_with("https://") || link.len() > 200 || link.contains(char::is_whitespace))
+    {
+        return Err(rule("support_link takes an address that begins with https:// and has at most 200 characters".to_owned()));
+    }
+    if template.code_expiration_minutes.is_some_and(|minutes| !authentication || !(1..=90).contains(&minutes)) {
+        return Err(rule(format!("template {name:?}: code_expiration_minutes takes 1 to 90, in authentication templates only")));
+    }
+    let takes = if authentication { 1 } else { 4 };
+    for (language, texts) in &template.languages {
+        let found = parameters(&texts.body);
+        if found != takes {
+            return Err(rule(format!("template {name:?} takes {found} values in {language}; one for codes takes {takes}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! One-time codes: made here, kept by the store as digests, and sent sealed through inbox and outbox until the sender opens
+//! them for Meta. A code is drawn by the system and sealed, rather than derived from its verification's name: so it is as
+//! random as the system's generator, and the key alone, without what is stored, tells no code.
+
+mod keys;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use questline_core::contact::{Address, Contact};
+use questline_core::event::{CodeIssued, Event};
+use questline_core::id::{GameId, PlayerId};
+use questline_core::port::{
+    Batch, CheckVerification, Clock, Codes, DedupKey, Inbox, Incoming, MakeCode, Place, Places, ResendVerification, StartVerification,
+    StoreError, Untold, Verifications,
+};
+use questline_core::secret::SecretTemplate;
+use questline_core::template::Category;
+use questline_core::verification::book::{Checked, Issued, ResendRefusal};
+use questline_core::verification::code::{Code, CodeKeys};
+use questline_core::verification::guard::{Refused, dial_code, number_prefix};
+use questline_core::verification::{CodePromise, NewCode, NewVerification, Purpose, VerificationId, VerificationRules};
+use zeroize::Zeroize;
+
+use crate::game::{Games, LoadedGame};
+use crate::metrics::Metrics;
+pub use keys::{Keyring, UnusableKeys};
+
+/// All that codes need.
+pub struct CodeDesk {
+    /// The games.
+    pub games: Arc<Games>,
+    /// What is open.
+    pub store: Arc<dyn Verifications>,
+    /// Where codes begin their way to the player.
+    pub inbox: Arc<dyn Inbox>,
+    /// The operator's keys; none where there are no codes.
+    pub keys: Option<Arc<Keyring>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Figures.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A wish for a code.
+pub struct CodeWish {
+    /// Whom it goes to; none where nobody can be reached: then it is answered alike, and no code is ever right.
+    pub to: Option<Address>,
+    /// Whose account it is for, if it was named.
+    pub player: Option<PlayerId>,
+    /// What for.
+    pub purpose: Purpose,
+    /// The player's address on the network.
+    pub ip: Option<IpAddr>,
+    /// The device, in the studio's words.
+    pub device: Option<String>,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// A repetition with the same key gives what the first gave.
+    pub key: Option<String>,
+}
+
+/// Why there is no code.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCode {
+    /// The game has none.
+    #[error("game.toml has no [verification]")]
+    NotConfigured,
+    /// The operator has no keys for them.
+    #[error("the host has no keys for codes: set [verification] keys in questline.toml")]
+    NoKeys,
+    /// Meta sends authentication templates to phone numbers only (error 131062).
+    #[error("the contact is known by its user id alone, and Meta sends codes to phone numbers only (131062): ask for the number first")]
+    NoPhone,
+    /// A guard.
+    #[error(transparent)]
+    Guard(#[from] Refused),
+    /// It has ended.
+    #[error(transparent)]
+    Ended(ResendRefusal),
+    /// No such verification.
+    #[error("there is no such verification")]
+    Unknown,
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandomness,
+}
+
+/// Draws a code, and makes what is kept of it.
+fn make(keys: &Keyring, id: &VerificationId, send: u32, digits: u8) -> Option<NewCode> {
+    let code = Code::draw(digits, || keys.random().map(u64::from_le_bytes).ok_or(())).ok()?;
+    Some(NewCode { digest: keys.digest(id, send, &code), sealed: keys.seal(id, send, &code)? })
+}
+
+impl CodeDesk {
+    fn ready<'g>(&self, game: &'g LoadedGame) -> Result<(&'g VerificationRules, &Arc<Keyring>), NoCode> {
+        let rules = game.rules.verification.as_ref().ok_or(NoCode::NotConfigured)?;
+        Ok((rules, self.keys.as_ref().ok_or(NoCode::NoKeys)?))
+    }
+
+    /// Starts a verification, durably, and sends its code on its way.
+    pub async fn start(&self, game: &LoadedGame, wish: CodeWish) -> Result<Issued, NoCode> {
+        let issued = self.begin(game, wish).await?;
+        self.send(&game.rules.id, &issued).await?;
+        Ok(issued)
+    }
+
+    /// Starts a verification, durably; its code stays here.
+    pub async fn begin(&self, game: &LoadedGame, wish: CodeWish) -> Result<Issued, NoCode> {
+        let (rules, keys) = self.ready(game)?;
+        let name = &game.rules.id;
+        if wish.to.as_ref().is_some_and(|to| to.contact.phone().is_none()) && is_authentication(game, rules) {
+            self.metrics.verification(name, "no-phone");
+            return Err(NoCode::NoPhone);
+        }
+        let places = places(keys, name, &wish).ok_or(NoCode::NoRandomness)?;
+        let id = VerificationId::from_bytes(keys.random().ok_or(NoCode::NoRandomness)?);
+        let code_rules = rules.of(wish.purpose);
+        let code = make(keys, &id, 1, code_rules.digits).ok_or(NoCode::NoRandomness)?;
+        let CodeWish { to, player, purpose, locale, key, .. } = wish;
+        let start = StartVerification {
+            game: name.clone(),
+            places,
+            wish: NewVerification { id, purpose, player, to, locale, code, key },
+            rules: code_rules,
+            limits: rules.guards,
+            now: self.clock.now(),
+        };
+        self.told(name, self.store.start_verification(start).await?.map_err(NoCode::from))
+    }
+
+    /// Makes a new code count in place of the one before, and sends it on its way.
+    pub async fn resend(&self, game: &LoadedGame, id: VerificationId) -> Result<Issued, NoCode> {
+        let (rules, keys) = self.ready(game)?;
+        let make_code: MakeCode = {
+            let (rules, keys) = (rules.clone(), Arc::clone(keys));
+            Arc::new(move |send, purpose| Some((make(&keys, &id, send, rules.of(purpose).digits)?, rules.of(purpose))))
+        };
+        let name = &game.rules.id;
+        let resend = ResendVerification { game: name.clone(), id, make: make_code, limits: rules.guards, now: self.clock.now() };
+        let resent = self.store.resend_verification(resend).await?.ok_or(NoCode::Unknown)?.map_err(|refusal| match refusal {
+            ResendRefusal::Guard(refused) => NoCode::Guard(refused),
+            ended => NoCode::Ended(ended),
+        });
+        let issued = self.told(name, resent)?;
+        self.send(name, &issued).await?;
+        Ok(issued)
+    }
+
+    /// Tries a code. None when there is no such verification.
+    pub async fn check(&self, game: &LoadedGame, id: VerificationId, code: Code) -> Result<Option<Checked>, NoCode> {
+        let (_, keys) = self.ready(game)?;
+        let name = &game.rules.id;
+        let keys: Arc<dyn CodeKeys> = keys.clone();
+        let check = CheckVerification { game: name.clone(), id: Some(id), contact: None, code, by: None, keys, now: self.clock.now() };
+        let checked = self.store.check_verification(check).await?;
+        self.metrics.verification(name, checked.as_ref().map_or("unknown", |checked| checked.status.as_str()));
+        Ok(checked)
+    }
+
+    /// Counts and logs what became of a wish.
+    fn told(&self, game: &GameId, outcome: Result<Issued, NoCode>) -> Result<Issued, NoCode> {
+        match &outcome {
+            Ok(_) => self.metrics.verification(game, "issued"),
+            Err(NoCode::Guard(refused)) => {
+                self.metrics.verification(game, refused.reason.as_str());
+                tracing::warn!(%game, guard = refused.reason.as_str(), retry_at_ms = refused.retry_at.0, "a one-time code was refused");
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    /// Puts a code into its conversation's inbox, once.
+    async fn send(&self, game: &GameId, issued: &Issued) -> Result<(), StoreError> {
+        let Some(address) = issued.to.clone() else { return Ok(()) };
+        let event = Event::CodeIssued(event_of(issued));
+        let incoming = Incoming { address, dedup: Some(key_of(game, issued)), event };
+        self.inbox.append(Batch { events: vec![incoming], received_at: self.clock.now(), ..Batch::default() }).await.map(drop)
+    }
+}
+
+/// What the conversation hears of a code.
+pub(crate) fn event_of(issued: &Issued) -> CodeIssued {
+    CodeIssued {
+        id: issued.id,
+        send: issued.send,
+        purpose: issued.purpose,
+        sealed: issued.sealed.clone(),
+        made_at: issued.made_at,
+        expires_at: issued.expires_at,
+        locale: issued.locale.clone(),
+    }
+}
+
+fn key_of(game: &GameId, issued: &Issued) -> DedupKey {
+    let text = format!("code\0{game}\0{}\0{}", issued.id, issued.send);
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let digest = digest.as_ref().iter().take(16).fold(0, |digest: u128, byte| digest << 8 | u128::from(*byte));
+    DedupKey { sent_s: 0, digest }
+}
+
+fn is_authentication(game: &LoadedGame, rules: &VerificationRules) -> bool {
+    game.rules.templates.get(&rules.template).is_some_and(|template| template.category == Category::Authentication)
+}
+
+/// Where a wish counts.
+fn places(keys: &Keyring, game: &GameId, wish: &CodeWish) -> Option<Places> {
+    let phone = wish.to.as_ref().and_then(|to| to.contact.phone());
+    let place = |kind: &str, what: &str| keys.place(game, kind, what);
+    let contact = match (&wish.to, &wish.player) {
+        (Some(to), _) => contact_place(keys, game, &to.contact)?,
+        (None, player) => place("nobody", player.as_ref().map_or("", |player| player.as_str()))?,
+    };
+    Some(Places {
+        contact,
+        player: wish.player.as_ref().and_then(|player| place("player", player.as_str())),
+        ip: wish.ip.and_then(|ip| place("ip", &network(ip))),
+        device: wish.device.as_ref().and_then(|device| place("device", device)),
+        prefix: phone.and_then(|phone| place("prefix", number_prefix(phone))),
+        dial: phone.and_then(|phone| place("dial", dial_code(phone))),
+    })
+}
+
+/// A contact's place: its number, where that is known.
+fn contact_place(keys: &Keyring, game: &GameId, contact: &Contact) -> Option<Place> {
+    match (contact.phone(), contact.bsuid()) {
+        (Some(phone), _) => keys.place(game, "phone", phone.digits()),
+        (None, Some(bsuid)) => keys.place(game, "bsuid", bsuid.as_str()),
+        (None, None) => None,
+    }
+}
+
+/// Whose address it is: of IPv6 the network, for one household has as many addresses as it likes.
+fn network(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+fn never(reason: &'static str, detail: impl Into<String>) -> Untold {
+    Untold::Never { reason, detail: detail.into() }
+}
+
+#[async_trait]
+impl Codes for CodeDesk {
+    async fn tell(&self, game: &GameId, contact: &Contact, promise: &CodePromise) -> Result<SecretTemplate, Untold> {
+        let game = self.games.get(game).ok_or_else(|| Untold::Later { detail: "the game is not loaded".to_owned() })?;
+        let (rules, keys) = self.ready(&game).map_err(|problem| never("code-off", problem.to_string()))?;
+        let template = game.rules.templates.get(&promise.template).ok_or_else(|| never("code-off", "the game lacks the template"))?;
+        if contact.phone().is_none() && template.category == Category::Authentication {
+            return Err(never("no-phone", "Meta sends codes to phone numbers only (131062)"));
+        }
+        let name = &game.rules.id;
+        let alive = self.store.is_code_alive(name, &promise.id, promise.send, self.clock.now()).await;
+        match alive {
+            Ok(true) => {}
+            Ok(false) => return Err(never("code-dead", "the code was used, replaced, or is too old")),
+            Err(problem) => return Err(Untold::Later { detail: problem.to_string() }),
+        }
+        let code = keys.open(&promise.id, promise.send, &promise.sealed);
+        let code = code.ok_or_else(|| never("code-sealed", "the key that sealed the code is not configured any more"))?;
+        let mut values = values(&game, rules, promise, &code);
+        let buttons = match template.category {
+            Category::Authentication => vec![(0, code.reveal().to_owned())],
+            _ => Vec::new(),
+        };
+        let locale = if template.language(&promise.locale).is_some() { &promise.locale } else { &game.rules.locale };
+        let filled = template.fill(locale, None, &values, &buttons);
+        values.zeroize();
+        buttons.into_iter().for_each(|(_, mut value)| value.zeroize());
+        filled.map(SecretTemplate::new).map_err(|problem| never("code-off", problem.to_string()))
+    }
+}
+
+/// What the template's body takes: the code alone, or the game, the code, its minutes and where to find help.
+fn values(game: &LoadedGame, rules: &VerificationRules, promise: &CodePromise, code: &Code) -> Vec<String> {
+    let code = code.reveal().to_owned();
+    match &rules.support_link {
+        None => vec![code],
+        Some(link) => vec![game.rules.name.clone(), code, (promise.life_s / 60).to_string(), link.clone()],
+    }
+}
