@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::consent::Marketing;
 use crate::contact::{Address, Contact};
-use crate::event::Wamid;
+use crate::event::{Message, Wamid};
 use crate::id::{ConversationId, FlowName, GameId, InboxSeq, NumberId, PlayerId, ReleaseDigest, TicketNumber};
 use crate::time::{DAY_MS, UnixMs};
 use crate::window::ServiceWindow;
@@ -161,6 +161,17 @@ impl Conversation {
             self.recent.pop_front();
         }
         self.recent.push_back(Recent { seq, wamid: wamid.clone() });
+        true
+    }
+
+    /// Notes a message of the player's: they are there, and the service window is open. False when it is one of the recent
+    /// ones: a duplicate.
+    pub fn hear(&mut self, seq: InboxSeq, message: &Message, now: UnixMs) -> bool {
+        if !self.remember(seq, &message.wamid) {
+            return false;
+        }
+        self.window.heard(message.sent_at, now);
+        self.session.inbound = self.session.inbound.saturating_add(1);
         true
     }
 

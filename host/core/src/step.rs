@@ -103,6 +103,17 @@ impl<'a> Step<'a> {
             Event::Preference(preference) => Opened::Done(Box::new(step.prefer(preference)), HandledBy::Preference),
             Event::Status(status) if status.state == DeliveryState::Failed => Opened::Failed(step, status),
             Event::CodeIssued(issued) => Opened::Done(Box::new(step.send_code(issued)), HandledBy::Code),
+            Event::Authenticated(proof) => {
+                step.conversation.session.authentication = Authentication::Authenticated { method: proof.method.clone(), at: now };
+                let audit = step.audit("authenticated", &format!("by {}, for {}", proof.method, proof.purpose));
+                step.audits.push(audit);
+                Opened::Ask(step)
+            }
+            Event::CodeRejected(proof) => {
+                let audit = step.audit("code-rejected", &format!("for {}; {} tries left", proof.purpose, proof.attempts_left));
+                step.audits.push(audit);
+                Opened::Ask(step)
+            }
             // Nothing of a secured account is told in the chat, the game's own news included.
             Event::GameEvent(_) if step.conversation.secured.is_some() => Opened::Done(Box::new(step.done()), HandledBy::Secured),
             Event::TicketClosed(closed) if step.conversation.secured.as_ref() == Some(&closed.number) => {
@@ -114,11 +125,9 @@ impl<'a> Step<'a> {
     }
 
     fn open_message(mut self, message: &Message, copy: &dyn Copy) -> Opened<'a> {
-        if !self.conversation.remember(self.entry.seq, &message.wamid) {
+        if !self.conversation.hear(self.entry.seq, message, self.now) {
             return Opened::Done(Box::new(self.done()), HandledBy::Duplicate);
         }
-        self.conversation.window.heard(message.sent_at, self.now);
-        self.conversation.session.inbound = self.conversation.session.inbound.saturating_add(1);
         let command = match &message.content {
             Inbound::Text(text) => HostCommand::parse(text).map(|command| (command, text.as_str())),
             Inbound::QuickReply(reply) => HostCommand::parse(&reply.text).map(|command| (command, reply.text.as_str())),

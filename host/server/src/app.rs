@@ -232,6 +232,7 @@ impl Host {
                 react: |code| questline_whatsapp::error_table::react(code, 0),
                 clock: clock.clone(),
                 metrics: metrics.clone(),
+                codes: Some(codes.clone()),
                 seed: None,
             },
             traffic: traffic.clone(),

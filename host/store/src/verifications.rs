@@ -246,11 +246,6 @@ pub(crate) async fn is_alive(store: &dyn Pages, game: &GameId, id: &Verification
     Ok(subject.is_alive(id, send, mark_of(&places, &pages)?.as_ref(), now))
 }
 
-pub(crate) async fn has_open(store: &dyn Pages, game: &GameId, contact: &Place, now: UnixMs) -> Result<bool, StoreError> {
-    let subject: Option<Subject> = read(CONTACT, store.read_pages(game, vec![contact_page(contact)]).await?.first())?;
-    Ok(subject.is_some_and(|subject| subject.is_open(None, now)))
-}
-
 /// The port over an engine's pages.
 macro_rules! over_pages {
     ($store:ty) => {
@@ -291,15 +286,6 @@ macro_rules! over_pages {
                 now: questline_core::time::UnixMs,
             ) -> Result<bool, questline_core::port::StoreError> {
                 $crate::verifications::is_alive(self, game, id, send, now).await
-            }
-
-            async fn has_open_code(
-                &self,
-                game: &questline_core::id::GameId,
-                contact: &questline_core::port::Place,
-                now: questline_core::time::UnixMs,
-            ) -> Result<bool, questline_core::port::StoreError> {
-                $crate::verifications::has_open(self, game, contact, now).await
             }
         }
     };

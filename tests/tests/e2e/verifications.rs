@@ -21,6 +21,7 @@ on_both_stores![
     codes_outlive_the_host,
     a_studio_checks_codes_of_its_own_games_only,
     a_template_of_the_games_own_tells_more,
+    a_code_typed_in_the_chat_never_reaches_a_flow,
 ];
 
 const KEY: &str = "a key of the tests: 32 characters at the least";
@@ -310,4 +311,34 @@ async fn a_template_of_the_games_own_tells_more(engine: Engine) {
     assert_eq!(message.text(), expected);
     assert_eq!(status(&host, &id, &sent).await, "approved");
     assert_eq!(says(&ada, "hello").await.text(), "echo: hello");
+}
+
+async fn a_code_typed_in_the_chat_never_reaches_a_flow(engine: Engine) {
+    let stage = stage(engine, "").await;
+    let mut host = stage.start().await;
+    let ada = stage.player(PHONE, "Ada");
+    assert_eq!(says(&ada, "481516").await.text(), "echo: 481516", "no code is open: they are digits");
+    let id = login(&host, PHONE).await;
+    let sent = code(&ada).await;
+    ada.send(wrong(&sent).as_str()).await.unwrap();
+    let counted = async |outcome: &str| {
+        let line = format!("questline_verifications_total{{game=\"cup\",outcome=\"{outcome}\"}}");
+        questline_tests::eventually("the code was tried", async || (host.metric(&line).await >= 1.0).then_some(())).await;
+    };
+    counted("rejected").await;
+    let typed = format!("{}-{}", &sent[..3], &sent[3..]);
+    ada.send(typed.as_str()).await.unwrap();
+    counted("approved").await;
+    assert_eq!(check(&host, &id, &sent).await, json!({ "status": "already-used", "purpose": "login", "attempts_left": 1 }));
+    assert_eq!(says(&ada, "hello").await.text(), "echo: hello");
+    at_rest(&stage, &host).await;
+    assert_eq!(heard(&ada).len(), 3, "the echo of digits, the code, the echo: {:?}", heard(&ada));
+    assert!(dead_letters(&host).await.is_empty());
+    assert!(host.stop().await.success());
+    assert!(!host.log().contains(&typed));
+    let data = stage.dir().join("data");
+    let redis = stage.redis.as_ref().map(dump);
+    let kept = |words: &str| redis.as_ref().map_or_else(|| holds(&data, words), |redis| redis.contains(words));
+    assert!(kept("by code, for login") && kept("for login; 2 tries left"), "both are audited");
+    assert!(redis.is_none_or(|redis| !redis.contains(&typed)), "what the player typed is gone");
 }

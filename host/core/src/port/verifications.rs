@@ -109,9 +109,6 @@ pub trait Verifications: Send + Sync {
 
     /// Whether the `send`-th code of a verification still counts.
     async fn is_code_alive(&self, game: &GameId, id: &VerificationId, send: u32, now: UnixMs) -> Result<bool, StoreError>;
-
-    /// Whether a code is open for a contact; it may be dead by the time of a check.
-    async fn has_open_code(&self, game: &GameId, contact: &Place, now: UnixMs) -> Result<bool, StoreError>;
 }
 
 /// What turns a promised code into the template that tells it, at the moment of sending.

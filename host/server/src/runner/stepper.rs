@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use questline_core::commit::Commit;
 use questline_core::conversation::Conversation;
 use questline_core::decide::Measure;
-use questline_core::event::{Event, GameEvent, Inbound};
+use questline_core::event::{AuthenticationEvent, Event, GameEvent, Inbound};
 use questline_core::flow::{CallCost, FlowAnswer, FlowFailure};
 use questline_core::game::FlowBinding;
 use questline_core::id::{FlowName, OutboxRef};
@@ -15,11 +15,15 @@ use questline_core::outcome::{InvalidOutcome, Next, Refusal};
 use questline_core::port::{Clock, FlowCall, InboxEntry, Outbox, Players, Receipt, ServiceError, StoreError};
 use questline_core::send::Reaction;
 use questline_core::step::{Opened, Step};
+use questline_core::time::UnixMs;
+use questline_core::verification::book::{Checked, Status};
+use questline_core::verification::code::Code;
 
 use super::log_failure;
 use crate::clock::random;
 use crate::game::LoadedGame;
 use crate::metrics::Metrics;
+use crate::verification::CodeDesk;
 
 /// A contact that the studio did not know is looked up again after this time.
 const UNKNOWN_HOLD_MS: u64 = 30_000;
@@ -34,6 +38,8 @@ pub struct Stepper {
     pub clock: Arc<dyn Clock>,
     /// Figures.
     pub metrics: Arc<Metrics>,
+    /// What tries codes that players type; none where there are no codes.
+    pub codes: Option<Arc<CodeDesk>>,
     /// Makes all that is random the same every time, for transcripts. In production there is none.
     pub seed: Option<u64>,
 }
@@ -98,6 +104,11 @@ impl Stepper {
     /// Runs one step up to its commit.
     pub async fn step(&self, game: &LoadedGame, conversation: Conversation, entry: &InboxEntry) -> Result<Stepped, StoreError> {
         let now = self.clock.now();
+        let mut conversation = conversation;
+        let proof = self.typed_code(game, &mut conversation, entry, now).await?;
+        // What came of the code takes the place of the message: no flow, no history and no dead letter has the code.
+        let proven = proof.map(|event| InboxEntry { event: Arc::new(event), ..entry.clone() });
+        let entry = proven.as_ref().unwrap_or(entry);
         match Step::open(&game.rules, conversation, entry, now, &*game.services.copy) {
             Opened::Done(commit, by) => Ok(Stepped::Commit { commit, measures: Vec::new(), outcome: by.as_str(), ran: Ran::default() }),
             Opened::Failed(step, status) => {
@@ -116,6 +127,33 @@ impl Stepper {
             }
             Opened::Ask(step) => Ok(self.ask(game, step).await),
         }
+    }
+
+    /// Tries a message that is a code and nothing else, while one is open for the contact; what came of it. A message that
+    /// is tried again is answered alike and counts once.
+    async fn typed_code(
+        &self,
+        game: &LoadedGame,
+        conversation: &mut Conversation,
+        entry: &InboxEntry,
+        now: UnixMs,
+    ) -> Result<Option<Event>, StoreError> {
+        let (Some(codes), Some(_)) = (&self.codes, &game.rules.verification) else { return Ok(None) };
+        let Event::Message(message) = &*entry.event else { return Ok(None) };
+        let Inbound::Text(text) = &message.content else { return Ok(None) };
+        let Some(code) = Code::parse(text).filter(|_| conversation.secured.is_none()) else { return Ok(None) };
+        let is_known = conversation.recent.iter().any(|recent| recent.wamid == message.wamid);
+        if is_known {
+            return Ok(None);
+        }
+        let by = format!("{}.{}", conversation.id, entry.seq);
+        let Some(checked) = codes.check_typed(game, &conversation.contact, code, by).await? else { return Ok(None) };
+        conversation.touch(now);
+        conversation.hear(entry.seq, message, now);
+        let Checked { purpose, status, attempts_left, .. } = checked;
+        let proof =
+            AuthenticationEvent { purpose: purpose.as_str().to_owned(), method: "code".to_owned(), attempts_left: attempts_left.into() };
+        Ok(Some(if status == Status::Approved { Event::Authenticated(proof) } else { Event::CodeRejected(proof) }))
     }
 
     /// Asks flows in their order until one takes the event.

@@ -106,6 +106,7 @@ impl Simulation {
             react: |code| questline_whatsapp::error_table::react(code, 0),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            codes: None,
             seed: Some(SEED),
         };
         let number = match game.rules.numbers.first() {

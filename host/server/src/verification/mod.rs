@@ -162,6 +162,20 @@ impl CodeDesk {
         Ok(checked)
     }
 
+    /// Tries a code that the player typed, on all that is open for the contact. None when nothing is.
+    pub async fn check_typed(&self, game: &LoadedGame, contact: &Contact, code: Code, by: String) -> Result<Option<Checked>, StoreError> {
+        let Ok((_, keys)) = self.ready(game) else { return Ok(None) };
+        let name = &game.rules.id;
+        let contact = contact_place(keys, name, contact);
+        let keys: Arc<dyn CodeKeys> = keys.clone();
+        let check = CheckVerification { game: name.clone(), id: None, contact, code, by: Some(by), keys, now: self.clock.now() };
+        let checked = self.store.check_verification(check).await?;
+        if let Some(checked) = &checked {
+            self.metrics.verification(name, checked.status.as_str());
+        }
+        Ok(checked)
+    }
+
     /// Counts and logs what became of a wish.
     fn told(&self, game: &GameId, outcome: Result<Issued, NoCode>) -> Result<Issued, NoCode> {
         match &outcome {
