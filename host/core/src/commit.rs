@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::AuditRecord;
 use crate::consent::ConsentRecord;
 use crate::conversation::Conversation;
 use crate::effect::TicketPriority;
@@ -149,21 +150,6 @@ pub struct Closed {
     pub at: UnixMs,
     /// In the agent's words.
     pub resolution: String,
-}
-
-/// Something that must be provable later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditRecord {
-    /// When.
-    pub at: UnixMs,
-    /// Of which game.
-    pub game: GameId,
-    /// In which conversation; never a phone number.
-    pub conversation: ConversationId,
-    /// Short name, for instance `consent-withdrawn`.
-    pub action: String,
-    /// In words, without personal data.
-    pub detail: String,
 }
 
 /// What could not be done, with why: kept until somebody decides.

@@ -3,8 +3,9 @@
 //! All or none: one refused effect refuses the whole answer. The flow is asked again with the reasons in its snapshot;
 //! a second refusal fails the step.
 
+use crate::audit::{Action, Actor, AuditRecord};
 use crate::capability::Capability;
-use crate::commit::{AuditRecord, Commit, Ticket, TimerChange};
+use crate::commit::{Commit, Ticket, TimerChange};
 use crate::consent::{ConsentRecord, Marketing};
 use crate::conversation::{Conversation, FlowState};
 use crate::effect::{ChangeConsent, Effect, IssueRecovery, OpenTicket, SendTemplate, TicketPriority};
@@ -83,8 +84,8 @@ impl<'a> Step<'a> {
         if !refusals.is_empty() {
             if let Err(refusal) = recovery {
                 let confidence = outcome.effects.iter().find_map(confidence).unwrap_or_default();
-                let detail = format!("{}; confidence {confidence:.3}; by flow {}", refusal.kind(), flow.name);
-                let audit = self.audit("recovery-refused", &detail);
+                let detail = format!("{}; confidence {confidence:.3}", refusal.kind());
+                let audit = self.audit(Action::CredentialsRefused, Actor::Flow(flow.name.clone()), detail);
                 self.audits.push(audit);
             }
             return Err((Box::new(self), refusals));
@@ -240,13 +241,13 @@ impl Apply<'_> {
         let marketing = if change.marketing { Marketing::Granted } else { Marketing::Withdrawn };
         self.commit.conversation.marketing = marketing;
         self.commit.consents.push(ConsentRecord { marketing, wording: change.wording, method: change.method, at: self.now });
-        self.commit.audits.push(AuditRecord {
-            at: self.now,
-            game: self.game.id.clone(),
-            conversation: self.commit.conversation.id,
-            action: if change.marketing { "consent-granted" } else { "consent-withdrawn" }.to_owned(),
-            detail: format!("by flow {}", self.flow.name),
-        });
+        self.audit(if change.marketing { Action::ConsentGranted } else { Action::ConsentWithdrawn }, "in chat");
+    }
+
+    fn audit(&mut self, action: Action, detail: impl Into<String>) {
+        let of = &self.commit.conversation;
+        let record = AuditRecord::new(self.now, self.game.id.clone(), Actor::Flow(self.flow.name.clone()), action, detail);
+        self.commit.audits.push(record.about(of.id, of.session.player.clone(), Some(of.contact.clone())));
     }
 
     fn issue_recovery(&mut self, wish: IssueRecovery) {
@@ -261,13 +262,7 @@ impl Apply<'_> {
             valid_s: rules.valid_s,
             idempotency_key: format!("{}.{}.recovery", conversation.id, self.commit.ack),
         };
-        self.commit.audits.push(AuditRecord {
-            at: self.now,
-            game: self.game.id.clone(),
-            conversation: self.commit.conversation.id,
-            action: "recovery-issued".to_owned(),
-            detail: format!("confidence {:.3}; by flow {}", wish.confidence, self.flow.name),
-        });
+        self.audit(Action::CredentialsPromised, format!("confidence {:.3}", wish.confidence));
         self.send(MessageClass::Critical, Content::Credentials(promise));
     }
 

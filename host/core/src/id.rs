@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} must be 1 to {chars_max} characters of {alphabet}")]
 pub struct InvalidName {
-    kind: &'static str,
-    chars_max: usize,
-    alphabet: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) chars_max: usize,
+    pub(crate) alphabet: &'static str,
 }
 
 macro_rules! name {

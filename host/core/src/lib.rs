@@ -27,6 +27,7 @@ pub mod flow;
 pub mod message;
 pub mod outcome;
 
+pub mod audit;
 pub mod commit;
 pub mod decide;
 pub mod recovery;

@@ -2,6 +2,7 @@
 //!
 //! `ingress`, `runner` and `sender` know one another only through the store's ports.
 
+mod audit;
 mod credentials;
 mod players;
 mod releases;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Actor;
 use crate::capability::Grants;
 use crate::commit::{Commit, DeadLetter, StoredDeadLetter, Ticket};
 use crate::contact::{Address, Contact};
@@ -23,6 +25,7 @@ use crate::intent::Intent;
 use crate::outbox::{NewMessage, OutboxMessage};
 use crate::secret::{SecretTemplate, SecretText};
 use crate::send::{SendOutcome, SendRecord};
+pub use audit::{Audit, AuditPage, Erased};
 pub use credentials::{Credentials, Untold};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
@@ -278,8 +281,9 @@ pub trait Desk: Send + Sync {
     /// One of them.
     async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<StoredDeadLetter>, StoreError>;
 
-    /// Puts one back where it was, with its tries at 0. False when there is no such letter.
-    async fn retry_dead_letter(&self, id: DeadLetterId, now: UnixMs) -> Result<bool, StoreError>;
+    /// Puts one back where it was, with its tries at 0, and writes into the audit log who did it. False when there is no
+    /// such letter.
+    async fn retry_dead_letter(&self, id: DeadLetterId, actor: &Actor, now: UnixMs) -> Result<bool, StoreError>;
 
     /// Adds one: what the sender gave up is added by [`Outbox::record`] instead.
     async fn add_dead_letter(&self, dead_letter: DeadLetter) -> Result<DeadLetterId, StoreError>;
@@ -287,8 +291,16 @@ pub trait Desk: Send + Sync {
     /// Tickets, open ones first by priority and age, closed ones only if asked for.
     async fn tickets(&self, game: &GameId, closed: bool, limit: usize) -> Result<Vec<Ticket>, StoreError>;
 
-    /// Closes a ticket and tells its conversation. False when it does not exist or is closed.
-    async fn close_ticket(&self, game: &GameId, number: &TicketNumber, resolution: String, now: UnixMs) -> Result<bool, StoreError>;
+    /// Closes a ticket, tells its conversation, and writes into the audit log who did it. False when it does not exist or
+    /// is closed.
+    async fn close_ticket(
+        &self,
+        game: &GameId,
+        number: &TicketNumber,
+        resolution: String,
+        actor: &Actor,
+        now: UnixMs,
+    ) -> Result<bool, StoreError>;
 
     /// A game's conversations in whose session this player was last known, newest activity first, at most
     /// [`CONVERSATIONS_OF_MAX`].
@@ -325,9 +337,9 @@ pub struct Depth {
 }
 
 /// All of a store.
-pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Releases + Tokens + Verifications {}
+pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Tokens + Verifications {}
 
-impl<T: Inbox + Conversations + Outbox + Timers + Desk + Releases + Tokens + Verifications> Store for T {}
+impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Tokens + Verifications> Store for T {}
 
 // ---- flows ----------------------------------------------------------------------------------------------------------
 

@@ -3,8 +3,9 @@
 //! A step begins with [`Step::open`]. Either the host handles the event alone and the step is done, or flows are asked;
 //! then [`decide`](crate::decide) turns the answer into a commit, or [`Step::give_up`] keeps the event as a dead letter.
 
+use crate::audit::{Action, Actor, AuditRecord};
 use crate::command::HostCommand;
-use crate::commit::{AuditRecord, Bury, Commit, DeadLetter, Letter, Resend, Ticket};
+use crate::commit::{Bury, Commit, DeadLetter, Letter, Resend, Ticket};
 use crate::consent::{ConsentRecord, Marketing};
 use crate::conversation::{Authentication, Conversation};
 use crate::effect::TicketPriority;
@@ -171,8 +172,7 @@ impl<'a> Step<'a> {
     fn consent(mut self, marketing: Marketing, wording: &str, key: &str, copy: &dyn Copy) -> Commit {
         self.conversation.marketing = marketing;
         let record = ConsentRecord { marketing, wording: wording.to_owned(), method: "chat".to_owned(), at: self.now };
-        let audit =
-            self.audit(if marketing == Marketing::Granted { "consent-granted" } else { "consent-withdrawn" }, "by the player, in chat");
+        let audit = self.audit_consent(marketing, Actor::Player, "in chat");
         let text = self.text(copy, key, &[]);
         let mut commit = self.done_saying(text);
         commit.consents.push(record);
@@ -185,7 +185,7 @@ impl<'a> Step<'a> {
             Some(open) => Some((open, false)),
             None => self.conversation.ticket_number(&self.game.ticket_prefix, self.entry.seq, 0).map(|number| (number, true)),
         };
-        let audit = self.audit("account-secured", "by the player, in chat");
+        let audit = self.audit(Action::AccountSecured, Actor::Player, "in chat");
         let player = self.conversation.session.player.clone();
         // The session ends: who is writing has to be proven anew.
         self.conversation.session = Default::default();
@@ -214,18 +214,20 @@ impl<'a> Step<'a> {
     }
 
     fn change(&mut self, change: &SystemChange) -> AuditRecord {
-        match change {
-            SystemChange::Moved(contact) => {
-                self.conversation.contact.learn(contact);
-                self.drop_trust();
-                self.audit("contact-moved", "the player has another number or id; trust is dropped")
-            }
-            SystemChange::IdentityChanged { .. } => {
-                self.drop_trust();
-                self.audit("identity-changed", "the player's device changed; trust is dropped")
-            }
-            SystemChange::Other(_) => self.audit("system-notice", "a change of a kind that is not known"),
+        let (action, detail) = match change {
+            SystemChange::Moved(_) => (Action::ContactMoved, "the player has another number or id; trust is dropped"),
+            SystemChange::IdentityChanged { .. } => (Action::IdentityChanged, "the player's device changed; trust is dropped"),
+            SystemChange::Other(_) => (Action::SystemNotice, "a change of a kind that is not known"),
+        };
+        // Before anything is forgotten: it is about whoever this was until now.
+        let audit = self.audit(action, Actor::Host, detail);
+        if let SystemChange::Moved(contact) = change {
+            self.conversation.contact.learn(contact);
         }
+        if !matches!(change, SystemChange::Other(_)) {
+            self.drop_trust();
+        }
+        audit
     }
 
     fn drop_trust(&mut self) {
@@ -278,8 +280,10 @@ impl<'a> Step<'a> {
         self.conversation.marketing = marketing;
         let record =
             ConsentRecord { marketing, wording: preference.detail.clone(), method: "whatsapp-preference".to_owned(), at: preference.at };
+        let audit = self.audit_consent(marketing, Actor::Player, "in WhatsApp's settings");
         let mut commit = self.done();
         commit.consents.push(record);
+        commit.audits.push(audit);
         commit
     }
 
@@ -288,15 +292,15 @@ impl<'a> Step<'a> {
         let reason = status.error.as_ref().map_or_else(|| "failed".to_owned(), |error| format!("meta-{}", error.code));
         let detail = status.error.as_ref().map_or_else(String::new, |error| error.detail.clone());
         if reaction == Reaction::RevokeTrust {
+            let audit = self.audit(Action::TrustRevoked, Actor::Host, "the identity behind the number changed");
+            self.audits.push(audit);
             self.drop_trust();
         }
         if let Reaction::SuppressMarketing { hold_ms: None } = reaction {
             self.conversation.marketing = Marketing::Withdrawn;
         }
-        let audit = (reaction == Reaction::RevokeTrust).then(|| self.audit("trust-revoked", "the identity behind the number changed"));
         let (game, now) = (self.game, self.now);
         let mut commit = self.done();
-        commit.audits.extend(audit);
         let Some(receipt) = receipt.filter(|receipt| receipt.state == DeliveryState::Failed) else { return commit };
         let bury = Bury { id: receipt.id, reason, detail, at: now };
         let resend_after = |wait_ms: u64| Resend { id: receipt.id, due_at: now.plus_ms(wait_ms), attempts: receipt.attempts };
@@ -340,14 +344,14 @@ impl<'a> Step<'a> {
         commit
     }
 
-    pub(crate) fn audit(&self, action: &str, detail: &str) -> AuditRecord {
-        AuditRecord {
-            at: self.now,
-            game: self.game.id.clone(),
-            conversation: self.conversation.id,
-            action: action.to_owned(),
-            detail: detail.to_owned(),
-        }
+    pub(crate) fn audit(&self, action: Action, actor: Actor, detail: impl Into<String>) -> AuditRecord {
+        let of = &self.conversation;
+        let record = AuditRecord::new(self.now, self.game.id.clone(), actor, action, detail);
+        record.about(of.id, of.session.player.clone(), Some(of.contact.clone()))
+    }
+
+    fn audit_consent(&self, marketing: Marketing, actor: Actor, detail: &str) -> AuditRecord {
+        self.audit(if marketing == Marketing::Granted { Action::ConsentGranted } else { Action::ConsentWithdrawn }, actor, detail)
     }
 
     fn reply(&self, text: String) -> NewMessage {

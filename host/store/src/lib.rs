@@ -3,9 +3,10 @@
 //! What both engines keep in memory in front of their data is shared: [`ready`] says which conversations have something
 //! to do, [`handout`] brings committed messages to the sender, [`alias`] says who is whom, [`codec`] how values lie in a
 //! row; `documents` is what changes seldom, `pages` what is changed together and forgotten at its time, and `verifications` are
-//! one-time codes over pages.
+//! one-time codes over pages. [`audit`] has the key of the audit log's pseudonyms.
 
 pub mod alias;
+pub mod audit;
 pub mod codec;
 mod documents;
 pub mod embedded;

@@ -6,13 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use questline_core::audit::Action;
 use questline_core::commit::Commit;
 use questline_core::contact::{Address, Contact, PhoneNumber};
 use questline_core::event::{Event, SystemChange, Wamid};
 use questline_core::id::{GameId, NumberId, OutboxRef, OutboxSeq, PlayerId};
 use questline_core::message::Outbound;
 use questline_core::outbox::{Content, MessageClass, NewMessage};
-use questline_core::port::{Batch, Clock, Conversations, Desk, Inbox, Incoming, Outbox, StatusUpdate, StoreError, Work};
+use questline_core::port::{Audit, Batch, Clock, Conversations, Desk, Inbox, Incoming, Outbox, StatusUpdate, StoreError, Work};
 use questline_core::status::DeliveryState;
 use questline_core::time::UnixMs;
 use questline_store::embedded::{EmbeddedOptions, EmbeddedStore, OpenError};
@@ -55,6 +56,21 @@ fn the_directory_is_the_owners_alone() {
 }
 
 #[test]
+fn a_directory_makes_its_key_of_the_audit_log_once_and_for_its_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("audit.key");
+    drop(open(dir.path()).unwrap());
+    assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&key).unwrap();
+    assert_eq!(text.len(), 64);
+    drop(open(dir.path()).unwrap());
+    assert_eq!(std::fs::read_to_string(&key).unwrap(), text);
+    std::fs::write(&key, "short").unwrap();
+    let words = refusal(dir.path()).to_string();
+    assert!(words.contains("audit.key") && words.contains("32 characters"), "{words}");
+}
+
+#[test]
 fn a_directory_is_held_by_one() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path()).unwrap();
@@ -88,7 +104,7 @@ fn another_version_is_refused_and_left_alone() {
         Connection::open(&file).unwrap().execute("UPDATE meta SET value = ?1 WHERE key = 'schema_version'", [version]).unwrap();
         let before = std::fs::read(&file).unwrap();
         let error = refusal(dir.path());
-        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 3 } if found == version), "{error}");
+        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 5 } if found == version), "{error}");
         assert!(error.to_string().contains(advice), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), before);
     }
@@ -269,8 +285,8 @@ async fn the_log_stays_small() {
     assert!(largest <= 12 << 20, "the log grew to {largest} bytes");
 }
 
-/// Version 1 had no documents, version 2 no players beside the conversations: both are brought up to date, with what they
-/// hold.
+/// Version 1 had no documents, version 2 no players beside the conversations, version 3 no pages,
+/// version 4 no chain of its audit records: all are brought up to date, with what they hold.
 #[tokio::test(flavor = "multi_thread")]
 async fn data_of_earlier_versions_is_taken_over() {
     let ada = PlayerId::parse("ada").unwrap();
@@ -288,15 +304,21 @@ async fn data_of_earlier_versions_is_taken_over() {
 
         let file = dir.path().join("questline.db");
         let players = "DROP INDEX conversation_player; ALTER TABLE conversation DROP COLUMN player;";
-        let sql = format!("{documents} {players} UPDATE meta SET value = {version} WHERE key = 'schema_version'");
+        let audit = "DROP TABLE audit_entry; DROP TABLE audit_head; DROP TABLE audit_subject; DROP TABLE page;
+            INSERT INTO audit(at_ms, game, conversation, doc) VALUES (5, 'starfall', 7,
+            '{\"at\":5,\"game\":\"starfall\",\"conversation\":7,\"action\":\"consent-withdrawn\",\"detail\":\"in chat\"}');";
+        let sql = format!("{audit} {documents} {players} UPDATE meta SET value = {version} WHERE key = 'schema_version'");
         Connection::open(&file).unwrap().execute_batch(&sql).unwrap();
         let store = open(dir.path()).unwrap();
         assert_eq!(store.conversations_of(&game, &ada).await.unwrap().len(), 1);
+        let page = store.audit_page(&game, 0, 9).await.unwrap();
+        assert_eq!((page.entries.len(), page.entries[0].action, page.head.count), (1, Action::ConsentWithdrawn, 1));
         drop(store);
+        assert_eq!(open(dir.path()).unwrap().audit_page(&game, 0, 9).await.unwrap(), page, "once");
         let connection = Connection::open(&file).unwrap();
         let found: i64 = connection.query_row("SELECT value FROM meta WHERE key = 'schema_version'", [], |row| row.get(0)).unwrap();
         let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('document', 'conversation_player')";
         let made: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!((found, made), (3, 2), "from version {version}");
+        assert_eq!((found, made), (5, 2), "from version {version}");
     }
 }

@@ -327,7 +327,7 @@ fn credentials_are_a_promise_in_the_outbox_and_a_line_in_the_audit() {
     assert_eq!((promise.player.as_str(), promise.confidence_permille, promise.valid_s), ("ada-1", 850, 3_600));
     assert_eq!(promise.idempotency_key, "7.5.recovery");
     assert_eq!((message.class, message.expires_at), (MessageClass::Critical, Some(NOW.plus_ms(crate::recovery::DELIVERY_MS_MAX))));
-    assert_eq!((commit.audits[0].action.as_str(), commit.audits[0].detail.as_str()), ("recovery-issued", "confidence 0.850; by flow vip"));
+    assert_eq!((commit.audits[0].action, commit.audits[0].detail.as_str()), (Action::CredentialsPromised, "confidence 0.850"));
     assert!(promise.holds_in(&commit.conversation));
     let mut secured = commit.conversation.clone();
     secured.secured = secured.ticket_number("SF", InboxSeq(9), 0);
@@ -367,7 +367,7 @@ fn every_refusal_of_credentials_has_its_reason_and_is_audited() {
         // The second answer does without, and the first one's audit is kept.
         let commit = decided(*back, &game.flows["vip"], vec![]).commit;
         let [audit] = &commit.audits[..] else { panic!("{kind}: {:?}", commit.audits) };
-        assert_eq!(audit.action, "recovery-refused");
+        assert_eq!((audit.action, audit.actor.parts()), (Action::CredentialsRefused, ("flow", "vip")));
         assert!(audit.detail.starts_with(kind) && audit.detail.contains("confidence ") && !audit.detail.contains("purchase"), "{audit:?}");
     }
 }

@@ -21,6 +21,7 @@ impl Writer {
         let (conversation, json) = &commit.conversation;
         let id = conversation.id;
         self.require_waiting(id, commit.ack)?;
+        let audit_head = if commit.audits.is_empty() { None } else { Some(self.audit_head(&conversation.game)?) };
         let contact_before = self.contact_before(conversation)?;
         let same_player = self.shared.hot().has_player(id, conversation.session.player.as_ref()) == Some(true);
         if !self.write_conversation(commit, contact_before.as_ref())? {
@@ -62,9 +63,8 @@ impl Writer {
         for (consent, json) in &commit.consents {
             self.execute("INSERT INTO consent(conversation, at_ms, doc) VALUES (?1, ?2, ?3)", (id.0, consent.at.0, json))?;
         }
-        for (audit, json) in &commit.audits {
-            let sql = "INSERT INTO audit(at_ms, game, conversation, doc) VALUES (?1, ?2, ?3, ?4)";
-            self.execute(sql, (audit.at.0, audit.game.as_str(), audit.conversation.0, json))?;
+        if let Some(mut head) = audit_head {
+            self.link(&mut head, &game, commit.audits.drain(..))?;
         }
         for (event, json) in commit.follow_ups.drain(..) {
             self.arrive(id, game.clone(), commit.now, event, &json)?;

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use questline_core::audit::{Actor, AuditRecord};
 use questline_core::commit::{Closed, DeadLetter, Letter, Ticket};
 use questline_core::event::{Event, TicketClosed};
 use questline_core::id::{DeadLetterId, GameId, TicketNumber};
 use questline_core::time::UnixMs;
 
+use crate::audit::{closed, retried};
 use crate::codec::{decode, encode};
 
+use super::audit::{Salted, salted};
 use super::op::Answer;
 use super::writer::{Failure, Writer};
 
@@ -24,10 +27,12 @@ impl Writer {
         Ok(Answer::Added(self.insert_dead_letter(letter.game.as_str(), &json)?))
     }
 
-    pub(super) fn retry_dead_letter(&mut self, id: DeadLetterId, now: UnixMs) -> Result<Answer, Failure> {
+    pub(super) fn retry_dead_letter(&mut self, id: DeadLetterId, actor: &Actor, now: UnixMs) -> Result<Answer, Failure> {
         let found = self.row("SELECT doc FROM dead_letter WHERE id = ?1", [id.0], |row| row.get::<_, String>(0))?;
         let Some(json) = found else { return Ok(Answer::Found(false)) };
         let letter: DeadLetter = decode("a dead letter", json.as_bytes()).map_err(Failure::Refused)?;
+        let audit = self.salted(retried(id, &letter, actor, now))?;
+        let (game, mut head) = (letter.game.clone(), self.audit_head(&letter.game)?);
         match letter.letter {
             Letter::Event { received_at, event } => {
                 let json = encode("an event", &event).map_err(Failure::Refused)?;
@@ -41,6 +46,7 @@ impl Writer {
         }
         self.execute("DELETE FROM dead_letter WHERE id = ?1", [id.0])?;
         self.staged.dead_letters -= 1;
+        self.link(&mut head, &game, audit)?;
         Ok(Answer::Found(true))
     }
 
@@ -49,6 +55,7 @@ impl Writer {
         game: &GameId,
         number: &TicketNumber,
         resolution: String,
+        actor: &Actor,
         now: UnixMs,
     ) -> Result<Answer, Failure> {
         let sql = "SELECT id, doc FROM ticket WHERE game = ?1 AND number = ?2 AND closed_ms IS NULL";
@@ -59,9 +66,16 @@ impl Writer {
         ticket.closed = Some(Closed { at: now, resolution });
         let ticket_json = encode("a ticket", &ticket).map_err(Failure::Refused)?;
         let event_json = encode("an event", &event).map_err(Failure::Refused)?;
+        let audit = self.salted(closed(&ticket, actor, now))?;
+        let mut head = self.audit_head(game)?;
+        self.link(&mut head, game, audit)?;
         self.execute("UPDATE ticket SET closed_ms = ?2, doc = ?3 WHERE id = ?1", (row, now.0, ticket_json))?;
         self.staged.tickets_open -= 1;
         self.arrive(ticket.conversation, game.clone(), now, Arc::new(event), &event_json)?;
         Ok(Answer::Found(true))
+    }
+
+    fn salted(&self, record: AuditRecord) -> Result<Vec<Salted>, Failure> {
+        salted(vec![record], &self.shared.audit_key).map_err(Failure::Refused)
     }
 }

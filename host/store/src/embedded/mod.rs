@@ -6,6 +6,7 @@
 //! that could be lost. A second thread owns a connection that only reads.
 
 mod append;
+mod audit;
 mod clockwork;
 mod commit;
 mod desk;
@@ -32,6 +33,7 @@ use questline_core::port::{Clock, Depth, StoreError};
 use questline_core::time::UnixMs;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::audit::AuditKey;
 use crate::handout::Handout;
 use crate::ready::ReadyQueue;
 
@@ -55,6 +57,8 @@ pub struct EmbeddedOptions {
     pub inbox_per_game_max: u64,
     /// Memory for what waits and for what was used last, all caches together, in bytes.
     pub cache_bytes_max: usize,
+    /// Of the audit log's pseudonyms; without one, the directory's own `audit.key` is taken, and made if it is not there.
+    pub audit_key: Option<AuditKey>,
     /// For delays, and for the time at which follow-up events come.
     pub clock: Arc<dyn Clock>,
 }
@@ -62,7 +66,7 @@ pub struct EmbeddedOptions {
 impl EmbeddedOptions {
     /// The defaults: 100,000 events, half of them for one game, and 6 MiB of caches.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self { dir: dir.into(), inbox_max: 100_000, inbox_per_game_max: 50_000, cache_bytes_max: 6 << 20, clock }
+        Self { dir: dir.into(), inbox_max: 100_000, inbox_per_game_max: 50_000, cache_bytes_max: 6 << 20, audit_key: None, clock }
     }
 }
 
@@ -135,6 +139,7 @@ struct Shared {
     counts: Counts,
     /// When the next timer is due, at the latest known; 0: look, [`NO_TIMER`]: there is none.
     timer_due_ms: AtomicU64,
+    audit_key: AuditKey,
     clock: Arc<dyn Clock>,
 }
 
@@ -176,7 +181,12 @@ impl EmbeddedStore {
     /// call it before, or outside of, the runtime's work.
     pub fn open(options: EmbeddedOptions) -> Result<Self, OpenError> {
         let directory = directory::Directory::hold(&options.dir)?;
+        let audit_key = match options.audit_key {
+            Some(key) => key,
+            None => AuditKey::of_directory(&options.dir).map_err(|error| OpenError::Directory { dir: options.dir.clone(), error })?,
+        };
         let mut connection = schema::open_writer(&directory.database())?;
+        audit::take_over(&mut connection).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let reading = schema::open_reader(&directory.database())?;
         let caches = options.cache_bytes_max / 4;
         let shared = Arc::new(Shared {
@@ -186,6 +196,7 @@ impl EmbeddedStore {
             handout: Handout::new(caches),
             counts: Counts::default(),
             timer_due_ms: AtomicU64::new(0),
+            audit_key,
             clock: options.clock,
         });
         let ids = recover::recover(&mut connection, &shared)?;

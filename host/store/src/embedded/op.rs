@@ -3,18 +3,21 @@
 
 use std::sync::Arc;
 
-use questline_core::commit::{AuditRecord, Bury, Commit, DeadLetter, Resend, Ticket, TimerChange};
+use questline_core::audit::Actor;
+use questline_core::commit::{Bury, Commit, DeadLetter, Resend, Ticket, TimerChange};
 use questline_core::consent::ConsentRecord;
 use questline_core::contact::Address;
 use questline_core::conversation::Conversation;
 use questline_core::event::Event;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, TicketNumber};
 use questline_core::outbox::NewMessage;
-use questline_core::port::{Appended, Batch, Committed, DedupKey, StatusUpdate, StoreError};
+use questline_core::port::{Appended, Batch, Committed, DedupKey, Erased, StatusUpdate, StoreError};
 use questline_core::send::SendRecord;
 use questline_core::time::UnixMs;
 use tokio::sync::oneshot;
 
+use super::audit::{EraseOp, Salted, salted};
+use crate::audit::AuditKey;
 use crate::codec::encode;
 use crate::documents::DocumentWrite;
 use crate::pages::Change;
@@ -37,9 +40,11 @@ pub(super) enum Op {
     Record(Vec<SendRecord>),
     FireDue { now: UnixMs, limit: usize },
     Prune { now: UnixMs, limit: usize },
-    RetryDeadLetter { id: DeadLetterId, now: UnixMs },
+    RetryDeadLetter { id: DeadLetterId, actor: Actor, now: UnixMs },
     AddDeadLetter(Box<DeadLetter>),
-    CloseTicket { game: GameId, number: TicketNumber, resolution: String, now: UnixMs },
+    CloseTicket { game: GameId, number: TicketNumber, resolution: String, actor: Actor, now: UnixMs },
+    AppendAudit(Vec<Salted>),
+    Erase(Box<EraseOp>),
     WriteDocument(Box<DocumentWrite>),
     ChangePages { names: Vec<String>, change: Change },
     Check,
@@ -51,7 +56,8 @@ impl Op {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Append(append) => 2 * append.events.len() + append.statuses.len() + append.notices.len(),
-            Self::Commit(commit) => 3 + commit.outbox.len(),
+            Self::Commit(commit) => 3 + commit.outbox.len() + 3 * commit.audits.len(),
+            Self::AppendAudit(records) => 3 * records.len(),
             Self::Begin { messages, .. } => messages.len(),
             Self::Record(records) => records.len(),
             Self::FireDue { limit, .. } | Self::Prune { limit, .. } => 2 * limit,
@@ -72,6 +78,7 @@ pub(super) enum Answer {
     Pruned(usize),
     Found(bool),
     Added(DeadLetterId),
+    Erased(Erased),
 }
 
 /// A batch with its JSON.
@@ -115,7 +122,7 @@ pub(super) struct CommitOp {
     pub(super) timers: Vec<TimerChange>,
     pub(super) tickets: Vec<(Ticket, String)>,
     pub(super) consents: Vec<(ConsentRecord, String)>,
-    pub(super) audits: Vec<(AuditRecord, String)>,
+    pub(super) audits: Vec<Salted>,
     pub(super) follow_ups: Vec<(Arc<Event>, String)>,
     pub(super) dead_letter: Option<String>,
     pub(super) step: Option<(UnixMs, String)>,
@@ -123,7 +130,7 @@ pub(super) struct CommitOp {
 }
 
 impl CommitOp {
-    pub(super) fn new(commit: Commit, now: UnixMs) -> Result<Box<Self>, StoreError> {
+    pub(super) fn new(commit: Commit, key: &AuditKey, now: UnixMs) -> Result<Box<Self>, StoreError> {
         let json = encode("a conversation", &commit.conversation)?;
         let follow_ups = commit.follow_ups.into_iter().map(|event| encode("an event", &event).map(|json| (Arc::new(event), json)));
         let step = commit.step.map(|step| encode("a step", &step).map(|json| (step.at, json)));
@@ -136,7 +143,7 @@ impl CommitOp {
             timers: commit.timers,
             tickets: with_json("a ticket", commit.tickets)?,
             consents: with_json("a consent", commit.consents)?,
-            audits: with_json("an audit record", commit.audits)?,
+            audits: salted(commit.audits, key)?,
             follow_ups: follow_ups.collect::<Result<_, _>>()?,
             dead_letter: commit.dead_letter.map(|letter| encode("a dead letter", &letter)).transpose()?,
             step: step.transpose()?,

@@ -1,6 +1,7 @@
 //! The ports of core over this engine.
 
 use async_trait::async_trait;
+use questline_core::audit::Actor;
 use questline_core::commit::{Commit, DeadLetter, StoredDeadLetter, Ticket};
 use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, PlayerId, TicketNumber};
@@ -76,7 +77,7 @@ impl Conversations for EmbeddedStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        let commit = CommitOp::new(commit, self.shared.clock.now())?;
+        let commit = CommitOp::new(commit, &self.shared.audit_key, self.shared.clock.now())?;
         match self.ask(Op::Commit(commit)).await? {
             Answer::Committed(committed) => Ok(committed),
             _ => Err(odd()),
@@ -168,8 +169,8 @@ impl Desk for EmbeddedStore {
         self.read(move |connection| read::dead_letter(connection, id)).await
     }
 
-    async fn retry_dead_letter(&self, id: DeadLetterId, now: UnixMs) -> Result<bool, StoreError> {
-        match self.ask(Op::RetryDeadLetter { id, now }).await? {
+    async fn retry_dead_letter(&self, id: DeadLetterId, actor: &Actor, now: UnixMs) -> Result<bool, StoreError> {
+        match self.ask(Op::RetryDeadLetter { id, actor: actor.clone(), now }).await? {
             Answer::Found(found) => Ok(found),
             _ => Err(odd()),
         }
@@ -187,8 +188,16 @@ impl Desk for EmbeddedStore {
         self.read(move |connection| read::tickets(connection, &game, closed, limit)).await
     }
 
-    async fn close_ticket(&self, game: &GameId, number: &TicketNumber, resolution: String, now: UnixMs) -> Result<bool, StoreError> {
-        match self.ask(Op::CloseTicket { game: game.clone(), number: number.clone(), resolution, now }).await? {
+    async fn close_ticket(
+        &self,
+        game: &GameId,
+        number: &TicketNumber,
+        resolution: String,
+        actor: &Actor,
+        now: UnixMs,
+    ) -> Result<bool, StoreError> {
+        let op = Op::CloseTicket { game: game.clone(), number: number.clone(), resolution, actor: actor.clone(), now };
+        match self.ask(op).await? {
             Answer::Found(found) => Ok(found),
             _ => Err(odd()),
         }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::OpenError;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 4;
+pub(super) const SCHEMA_VERSION: i64 = 5;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 4 * 1024;
@@ -79,8 +79,18 @@ CREATE TABLE page(name TEXT PRIMARY KEY, forget_ms INTEGER NOT NULL, value BLOB 
 CREATE INDEX page_forget ON page(forget_ms);
 ";
 
+/// Version 5: the audit log as a chain for each game. What stands in `audit` is linked at the next opening.
+const AUDIT: &str = "
+CREATE TABLE audit_head(game TEXT PRIMARY KEY, count INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE audit_entry(game TEXT NOT NULL, seq INTEGER NOT NULL, doc TEXT NOT NULL, details TEXT,
+  PRIMARY KEY(game, seq)) WITHOUT ROWID;
+-- Pseudonyms and conversations of the details that are there, to erase them by.
+CREATE TABLE audit_subject(game TEXT NOT NULL, name TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY(game, name, seq)) WITHOUT ROWID;
+";
+
 /// What has to be done to tables of an older version, by that version, in order.
-const UPGRADES: [(i64, &str); 3] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES)];
+const UPGRADES: [(i64, &str); 4] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT)];
 
 /// Opens the connection that writes, and makes the tables in a new database.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {

@@ -240,9 +240,13 @@ impl Writer {
             Op::Record(records) => self.record(records),
             Op::FireDue { now, limit } => self.fire_due(*now, *limit),
             Op::Prune { now, limit } => self.prune(*now, *limit),
-            Op::RetryDeadLetter { id, now } => self.retry_dead_letter(*id, *now),
+            Op::RetryDeadLetter { id, actor, now } => self.retry_dead_letter(*id, actor, *now),
             Op::AddDeadLetter(letter) => self.add_dead_letter(letter),
-            Op::CloseTicket { game, number, resolution, now } => self.close_ticket(game, number, std::mem::take(resolution), *now),
+            Op::CloseTicket { game, number, resolution, actor, now } => {
+                self.close_ticket(game, number, std::mem::take(resolution), actor, *now)
+            }
+            Op::AppendAudit(records) => self.append_audit(records),
+            Op::Erase(op) => self.erase(op),
             Op::WriteDocument(write) => self.write_document(write),
             Op::ChangePages { names, change } => self.change_pages(names, change),
             Op::Check => {

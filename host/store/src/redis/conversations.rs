@@ -60,12 +60,16 @@ impl Conversations for RedisStore {
         }
         let contact = encode("a contact", &commit.conversation.contact)?;
         let player = commit.conversation.session.player.as_ref().map(|player| encode("a player", player)).transpose()?.unwrap_or_default();
+        let is_audited = !commit.audits.is_empty();
         let (command, note, conversation) = self.commit_command(&session, commit, &contact, &player)?;
         let answers = self.link.call(&session, vec![command], Some(note)).await?;
         let [answer] = value::exactly(&answers)?;
         let CommitAnswer::Done { seqs, contact_before, player_before, .. } = CommitAnswer::read(answer)? else {
             return Err(StoreError::Stale);
         };
+        if is_audited {
+            self.audited(&session, Partition::of(id)).await;
+        }
         if !contact_before.is_empty()
             && let Err(error) = self.move_names(&session, id, &conversation.number, contact_before, contact.as_bytes()).await
         {
@@ -277,8 +281,8 @@ impl RedisStore {
             command.arg(encode("a consent", consent)?);
         }
         command.arg(commit.audits.len());
-        for audit in &commit.audits {
-            command.arg(encode("an audit record", audit)?);
+        for audit in commit.audits {
+            command.arg(self.chains.record(audit)?);
         }
         command.arg(follow_ups.len());
         for (_, json) in &follow_ups {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use questline_core::audit::Actor;
 use questline_core::commit::{Closed, DeadLetter, Letter, StoredDeadLetter, Ticket};
 use questline_core::conversation::Conversation;
 use questline_core::event::{Event, TicketClosed};
@@ -18,6 +19,7 @@ use super::pending::Arrived;
 use super::script::Script;
 use super::session::{Note, Session};
 use super::{RedisStore, millis, value};
+use crate::audit::{closed, retried};
 use crate::codec::{decode, encode};
 
 /// Partitions that are asked in one pipeline.
@@ -66,16 +68,17 @@ impl Desk for RedisStore {
         letter_of(id, answer)
     }
 
-    async fn retry_dead_letter(&self, id: DeadLetterId, now: UnixMs) -> Result<bool, StoreError> {
+    async fn retry_dead_letter(&self, id: DeadLetterId, actor: &Actor, now: UnixMs) -> Result<bool, StoreError> {
         let Some(StoredDeadLetter { dead_letter, .. }) = self.dead_letter(id).await? else { return Ok(false) };
         let session = self.link.session()?;
+        let audit = self.chains.record(retried(id, &dead_letter, actor, now))?;
         let DeadLetter { game, conversation, letter, .. } = dead_letter;
         let mut command = self.fenced(Script::Retry, &session, Partition::of_letter(id), 1_024);
         command.arg(id.0).arg(game.as_str()).arg(conversation.0);
         let note: Note = match letter {
             Letter::Event { received_at, event } => {
                 let json = encode("an event", &event)?;
-                command.arg("event").arg(millis(received_at)).arg(&json).arg("");
+                command.arg("event").arg(millis(received_at)).arg(&json).arg("").arg(&audit);
                 Box::new(move |answers, news| {
                     if let [Value::Array(answer)] = answers
                         && let [_, seq] = &answer[..]
@@ -92,6 +95,7 @@ impl Desk for RedisStore {
                 let json = encode("a message", &message)?;
                 command.arg("message").arg(millis(now)).arg(&json);
                 let bucket = self.content_bucket(&mut command, Partition::of_letter(id), Some(now));
+                command.arg(&audit);
                 Box::new(move |answers, news| {
                     if let [Value::Array(answer)] = answers
                         && let [_, seq, place] = &answer[..]
@@ -106,7 +110,11 @@ impl Desk for RedisStore {
         };
         let answers = self.link.call(&session, vec![command], Some(note)).await?;
         let [answer] = value::exactly(&answers)?;
-        Ok(value::list(answer)?.len() > 1)
+        let is_retried = value::list(answer)?.len() > 1;
+        if is_retried {
+            self.audited(&session, Partition::of_letter(id)).await;
+        }
+        Ok(is_retried)
     }
 
     async fn add_dead_letter(&self, dead_letter: DeadLetter) -> Result<DeadLetterId, StoreError> {
@@ -141,7 +149,14 @@ impl Desk for RedisStore {
         Ok(tickets)
     }
 
-    async fn close_ticket(&self, game: &GameId, number: &TicketNumber, resolution: String, now: UnixMs) -> Result<bool, StoreError> {
+    async fn close_ticket(
+        &self,
+        game: &GameId,
+        number: &TicketNumber,
+        resolution: String,
+        actor: &Actor,
+        now: UnixMs,
+    ) -> Result<bool, StoreError> {
         let session = self.link.session()?;
         let answers = self.ask_all(&session, |partition| self.read_ticket(partition, game, number.as_str())).await?;
         let found = answers.iter().find_map(|answer| value::optional_bytes(answer).transpose()).transpose()?;
@@ -156,6 +171,7 @@ impl Desk for RedisStore {
         let conversation = ticket.conversation;
         let mut command = self.fenced(Script::Close, &session, Partition::of(conversation), ticket_json.len() + event_json.len());
         command.arg(game.as_str()).arg(number.as_str()).arg(conversation.0).arg(millis(now)).arg(&ticket_json).arg(&event_json);
+        command.arg(self.chains.record(closed(&ticket, actor, now))?);
         let of = game.clone();
         let note: Note = Box::new(move |answers, news| {
             if let [answer] = answers
@@ -169,7 +185,11 @@ impl Desk for RedisStore {
         });
         let answers = self.link.call(&session, vec![command], Some(note)).await?;
         let [seq] = value::exactly(&answers)?;
-        Ok(value::number(seq)? > 0)
+        let is_closed = value::number(seq)? > 0;
+        if is_closed {
+            self.audited(&session, Partition::of(conversation)).await;
+        }
+        Ok(is_closed)
     }
 
     async fn conversations_of(&self, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>, StoreError> {

@@ -20,7 +20,8 @@
 //! | `timers`, `timers:events` | sorted set, hash | timers by due time, and the events that they become |
 //! | `tickets`, `tickets:open:<game>`, `tickets:closed:<game>` | hash, sorted sets | tickets, and their order |
 //! | `letters`, `letters:by-id` | hash, sorted set | dead letters |
-//! | `consents`, `audits`, `steps` | streams | append-only records; `steps` is cut |
+//! | `consents`, `steps` | streams | append-only records; `steps` is cut |
+//! | `audits` | stream | records of the audit log that are not linked into their game's chain yet |
 //! | `moves` | list | changes of names and players that a commit made and that are still to be done outside of its slot |
 //! | `notices` | list | partition 0 only: notices concern no conversation |
 //!
@@ -43,6 +44,11 @@
 //! of a player by the version that put them there; it may name more than there are, the conversations themselves decide.
 //! `<prefix>:{a17}:key:<digest>` (string, expires) has the conversation that an event without a time of its own went to,
 //! so that a repetition looks there, whatever it is addressed to.
+//!
+//! The audit log of a game is a chain in a slot of its own, see [`super::audit`]: `<prefix>:{g:<game>}:audit` (hash) has its
+//! `head`, and by partition the last record that was taken from it; `:audit:entries` and `:audit:details` (hashes) have both
+//! by the entries' places, `:audit:of:<name>` (set) the places of a pseudonym or conversation. `<prefix>:{meta}:audited` (set)
+//! has the games that have a chain.
 //!
 //! Two keys stand alone: `<prefix>:{meta}:schema`, and `<prefix>:{meta}:epoch`, the counter of leases.
 
@@ -127,6 +133,17 @@ impl Keys {
     /// A page of a game; all of them in one slot.
     pub(super) fn page(&self, game: &GameId, name: &str) -> String {
         format!("{}:{{v/{game}}}:{name}", self.prefix)
+    }
+
+    /// A game's chain, or a part of it.
+    pub(super) fn chain(&self, game: &GameId, part: &str) -> String {
+        let separator = if part.is_empty() { "" } else { ":" };
+        format!("{}:{{g:{game}}}:audit{separator}{part}", self.prefix)
+    }
+
+    /// Games that have a chain.
+    pub(super) fn audited(&self) -> String {
+        format!("{}:{{meta}}:audited", self.prefix)
     }
 
     /// A player's conversations.

@@ -13,6 +13,7 @@
 //! at [`RedisStore::open`].
 
 mod about;
+mod audit;
 mod conversations;
 mod desk;
 mod documents;
@@ -43,6 +44,7 @@ use questline_core::time::UnixMs;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use audit::Chains;
 use keys::Keys;
 use memory::Memory;
 use names::Names;
@@ -63,6 +65,7 @@ pub struct RedisStore {
     names: Arc<Names>,
     keys: Arc<Keys>,
     scripts: Arc<Scripts>,
+    chains: Chains,
     steps_max: u64,
     /// The partition at which forgetting goes on.
     prune_from: AtomicU16,
@@ -76,7 +79,7 @@ impl RedisStore {
     ///
     /// Needs a tokio runtime: the store's task runs on it until [`close`](Self::close), or until the store is dropped.
     pub async fn open(options: RedisOptions) -> Result<(Self, Vec<DurabilityWarning>), OpenError> {
-        options.validate()?;
+        let audit_key = options.validate()?;
         let server = Server::new(&options)?;
         let memory = Arc::new(Memory::new(&options));
         let names = Arc::new(Names::new(options.names_max));
@@ -92,8 +95,8 @@ impl RedisStore {
         let worker = Worker { server, memory: memory.clone(), names: names.clone(), requests, standing };
         tokio::spawn(worker.run(first));
         let (steps_max, closed) = (options.steps_max, watch::Sender::new(false));
-        let store =
-            Self { link, memory, names, keys, scripts, steps_max, prune_from: AtomicU16::new(0), closed, page_turns: Mutex::default() };
+        let (chains, prune_from, page_turns) = (Chains::new(audit_key), AtomicU16::new(0), Mutex::default());
+        let store = Self { link, memory, names, keys, scripts, chains, steps_max, prune_from, closed, page_turns };
         Ok((store, warnings))
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use questline_core::port::{Clock, StoreError};
 
+use crate::audit::AuditKey;
+
 /// How to open a store over Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
@@ -30,6 +32,8 @@ pub struct RedisOptions {
     pub lease_ttl: Duration,
     /// How long opening waits for another process's hold to end.
     pub lease_wait: Duration,
+    /// Of the audit log's pseudonyms. It is the same for all who use this data, and has to be set.
+    pub audit_key: Option<AuditKey>,
     /// For delays, and for the time at which follow-up events come.
     pub clock: Arc<dyn Clock>,
 }
@@ -48,11 +52,13 @@ impl RedisOptions {
             call_timeout: Duration::from_secs(5),
             lease_ttl: Duration::from_secs(10),
             lease_wait: Duration::ZERO,
+            audit_key: None,
             clock,
         }
     }
 
-    pub(super) fn validate(&self) -> Result<(), OpenError> {
+    /// Gives the key of the audit log if all is right.
+    pub(super) fn validate(&self) -> Result<AuditKey, OpenError> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
         if self.prefix.is_empty() || self.prefix.len() > 32 || !self.prefix.bytes().all(allowed) {
             return Err(OpenError::Options("the prefix must be 1 to 32 characters of a-z, 0-9, - and _"));
@@ -60,7 +66,7 @@ impl RedisOptions {
         if self.lease_ttl < Duration::from_millis(500) {
             return Err(OpenError::Options("the lease must live for at least 500 ms"));
         }
-        Ok(())
+        self.audit_key.clone().ok_or(OpenError::Options("a store over Redis needs the key of the audit log"))
     }
 }
 

@@ -50,6 +50,7 @@ scripts! {
     Forget "forget" plain,
     Document "document" plain,
     Pages "pages" plain,
+    Link "link" plain,
     Unplace "unplace" plain,
 }
 

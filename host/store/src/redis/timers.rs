@@ -57,6 +57,9 @@ impl Timers for RedisStore {
 
     async fn prune(&self, now: UnixMs, limit: usize) -> Result<usize, StoreError> {
         let session = self.link.session()?;
+        if let Err(error) = self.link_waiting(&session).await {
+            tracing::warn!(%error, "records of the audit log are not linked yet");
+        }
         let mut forgotten = [0usize; KINDS];
         let start = self.prune_from.load(std::sync::atomic::Ordering::Relaxed) % PARTITIONS;
         let mut done = 0;

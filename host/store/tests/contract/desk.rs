@@ -1,5 +1,6 @@
 //! What people look at and decide on.
 
+use questline_core::audit::Actor;
 use questline_core::commit::{DeadLetter, Letter};
 use questline_core::contact::Address;
 use questline_core::effect::TicketPriority;
@@ -57,8 +58,8 @@ pub async fn a_dead_event_is_tried_again<E: Engine>() {
     let conversation = idle_conversation(&world).await;
     let received_at = UnixMs(START.0 - 1_000);
     let id = world.store().add_dead_letter(letter("starfall", conversation, event_letter(received_at))).await.unwrap();
-    assert!(world.store().retry_dead_letter(id, START).await.unwrap());
-    assert!(!world.store().retry_dead_letter(id, START).await.unwrap(), "it is there no longer");
+    assert!(world.store().retry_dead_letter(id, &Actor::Operator, START).await.unwrap());
+    assert!(!world.store().retry_dead_letter(id, &Actor::Operator, START).await.unwrap(), "it is there no longer");
     let work = world.take().await;
     assert_eq!((work.conversation.id, bodies(&work)), (conversation, vec!["dead"]));
     assert_eq!((work.events[0].attempts, work.events[0].received_at), (0, received_at));
@@ -73,7 +74,7 @@ pub async fn a_dead_message_is_tried_again<E: Engine>() {
     let dead = letter("starfall", work.conversation.id, Letter::Message(message.clone()));
     let id = world.store().add_dead_letter(dead).await.unwrap();
     let now = START.plus_ms(60_000);
-    assert!(world.store().retry_dead_letter(id, now).await.unwrap());
+    assert!(world.store().retry_dead_letter(id, &Actor::Operator, now).await.unwrap());
     for restart in [false, true] {
         if restart {
             world.restart().await;
@@ -111,7 +112,9 @@ pub async fn tickets_stand_by_priority_and_age<E: Engine>() {
     assert_eq!(list(false, 2).await, ["SF-4", "SF-3"]);
     for (later, number) in (0..).zip(["SF-3", "SF-4"]) {
         let number = TicketNumber::parse(number).unwrap();
-        assert!(world.store().close_ticket(&game("starfall"), &number, "done".into(), START.plus_ms(later)).await.unwrap());
+        assert!(
+            world.store().close_ticket(&game("starfall"), &number, "done".into(), &Actor::Operator, START.plus_ms(later)).await.unwrap()
+        );
     }
     assert_eq!(list(false, 9).await, ["SF-2", "SF-5", "SF-1"]);
     assert_eq!(list(true, 9).await, ["SF-2", "SF-5", "SF-1", "SF-4", "SF-3"], "then closed ones, the last closed first");
@@ -132,7 +135,7 @@ pub async fn a_closed_ticket_tells_its_conversation<E: Engine>() {
     let number = TicketNumber::parse("SF-1").unwrap();
     let close = |game_name| {
         let (store, number) = (world.store().clone(), number.clone());
-        async move { store.close_ticket(&game(game_name), &number, "refunded".into(), START.plus_ms(9)).await.unwrap() }
+        async move { store.close_ticket(&game(game_name), &number, "refunded".into(), &Actor::Operator, START.plus_ms(9)).await.unwrap() }
     };
     assert!(!close("other").await);
     assert!(close("starfall").await);

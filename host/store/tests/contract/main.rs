@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
 mod alias;
+mod audit;
 mod commit;
 mod dedup;
 mod desk;
@@ -136,6 +137,14 @@ macro_rules! contract {
                     success_ends_what_a_player_has_open_anywhere
                     a_code_in_the_chat_is_tried_on_what_is_open
                     old_verifications_are_forgotten
+                }
+                audit {
+                    commits_and_peoples_deeds_make_one_chain
+                    a_stale_commit_leaves_no_entry
+                    games_have_chains_of_their_own
+                    many_at_once_are_linked_once_each
+                    a_player_is_erased_and_the_chain_holds
+                    a_player_with_very_many_entries_is_erased
                 }
                 releases {
                     a_release_is_kept_whole

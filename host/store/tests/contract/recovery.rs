@@ -53,7 +53,7 @@ pub async fn numbers_are_never_given_twice<E: Engine>() {
             world.record(name, SendResult::Dead { reason: "r".into(), detail: String::new(), at: START }).await;
             let letter = world.store().dead_letters(None, None, 9).await.unwrap().remove(0).id;
             assert!(letters.insert(letter));
-            assert!(world.store().retry_dead_letter(letter, START).await.unwrap());
+            assert!(world.store().retry_dead_letter(letter, &questline_core::audit::Actor::Operator, START).await.unwrap());
             let again = world.store().depth().await.unwrap().outbox;
             assert_eq!(again, 1);
             let id = loop {

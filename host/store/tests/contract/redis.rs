@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use questline_core::port::Store;
+use questline_store::audit::AuditKey;
 use questline_store::redis::{RedisOptions, RedisStore};
 
 use crate::redis_server::RedisServer;
@@ -25,6 +26,7 @@ impl Engine for Redis {
         options.inbox_max = setup.inbox_max;
         options.inbox_per_game_max = setup.inbox_per_game_max;
         options.cache_bytes_max = setup.cache_bytes_max;
+        options.audit_key = Some(AuditKey::new(&[7; 32]).unwrap());
         // The one before gives up its hold when its last call is done.
         options.lease_wait = Duration::from_secs(60);
         Arc::new(RedisStore::open(options).await.unwrap().0)

@@ -12,6 +12,7 @@ use questline_core::message::Outbound;
 use questline_core::outbox::{Content, MessageClass, NewMessage};
 use questline_core::port::{Batch, Clock, Conversations, DedupKey, Inbox, Incoming, StoreError, Work};
 use questline_core::time::UnixMs;
+use questline_store::audit::AuditKey;
 use questline_store::redis::{RedisOptions, RedisStore};
 
 /// A day in 2026.
@@ -30,6 +31,7 @@ impl Clock for TestClock {
 pub(crate) fn options(url: &str) -> RedisOptions {
     let mut options = RedisOptions::new(url, Arc::new(TestClock(AtomicU64::new(START.0))));
     options.lease_ttl = Duration::from_millis(1_500);
+    options.audit_key = Some(AuditKey::new(&[7; 32]).expect("a key"));
     options
 }
 

@@ -2,6 +2,7 @@
 
 use crate::fixtures::*;
 use crate::redis_server::RedisServer;
+use questline_core::audit::Actor;
 use questline_core::commit::{Bury, DeadLetter, Letter, Resend, Ticket, TimerChange};
 use questline_core::contact::{Bsuid, Contact, PhoneNumber};
 use questline_core::effect::TicketPriority;
@@ -106,8 +107,8 @@ async fn a_failed_message_is_told_once_and_goes_out_again_or_is_buried() {
     };
     assert_eq!(letters[0].dead_letter, expected);
     assert_eq!(store.dead_letters(GameId::parse("other").ok(), None, 9).await.unwrap(), []);
-    assert!(store.retry_dead_letter(letters[0].id, START.plus_ms(9)).await.unwrap());
-    assert!(!store.retry_dead_letter(letters[0].id, START).await.unwrap());
+    assert!(store.retry_dead_letter(letters[0].id, &Actor::Operator, START.plus_ms(9)).await.unwrap());
+    assert!(!store.retry_dead_letter(letters[0].id, &Actor::Operator, START).await.unwrap());
     let retried = store.take_messages(9).await.unwrap();
     assert_eq!((retried[0].attempts, retried[0].message.committed_at), (0, START.plus_ms(9)));
     assert_ne!(retried[0].id, one);
@@ -135,7 +136,7 @@ async fn a_given_up_message_becomes_a_dead_letter() {
     assert_eq!(store.dead_letter(added).await.unwrap().unwrap().dead_letter, letter);
     assert_eq!(store.dead_letters(None, Some(letters[0].id), 9).await.unwrap().len(), 1);
     store.release(id, None).await.unwrap();
-    assert!(store.retry_dead_letter(added, START).await.unwrap());
+    assert!(store.retry_dead_letter(added, &Actor::Operator, START).await.unwrap());
     store.take(1).await.unwrap();
     assert_eq!(store.load(id, 9).await.unwrap().events[0].event.as_ref(), &text(1, 7).event);
 }
@@ -161,8 +162,8 @@ async fn timers_tickets_and_follow_ups() {
     store.release(id, None).await.unwrap();
     assert_eq!(store.fire_due(START, 9).await.unwrap(), (0, Some(START.plus_ms(10))));
     assert_eq!(store.fire_due(START.plus_ms(10), 9).await.unwrap(), (1, None));
-    assert_eq!(store.close_ticket(&game(), &number, "done".into(), START).await, Ok(true));
-    assert_eq!(store.close_ticket(&game(), &number, "done".into(), START).await, Ok(false));
+    assert_eq!(store.close_ticket(&game(), &number, "done".into(), &Actor::Operator, START).await, Ok(true));
+    assert_eq!(store.close_ticket(&game(), &number, "done".into(), &Actor::Operator, START).await, Ok(false));
     assert_eq!(store.tickets(&game(), false, 9).await.unwrap(), []);
     assert_eq!(store.tickets(&game(), true, 9).await.unwrap()[0].closed.as_ref().unwrap().resolution, "done");
     assert_eq!(store.depth().await.unwrap(), Depth { inbox: 3, conversations: 1, ..Depth::default() });

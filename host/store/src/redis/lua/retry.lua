@@ -1,10 +1,12 @@
 -- Puts a dead letter back: an event into its inbox, a message into the outbox. Answers {0} when it is gone.
 -- `at` is when the event came, or when the message is to be queued.
-local id, game, conversation, kind, at, thing, known_day = arg(), arg(), arg(), arg(), arg(), arg(), arg()
+local id, game, conversation, kind, at, thing = arg(), arg(), arg(), arg(), arg(), arg()
+local known_day, audit = arg(), arg()
 if redis.call('HDEL', base .. 'letters', id) == 0 then
   return { 0 }
 end
 redis.call('ZREM', base .. 'letters:by-id', id .. ' ' .. game)
+redis.call('XADD', base .. 'audits', '*', 'c', conversation, 'j', audit)
 if kind == 'event' then
   return { 1, put(conversation, game, at, thing) }
 end
