@@ -216,6 +216,7 @@ impl Stage {
         let _ = writeln!(text, "[store]\nengine = \"{engine}\"\ndir = {:?}", dir.join("data"));
         if let Some(redis) = &self.redis {
             let _ = writeln!(text, "url = {}", secret("redis-url", &redis.url()));
+            let _ = writeln!(text, "[audit]\nkey = {}", secret("audit-key", "0123456789abcdef0123456789abcdef"));
         }
         let _ = writeln!(
             text,

@@ -216,6 +216,7 @@ impl Host {
         });
         let admin = Arc::new(Admin {
             desk: store.desk.clone(),
+            audit: store.audit.clone(),
             events: GameEvents::new(store.inbox.clone()),
             codes: codes.clone(),
             games: games.clone(),

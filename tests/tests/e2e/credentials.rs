@@ -144,7 +144,7 @@ async fn credentials_are_told_and_kept_nowhere(engine: Engine) {
     let data = stage.dir().join("data");
     let redis = stage.redis.as_ref().map(dump);
     let kept = |words: &str| redis.as_ref().map_or_else(|| holds(&data, words), |redis| redis.contains(words));
-    assert!(kept("recovery-issued") && kept("recovery-refused") && kept("confidence 0.950"), "what is audited is there");
+    assert!(kept("credentials-promised") && kept("credentials-refused") && kept("confidence 0.950"), "what is audited is there");
     for secret in first.iter().chain(&second) {
         assert!(secret.len() > 8);
         assert!(!kept(secret), "the store");

@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod audit;
 mod contract;
 mod credentials;
 mod failing_flows;

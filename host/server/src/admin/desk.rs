@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use questline_core::commit::{StoredDeadLetter, Ticket};
 use questline_core::id::{DeadLetterId, GameId, TicketNumber};
 use questline_core::port::{Depth, Notice};
 use serde::{Deserialize, Serialize};
 
+use super::token::Bearer;
 use super::{Admin, Problem};
 
 /// Rows of one page.
@@ -74,9 +75,13 @@ pub(super) struct Done {
     done: bool,
 }
 
-pub(super) async fn retry_dead_letter(State(admin): Shared, Path(id): Path<String>) -> Result<Json<Done>, Problem> {
+pub(super) async fn retry_dead_letter(
+    State(admin): Shared,
+    Extension(bearer): Extension<Bearer>,
+    Path(id): Path<String>,
+) -> Result<Json<Done>, Problem> {
     let id = dead_letter_id(&id)?;
-    match admin.desk.retry_dead_letter(id, admin.clock.now()).await? {
+    match admin.desk.retry_dead_letter(id, &bearer.actor(), admin.clock.now()).await? {
         true => {
             tracing::info!(dead_letter = id.0, "a dead letter is tried again");
             Ok(Json(Done { done: true }))
@@ -117,6 +122,7 @@ pub(super) struct Resolution {
 
 pub(super) async fn close_ticket(
     State(admin): Shared,
+    Extension(bearer): Extension<Bearer>,
     Path((game, number)): Path<(String, String)>,
     body: Result<Json<Resolution>, axum::extract::rejection::JsonRejection>,
 ) -> Result<Json<Done>, Problem> {
@@ -126,7 +132,7 @@ pub(super) async fn close_ticket(
     if resolution.trim().is_empty() || resolution.len() > RESOLUTION_BYTES_MAX {
         return Err(Problem::invalid(format!("resolution takes 1 to {RESOLUTION_BYTES_MAX} bytes: what the player is told")));
     }
-    match admin.desk.close_ticket(&game, &number, resolution, admin.clock.now()).await? {
+    match admin.desk.close_ticket(&game, &number, resolution, &bearer.actor(), admin.clock.now()).await? {
         true => Ok(Json(Done { done: true })),
         false => Err(Problem::conflict(format!("{game} has no open ticket {number}"))),
     }

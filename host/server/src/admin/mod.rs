@@ -1,5 +1,6 @@
 //! The HTTP API and what machines ask: `/v1/...` (JSON, with a token), `/metrics`, `/healthz`, `/readyz`.
 
+mod audit;
 mod desk;
 mod events;
 mod openapi;
@@ -20,7 +21,7 @@ use axum::http::{Method, Uri};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use questline_core::port::{Clock, Desk};
+use questline_core::port::{Audit, Clock, Desk};
 use questline_core::token::Scope;
 
 use crate::game::Games;
@@ -41,6 +42,8 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Admin {
     /// What people look at and decide on.
     pub desk: Arc<dyn Desk>,
+    /// What was done, and by whom.
+    pub audit: Arc<dyn Audit>,
     /// Where game events go.
     pub events: GameEvents,
     /// One-time codes.
@@ -67,6 +70,9 @@ fn v1() -> Routes {
         .post("/dead-letters/{id}/retry", desk::retry_dead_letter)
         .get("/notices", desk::notices)
         .get("/depth", desk::depth)
+        .get("/audit", audit::heads)
+        .get("/games/{game}/audit", audit::entries)
+        .delete("/games/{game}/players/{player}", audit::erase)
         .get("/tokens", tokens::list)
         .post("/tokens", tokens::create)
         .delete("/tokens/{id}", tokens::revoke);

@@ -7,12 +7,13 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use questline_core::audit::Action;
 use questline_core::id::{GameId, ReleaseDigest};
 use questline_core::release::{Release, Shelf};
 use serde::{Deserialize, Serialize};
 
 use super::token::{self, Bearer};
-use super::{Admin, Problem};
+use super::{Admin, Problem, audit};
 use crate::release::{ARCHIVE_BYTES_MAX, FailedMigration, Refusal, ReleaseError};
 
 /// An error of these routes: a problem as everywhere, or a refusal with its code and file.
@@ -112,6 +113,9 @@ pub(super) async fn upload(
     });
     let archive = archive.map_err(Failed::Refused)?;
     let new = admin.releases.upload(&game, &release, archive, bearer.name()).await?;
+    if new {
+        audit::note(&admin, &bearer, &[game], Action::ReleaseUploaded, &format!("release {release}")).await?;
+    }
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Uploaded { release, new })).into_response())
 }
@@ -170,7 +174,9 @@ pub(super) async fn activate(
     Extension(bearer): Extension<Bearer>,
     Path((game, release)): Path<(String, String)>,
 ) -> Result<Json<Switched>, Failed> {
-    let shelf = admin.releases.activate(&game_id(&game)?, &digest(&release)?, bearer.name()).await?;
+    let (game, release) = (game_id(&game)?, digest(&release)?);
+    let shelf = admin.releases.activate(&game, &release, bearer.name()).await?;
+    audit::note(&admin, &bearer, &[game], Action::ReleaseActivated, &format!("release {release}")).await?;
     Ok(Json(shelf.into()))
 }
 
@@ -189,6 +195,9 @@ pub(super) async fn roll_back(
     let wanted = if body.is_empty() { Ok(RollBack::default()) } else { serde_json::from_slice(&body) };
     let RollBack { to } =
         wanted.map_err(|problem| Problem::invalid(format!("the body is {{\"to\": \"<digest>\"}}, or empty: {problem}")))?;
-    let shelf = admin.releases.roll_back(&game_id(&game)?, to, bearer.name()).await?;
+    let game = game_id(&game)?;
+    let shelf = admin.releases.roll_back(&game, to, bearer.name()).await?;
+    let detail = shelf.active.map_or_else(String::new, |release| format!("to release {release}"));
+    audit::note(&admin, &bearer, &[game], Action::ReleaseRolledBack, &detail).await?;
     Ok(Json(shelf.into()))
 }

@@ -11,6 +11,7 @@ use axum::extract::{Extension, RawPathParams, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use questline_core::audit::Actor;
 use questline_core::id::GameId;
 use questline_core::port::{Clock, StoreError, Tokens};
 use questline_core::time::UnixMs;
@@ -65,6 +66,14 @@ impl Bearer {
         match self {
             Self::Operator => "operator",
             Self::Studio(token) => &token.name,
+        }
+    }
+
+    /// Who it is in the audit log.
+    pub(super) fn actor(&self) -> Actor {
+        match self {
+            Self::Operator => Actor::Operator,
+            Self::Studio(token) => Actor::Token(token.name.clone()),
         }
     }
 

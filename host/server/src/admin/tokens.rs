@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use questline_core::audit::Action;
 use questline_core::id::GameId;
 use questline_core::time::{DAY_MS, UnixMs};
 use questline_core::token::{Scope, StudioToken};
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, Problem, token};
+use super::token::Bearer;
+use super::{Admin, Problem, audit, token};
 
 /// Days that a token can live: the longest, and where nothing is said.
 const DAYS_MAX: u64 = 366;
@@ -66,7 +68,11 @@ pub(super) struct Rows {
     rows: Vec<Row>,
 }
 
-pub(super) async fn create(State(admin): State<Arc<Admin>>, body: Result<Json<NewToken>, JsonRejection>) -> Result<Response, Problem> {
+pub(super) async fn create(
+    State(admin): State<Arc<Admin>>,
+    Extension(bearer): Extension<Bearer>,
+    body: Result<Json<NewToken>, JsonRejection>,
+) -> Result<Response, Problem> {
     let Json(NewToken { name, mut games, mut scopes, days }) = body.map_err(|problem| Problem::invalid(problem.body_text()))?;
     let is_printable = |name: &str| name.chars().all(|c| !c.is_control());
     if name.trim().is_empty() || name.len() > NAME_BYTES_MAX || !is_printable(&name) {
@@ -100,6 +106,9 @@ pub(super) async fn create(State(admin): State<Arc<Admin>>, body: Result<Json<Ne
     admin.tokens.store().add_token(kept.clone()).await?;
     admin.tokens.forget();
     tracing::info!(id = kept.id, name = kept.name, "a studio's token was made");
+    let scopes: Vec<_> = kept.scopes.iter().map(|scope| scope.as_str()).collect();
+    let detail = format!("token {}, {:?}, for {}", kept.id, kept.name, scopes.join(", "));
+    audit::note(&admin, &bearer, &kept.games, Action::TokenCreated, &detail).await?;
     let created = Created { token, row: Row::of(kept, now) };
     Ok((StatusCode::CREATED, [("cache-control", "no-store")], Json(created)).into_response())
 }
@@ -115,12 +124,21 @@ pub(super) struct Done {
     done: bool,
 }
 
-pub(super) async fn revoke(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Result<Json<Done>, Problem> {
+pub(super) async fn revoke(
+    State(admin): State<Arc<Admin>>,
+    Extension(bearer): Extension<Bearer>,
+    Path(id): Path<String>,
+) -> Result<Json<Done>, Problem> {
+    let known = admin.tokens.store().tokens().await?.into_iter().find(|token| token.id == id);
     let is_found = admin.tokens.store().revoke_token(&id, admin.clock.now()).await?;
     admin.tokens.forget();
     match is_found {
         true => {
             tracing::info!(id, "a studio's token was revoked");
+            if let Some(token) = known {
+                let detail = format!("token {}, {:?}", token.id, token.name);
+                audit::note(&admin, &bearer, &token.games, Action::TokenRevoked, &detail).await?;
+            }
             Ok(Json(Done { done: true }))
         }
         false => Err(Problem::not_found("there is no such token; GET /v1/tokens lists them")),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use questline_core::port::{Clock, Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens, Verifications};
+use questline_core::port::{Audit, Clock, Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens, Verifications};
+use questline_store::audit::{AuditKey, ShortKey};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
 use questline_store::redis::{self, RedisOptions, RedisStore};
 
@@ -21,6 +22,8 @@ pub struct OpenedStore {
     pub timers: Arc<dyn Timers>,
     /// What people look at.
     pub desk: Arc<dyn Desk>,
+    /// What was done, and by whom.
+    pub audit: Arc<dyn Audit>,
     /// Releases of games.
     pub releases: Arc<dyn Releases>,
     /// Tokens of studios.
@@ -49,6 +52,9 @@ pub enum StoreOpenError {
     /// Its address.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The key of the audit log.
+    #[error("[audit] key: {0}")]
+    AuditKey(#[from] ShortKey),
     /// Its address is not configured.
     #[error("store.engine is \"redis\" and store.url is missing")]
     NoUrl,
@@ -58,7 +64,7 @@ impl StoreOpenError {
     /// Whether only a change of the configuration helps: starting again does not.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Secret(_) | Self::NoUrl => true,
+            Self::Secret(_) | Self::AuditKey(_) | Self::NoUrl => true,
             Self::Redis(problem) => matches!(problem, redis::OpenError::Options(_) | redis::OpenError::Url(_)),
             Self::Embedded(_) => false,
         }
@@ -73,9 +79,12 @@ pub async fn open(config: &Config) -> Result<OpenedStore, StoreOpenError> {
 /// Opens it, with this clock.
 pub(super) async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> Result<OpenedStore, StoreOpenError> {
     let limits = &config.limits;
+    let audit_key = config.audit.key.as_ref().map(|source| source.read("the key of the audit log")).transpose()?;
+    let audit_key = audit_key.map(|secret| AuditKey::new(secret.reveal().as_bytes())).transpose()?;
     match config.store.engine {
         Engine::Embedded => {
             let mut options = EmbeddedOptions::new(&config.store.dir, clock);
+            options.audit_key = audit_key;
             options.inbox_max = limits.inbox_max;
             options.inbox_per_game_max = limits.inbox_per_game_max;
             let store = Arc::new(EmbeddedStore::open(options)?);
@@ -85,6 +94,7 @@ pub(super) async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> Result<
             let url = config.store.url.as_ref().ok_or(StoreOpenError::NoUrl)?.read("the address of Redis")?;
             let mut options = RedisOptions::new(url.reveal(), clock);
             options.prefix = config.store.prefix.clone();
+            options.audit_key = audit_key;
             options.inbox_max = limits.inbox_max;
             options.inbox_per_game_max = limits.inbox_per_game_max;
             let (store, warnings) = RedisStore::open(options).await?;
@@ -107,6 +117,7 @@ impl OpenedStore {
             timers: store.clone(),
             desk: store.clone(),
             verifications: store.clone(),
+            audit: store.clone(),
             releases: store.clone(),
             tokens: store,
             warnings,

@@ -95,7 +95,8 @@ fn secrets(config: &Config) -> Found {
         .flat_map(|app| app.secrets.iter().chain([&app.verify_token]).map(move |source| (source, format!("app {:?}", app.name))))
         .chain(config.numbers.iter().map(|number| (&number.access_token, format!("number {}", number.id))))
         .chain(config.admin.token.iter().map(|source| (source, "the API".to_owned())))
-        .chain(config.store.url.iter().map(|source| (source, "Redis".to_owned())));
+        .chain(config.store.url.iter().map(|source| (source, "Redis".to_owned())))
+        .chain(config.audit.key.iter().map(|source| (source, "the audit log".to_owned())));
     let problems: Vec<String> =
         sources.filter_map(|(source, of)| source.read(&format!("a secret of {of}")).err()).map(|problem| problem.to_string()).collect();
     match problems.is_empty() {
@@ -161,7 +162,7 @@ fn in_use(problem: &StoreOpenError) -> bool {
     match problem {
         StoreOpenError::Embedded(problem) => matches!(problem, embedded::OpenError::InUse { .. }),
         StoreOpenError::Redis(problem) => matches!(problem, redis::OpenError::Held { .. }),
-        StoreOpenError::Secret(_) | StoreOpenError::NoUrl => false,
+        StoreOpenError::Secret(_) | StoreOpenError::AuditKey(_) | StoreOpenError::NoUrl => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod bench;
 mod client;
 mod dead_letters;
@@ -8,6 +9,7 @@ mod deploy;
 mod dev;
 mod doctor;
 mod flow;
+mod players;
 mod releases;
 mod sandbox;
 mod serve;
@@ -57,6 +59,10 @@ enum Command {
     Rollback(releases::RollbackArgs),
     /// Make, list and revoke tokens of studios.
     Tokens(tokens::Args),
+    /// Prove the audit log, or export it.
+    Audit(audit::Args),
+    /// Have the host forget a player.
+    Players(players::Args),
     /// Work on flows.
     Flow(flow::Args),
 }
@@ -98,6 +104,8 @@ pub fn main() -> ExitCode {
         Command::Releases(args) => run(releases::list(args, config)),
         Command::Rollback(args) => run(releases::roll_back(args, config)),
         Command::Tokens(args) => config().and_then(|config| run(tokens::run(args, config))),
+        Command::Audit(args) => run(audit::run(args, config)),
+        Command::Players(args) => config().and_then(|config| run(players::run(args, config))),
         Command::Flow(args) => flow::run(args),
     };
     match outcome {

@@ -44,6 +44,9 @@ pub struct Config {
     /// One-time codes.
     #[serde(default)]
     pub verification: VerificationConfig,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// How much at once.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -174,6 +177,15 @@ pub struct AdminConfig {
 pub struct VerificationConfig {
     /// Keys: the first makes digests and seals, all of them check and open. Without one there are no codes.
     pub keys: Vec<SecretSource>,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// The key that makes pseudonyms of players and contacts, at least 32 characters. Without it the embedded store makes
+    /// one in its directory; a store over Redis needs it.
+    pub key: Option<SecretSource>,
 }
 
 /// How much at once: what is over waits, or is asked to come again.
@@ -344,6 +356,13 @@ impl Config {
                     .to_owned(),
             );
         }
+        if self.store.engine == Engine::Redis && self.audit.key.is_none() {
+            return contradiction(
+                "store.engine is \"redis\" and [audit] key is missing: make one with `openssl rand -hex 32`, keep it, and name it, for \
+                 instance key = { env = \"QUESTLINE_AUDIT_KEY\" }"
+                    .to_owned(),
+            );
+        }
         Ok(())
     }
 }
@@ -384,6 +403,9 @@ mod tests {
         let number = "[[numbers]]\nid = \"1\"\ngame = \"g\"\napp = \"x\"\naccount = \"1\"\naccess_token = { env = \"T\" }\n";
         assert!(parse(number, &[]).unwrap_err().to_string().contains("no app has that name"));
         assert!(parse("[store]\nengine = \"redis\"", &[]).unwrap_err().to_string().contains("store.url"));
+        let redis = "[store]\nengine = \"redis\"\nurl = { env = \"U\" }";
+        assert!(parse(redis, &[]).unwrap_err().to_string().contains("[audit] key"));
+        parse(&format!("{redis}\n[audit]\nkey = {{ env = \"K\" }}"), &[]).unwrap();
         let small = parse("[limits]\nbody_bytes_max = 1000\nbodies_bytes_max = 999", &[]).unwrap_err().to_string();
         assert!(small.contains("bodies_bytes_max") && small.contains("999"), "{small}");
     }

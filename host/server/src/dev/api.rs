@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::{Stream, stream};
+use questline_core::audit::Actor;
 use questline_core::id::TicketNumber;
 use questline_core::port::Clock;
 use serde::Deserialize;
@@ -298,7 +299,9 @@ async fn close_ticket(State(room): State<Arc<Room>>, Path(number): Path<String>,
         return Err(Refused::wrong("say in a few words how it was resolved"));
     }
     let ports = room.ports().map_err(Refused::wrong)?;
-    let closed = ports.desk.close_ticket(&room.game, &number, resolution.to_owned(), room.clock.now()).await.map_err(Refused::wrong)?;
+    let now = room.clock.now();
+    let closed =
+        ports.desk.close_ticket(&room.game, &number, resolution.to_owned(), &Actor::Operator, now).await.map_err(Refused::wrong)?;
     room.onlooker.tickets.notify_one();
     if closed { DONE } else { Err(Refused(StatusCode::CONFLICT, "this ticket is closed".to_owned())) }
 }
