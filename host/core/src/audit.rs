@@ -77,6 +77,8 @@ actions! {
     ReleaseActivated "release-activated",
     /// The game went back to a release that was played before.
     ReleaseRolledBack "release-rolled-back",
+    /// A conversation's state could not migrate to the active release: it stays with its own.
+    MigrationFailed "migration-failed",
     /// Personal details of a player were erased from this log.
     PlayerErased "player-erased",
 }

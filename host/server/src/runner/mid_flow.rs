@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use questline_core::commit::AuditRecord;
+use questline_core::audit::{Action, Actor, AuditRecord};
 use questline_core::conversation::Conversation;
 use questline_core::flow::FlowFailure;
 use questline_core::game::MidFlow;
@@ -51,13 +51,10 @@ impl Runner {
         let Some(flow) = commit.conversation.session.active.clone() else { return stepped };
         commit.conversation.session.stays_off = Some(active.release);
         let (at, conversation) = (self.stepper.clock.now(), commit.conversation.id);
-        commit.audits.push(AuditRecord {
-            at,
-            game: active.rules.id.clone(),
-            conversation,
-            action: "migration-failed".to_owned(),
-            detail: format!("flow {flow} stays with release {}, off {}", from.short(), active.release.short()),
-        });
+        let words = format!("flow {flow} stays with release {}, off {}", from.short(), active.release.short());
+        let record = AuditRecord::new(at, active.rules.id.clone(), Actor::Host, Action::MigrationFailed, words);
+        let (player, contact) = (commit.conversation.session.player.clone(), commit.conversation.contact.clone());
+        commit.audits.push(record.about(conversation, player, Some(contact)));
         let failed = FailedMigration { conversation, flow, from, to: active.release, at, detail };
         self.releases.migration_failed(&active.rules.id, failed);
         stepped
