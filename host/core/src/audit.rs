@@ -79,6 +79,8 @@ actions! {
     ReleaseRolledBack "release-rolled-back",
     /// A conversation's state could not migrate to the active release: it stays with its own.
     MigrationFailed "migration-failed",
+    /// A one-time code was handed over for sending.
+    CodeSent "code-sent",
     /// Personal details of a player were erased from this log.
     PlayerErased "player-erased",
 }

@@ -268,7 +268,7 @@ impl<'a> Step<'a> {
         if session.authentication == Authentication::Unauthenticated {
             session.authentication = Authentication::CodeSent;
         }
-        let audit = self.audit("code-sent", &format!("for {}; code {} of its verification", issued.purpose.as_str(), issued.send));
+        let audit = self.audit(Action::CodeSent, Actor::Host, format!("for {}; code {} of its verification", issued.purpose.as_str(), issued.send));
         let mut commit = self.done();
         commit.outbox.push(message);
         commit.audits.push(audit);
