@@ -81,6 +81,10 @@ actions! {
     MigrationFailed "migration-failed",
     /// A one-time code was handed over for sending.
     CodeSent "code-sent",
+    /// A code proved who the player is.
+    Authenticated "authenticated",
+    /// A wrong or dead code was entered.
+    CodeRejected "code-rejected",
     /// Personal details of a player were erased from this log.
     PlayerErased "player-erased",
 }

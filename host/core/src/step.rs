@@ -106,12 +106,12 @@ impl<'a> Step<'a> {
             Event::CodeIssued(issued) => Opened::Done(Box::new(step.send_code(issued)), HandledBy::Code),
             Event::Authenticated(proof) => {
                 step.conversation.session.authentication = Authentication::Authenticated { method: proof.method.clone(), at: now };
-                let audit = step.audit("authenticated", &format!("by {}, for {}", proof.method, proof.purpose));
+                let audit = step.audit(Action::Authenticated, Actor::Player, format!("by {}, for {}", proof.method, proof.purpose));
                 step.audits.push(audit);
                 Opened::Ask(step)
             }
             Event::CodeRejected(proof) => {
-                let audit = step.audit("code-rejected", &format!("for {}; {} tries left", proof.purpose, proof.attempts_left));
+                let audit = step.audit(Action::CodeRejected, Actor::Player, format!("for {}; {} tries left", proof.purpose, proof.attempts_left));
                 step.audits.push(audit);
                 Opened::Ask(step)
             }
