@@ -16,6 +16,7 @@ use questline_core::id::GameId;
 use questline_core::port::{Clock, Depth, Desk, StoreError};
 use questline_whatsapp::graph::{AccessToken, GraphClient, GraphOptions, NumberDirectory};
 use questline_whatsapp::signature::{AppSecrets, VerifyToken};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -178,22 +179,33 @@ impl Host {
         };
         let by_number = config.numbers.iter().map(|number| (number.id.clone(), number.game.clone())).collect();
         let games = Arc::new(Games::new(Vec::new(), by_number));
+        let (http, code_keys) = (connector_client()?, code_keys(config)?);
         let store = stores::open_with(config, clock.clone()).await?;
         let releaser = Arc::new(Releaser::new(Parts {
             store: store.releases.clone(),
             games: games.clone(),
             loader,
             config: Arc::new(config.clone()),
-            http: connector_client()?,
+            http,
             clock: clock.clone(),
             metrics: metrics.clone(),
         }));
-        if !own {
-            releaser.start().await?;
-        }
-        let listener =
-            ingress::listen::bind(config.listen).await.map_err(|problem| StartError::Listen { address: config.listen, problem })?;
-        let address = listener.local_addr().map_err(|problem| StartError::Listen { address: config.listen, problem })?;
+        let ready = async {
+            if !own {
+                releaser.start().await?;
+            }
+            listen(config.listen).await
+        };
+        let (listener, address) = match ready.await {
+            Ok(listening) => listening,
+            Err(problem) => {
+                // The hold on the store is given back: the next start need not wait for it to end.
+                if let Err(problem) = store.close().await {
+                    tracing::error!(%problem, "the store did not close well");
+                }
+                return Err(problem);
+            }
+        };
 
         let traffic = Arc::new(Traffic::new(config.numbers.iter().map(|number| number.id.clone())));
         let ingress = Arc::new(Ingress {
@@ -210,7 +222,7 @@ impl Host {
             games: games.clone(),
             store: store.verifications.clone(),
             inbox: store.inbox.clone(),
-            keys: code_keys(config)?,
+            keys: code_keys,
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
@@ -333,6 +345,13 @@ impl Host {
         tracing::info!(drained = stopped == Stopped::Drained, "questline has stopped");
         stopped
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |problem| StartError::Listen { address, problem };
+    let listener = ingress::listen::bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    Ok((listener, bound))
 }
 
 fn apps(config: &Config) -> Result<HashMap<String, App>, StartError> {

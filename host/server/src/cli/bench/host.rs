@@ -138,6 +138,8 @@ fn configuration(
     if store == "redis" {
         let _ = writeln!(text, "url = {redis}");
     }
+    sandbox.audit_key()?;
+    let _ = writeln!(text, "[audit]\nkey = {{ file = {:?} }}", sandbox.dir.join("audit-key"));
     let _ = writeln!(text, "[graph]\nurl = \"{}\"\n[log]\nlevel = \"warn\"", emulator.graph_url());
     let _ = writeln!(text, "[[apps]]\nname = \"demo\"\nsecrets = [{app_secret}]\nverify_token = {verify_token}");
     for number in &meta.numbers {
