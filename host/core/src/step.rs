@@ -111,7 +111,8 @@ impl<'a> Step<'a> {
                 Opened::Ask(step)
             }
             Event::CodeRejected(proof) => {
-                let audit = step.audit(Action::CodeRejected, Actor::Player, format!("for {}; {} tries left", proof.purpose, proof.attempts_left));
+                let audit =
+                    step.audit(Action::CodeRejected, Actor::Player, format!("for {}; {} tries left", proof.purpose, proof.attempts_left));
                 step.audits.push(audit);
                 Opened::Ask(step)
             }
@@ -268,7 +269,8 @@ impl<'a> Step<'a> {
         if session.authentication == Authentication::Unauthenticated {
             session.authentication = Authentication::CodeSent;
         }
-        let audit = self.audit(Action::CodeSent, Actor::Host, format!("for {}; code {} of its verification", issued.purpose.as_str(), issued.send));
+        let audit =
+            self.audit(Action::CodeSent, Actor::Host, format!("for {}; code {} of its verification", issued.purpose.as_str(), issued.send));
         let mut commit = self.done();
         commit.outbox.push(message);
         commit.audits.push(audit);
