@@ -9,9 +9,18 @@ use crate::{BuildError, HEAP_BYTES, Progress, STACK_BYTES, TARGET, at, process};
 /// A guest's first build compiles serde for host and guest: seconds. This only ends what hangs.
 const COMPILE_LIMIT: Duration = Duration::from_secs(3600);
 
+/// What a guest is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be played: small, and the same from the same source.
+    Ship,
+    /// To be looked at while it is written: compiled again in a fraction of the time, and three times as large.
+    Try,
+}
+
 /// Small code is compiled and mapped sooner by the host, and a call is as fast with `s` as with `3`: it spends its time
 /// at the border. Own line tables make traps readable; those of dependencies would double them.
-const PROFILE: [&str; 9] = [
+const SHIP: [&str; 9] = [
     "profile.guest.inherits='release'",
     "profile.guest.opt-level='s'",
     "profile.guest.lto='fat'",
@@ -23,22 +32,46 @@ const PROFILE: [&str; 9] = [
     "profile.guest.incremental=false",
 ];
 
+/// Optimising the whole program is what takes the seconds.
+const TRY: [&str; 9] = [
+    "profile.guest-try.inherits='release'",
+    "profile.guest-try.opt-level=1",
+    "profile.guest-try.lto='off'",
+    "profile.guest-try.codegen-units=16",
+    "profile.guest-try.panic='abort'",
+    "profile.guest-try.debug='line-tables-only'",
+    "profile.guest-try.package.'*'.debug=false",
+    "profile.guest-try.strip='none'",
+    "profile.guest-try.incremental=true",
+];
+
+impl Purpose {
+    fn profile(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Ship => ("guest", &SHIP),
+            Self::Try => ("guest-try", &TRY),
+        }
+    }
+}
+
 /// The core module of `package`.
 pub(crate) fn compile(
     toolchain: &Toolchain,
     workspace_root: &Path,
     package: &str,
+    purpose: Purpose,
     guests_dir: &Path,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<u8>, BuildError> {
+    let (profile, settings) = purpose.profile();
     let mut cargo = toolchain.cargo();
     cargo
         .current_dir(workspace_root)
-        .args(["rustc", "--package", package, "--lib", "--crate-type", "cdylib", "--profile", "guest"])
+        .args(["rustc", "--package", package, "--lib", "--crate-type", "cdylib", "--profile", profile])
         .args(["--target", TARGET, "--message-format", "json-render-diagnostics"])
         .arg("--target-dir")
         .arg(guests_dir)
-        .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
+        .args(settings.iter().flat_map(|setting| ["--config", setting]))
         .args(["--config", &rename_paths(workspace_root, guests_dir)])
         .arg("--")
         .args([format!("-Clink-arg=--initial-heap={HEAP_BYTES}"), format!("-Clink-arg=-zstack-size={STACK_BYTES}")]);

@@ -16,6 +16,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use compile::Purpose;
 pub use component::NotAFlow;
 pub use toolchain::Preference;
 
@@ -147,15 +148,29 @@ pub fn build_guests(
     target_dir: &Path,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<BuiltGuest>, BuildError> {
-    build_guests_with(Preference::from_env()?, workspace_root, packages, target_dir, progress)
+    build_guests_with(Preference::from_env()?, Purpose::Ship, workspace_root, packages, target_dir, progress)
 }
 
-/// As [`build_guests`], with a compiler of the caller's choice.
+/// As [`build_guests`], for a look while a flow is being written.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build_guests_to_try(
+    workspace_root: &Path,
+    packages: &[&str],
+    target_dir: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<BuiltGuest>, BuildError> {
+    build_guests_with(Preference::from_env()?, Purpose::Try, workspace_root, packages, target_dir, progress)
+}
+
+/// As [`build_guests`], with a compiler and for a purpose of the caller's choice.
 ///
 /// # Errors
 /// See [`BuildError`].
 pub fn build_guests_with(
     preference: Preference,
+    purpose: Purpose,
     workspace_root: &Path,
     packages: &[&str],
     target_dir: &Path,
@@ -174,7 +189,7 @@ pub fn build_guests_with(
         .iter()
         .map(|package| {
             progress(Progress::Compiling(package));
-            let module = compile::compile(&toolchain, &workspace_root, package, &guests_dir, progress)?;
+            let module = compile::compile(&toolchain, &workspace_root, package, purpose, &guests_dir, progress)?;
             let component = component::encode(&module).map_err(|reason| BuildError::NotAFlow { package: (*package).to_owned(), reason })?;
             let path = components_dir.join(format!("{package}.wasm"));
             write_if_new(&path, &component)?;

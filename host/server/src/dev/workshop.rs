@@ -10,7 +10,7 @@ use questline_core::capability::Capability;
 use questline_core::id::NumberId;
 use questline_core::port::Services;
 use questline_emulator::Emulator;
-use questline_guest_build::{BuildError, Progress, build_guests};
+use questline_guest_build::{BuildError, Progress, build_guests_to_try};
 use serde_json::{Value, json};
 
 use super::journal::Journal;
@@ -140,7 +140,7 @@ impl Workshop {
                     journal.build(json!({ "state": "building", "words": progress.to_string() }));
                 }
             };
-            build_guests(&self.workspace, &wanted, &self.workspace.join("target"), &mut progress).map_err(Broken::build)?;
+            build_guests_to_try(&self.workspace, &wanted, &self.workspace.join("target"), &mut progress).map_err(Broken::build)?;
         }
         let bundle = game::read_folder(&self.game_dir, &components).map_err(Broken::game)?;
         Ok((bundle, wanted.into_iter().map(str::to_owned).collect()))
