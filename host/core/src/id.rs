@@ -91,6 +91,10 @@ name!(
     PlayerId, "a player's id", 128, "printable ASCII", |byte| byte.is_ascii_graphic()
 );
 name!(
+    /// A device of a player's, in the studio's words: a fingerprint, or the id that the game gave it.
+    DeviceId, "a device's id", 128, "printable ASCII", |byte| matches!(byte, b' '..=b'~')
+);
+name!(
     /// What a player and an agent call a ticket, for instance `SF-1042`.
     TicketNumber, "a ticket's number", 48, "A-Z, a-z, 0-9 and -", |byte| byte.is_ascii_alphanumeric() || byte == b'-'
 );

@@ -27,6 +27,7 @@ pub mod flow;
 pub mod message;
 pub mod outcome;
 
+pub mod account;
 pub mod audit;
 pub mod commit;
 pub mod decide;

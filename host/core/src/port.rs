@@ -2,6 +2,7 @@
 //!
 //! `ingress`, `runner` and `sender` know one another only through the store's ports.
 
+mod accounts;
 mod audit;
 mod credentials;
 mod players;
@@ -25,6 +26,7 @@ use crate::intent::Intent;
 use crate::outbox::{NewMessage, OutboxMessage};
 use crate::secret::{SecretTemplate, SecretText};
 use crate::send::{SendOutcome, SendRecord};
+pub use accounts::{AccountChange, AccountKeys, AccountPages, Accounts};
 pub use audit::{Audit, AuditPage, Erased};
 pub use credentials::{Credentials, Untold};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
@@ -337,9 +339,9 @@ pub struct Depth {
 }
 
 /// All of a store.
-pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Tokens + Verifications {}
+pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Tokens + Verifications + Accounts {}
 
-impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Tokens + Verifications> Store for T {}
+impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Tokens + Verifications + Accounts> Store for T {}
 
 // ---- flows ----------------------------------------------------------------------------------------------------------
 

@@ -3,8 +3,9 @@
 //! What both engines keep in memory in front of their data is shared: [`ready`] says which conversations have something
 //! to do, [`handout`] brings committed messages to the sender, [`alias`] says who is whom, [`codec`] how values lie in a
 //! row; `documents` is what changes seldom, `pages` what is changed together and forgotten at its time, and `verifications` are
-//! one-time codes over pages. [`audit`] has the key of the audit log's pseudonyms.
+//! one-time codes over pages and `accounts` what is known of players. [`audit`] has the key of the audit log's pseudonyms.
 
+mod accounts;
 pub mod alias;
 pub mod audit;
 pub mod codec;

@@ -8,8 +8,6 @@
 //! | `ip/<place>`, `device/<place>`, `prefix/<place>` | codes of the last hour |
 //! | `dial/<place>` | codes of a country calling code, and how many of them were used |
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use questline_core::id::GameId;
 use questline_core::port::{CheckVerification, Place, Places, ResendVerification, StartVerification, StoreError};
 use questline_core::time::{HOUR_MS, UnixMs};
@@ -20,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{decode, encode};
-use crate::pages::{Change, PageWrite, Pages};
+use crate::pages::{PageWrite, Pages, change_with_answer};
 
 /// How long after its last code a verification can be asked for by its id.
 const ID_KEPT_MS: u64 = 26 * HOUR_MS;
@@ -104,25 +102,6 @@ fn nothing(names: &[String]) -> Vec<Option<PageWrite>> {
     names.iter().map(|_| None).collect()
 }
 
-/// Runs a change whose answer counts once it is written.
-async fn change<A: Send + 'static>(
-    store: &dyn Pages,
-    game: &GameId,
-    names: Vec<String>,
-    mut apply: impl FnMut(&[Option<Vec<u8>>]) -> Result<(A, Vec<Option<PageWrite>>), StoreError> + Send + 'static,
-) -> Result<A, StoreError> {
-    let answer = Arc::new(Mutex::new(None));
-    let told = Arc::clone(&answer);
-    let change: Change = Box::new(move |pages| {
-        let (answer, writes) = apply(pages)?;
-        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-        Ok(writes)
-    });
-    store.change_pages(game, names, change).await?;
-    let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-    answer.ok_or_else(|| StoreError::Unavailable("the change was not made".to_owned()))
-}
-
 pub(crate) async fn start(store: &dyn Pages, start: StartVerification) -> Result<Result<Issued, Refused>, StoreError> {
     let StartVerification { game, places, wish, rules, limits, now } = start;
     let pages = GuardPages::after(vec![contact_page(&places.contact), id_page(&wish.id)], &places);
@@ -139,7 +118,7 @@ pub(crate) async fn start(store: &dyn Pages, start: StartVerification) -> Result
         }
         Ok((answer, writes))
     };
-    change(store, &game, names, apply).await
+    change_with_answer(store, &game, names, apply).await
 }
 
 async fn places_of(store: &dyn Pages, game: &GameId, id: &VerificationId) -> Result<Option<Places>, StoreError> {
@@ -179,7 +158,7 @@ pub(crate) async fn resend(store: &dyn Pages, resend: ResendVerification) -> Res
         }
         Ok((answer, writes))
     };
-    change(store, &game, names, apply).await
+    change_with_answer(store, &game, names, apply).await
 }
 
 pub(crate) async fn check(store: &dyn Pages, check: CheckVerification) -> Result<Option<Checked>, StoreError> {
@@ -221,7 +200,7 @@ pub(crate) async fn check(store: &dyn Pages, check: CheckVerification) -> Result
         }
         Ok((answer, writes))
     };
-    change(store, &game, names, apply).await
+    change_with_answer(store, &game, names, apply).await
 }
 
 /// The verification of a contact that a code without a name is about: one that is open, else the one that this very entry
@@ -247,7 +226,7 @@ pub(crate) async fn is_alive(store: &dyn Pages, game: &GameId, id: &Verification
 }
 
 /// The port over an engine's pages.
-macro_rules! over_pages {
+macro_rules! verifications_over_pages {
     ($store:ty) => {
         #[async_trait::async_trait]
         impl questline_core::port::Verifications for $store {
@@ -291,4 +270,4 @@ macro_rules! over_pages {
     };
 }
 
-pub(crate) use over_pages;
+pub(crate) use verifications_over_pages;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use questline_core::port::{Audit, Clock, Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens, Verifications};
+use questline_core::port::{
+    Accounts, Audit, Clock, Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens, Verifications,
+};
 use questline_store::audit::{AuditKey, ShortKey};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
 use questline_store::redis::{self, RedisOptions, RedisStore};
@@ -30,6 +32,8 @@ pub struct OpenedStore {
     pub tokens: Arc<dyn Tokens>,
     /// One-time codes.
     pub verifications: Arc<dyn Verifications>,
+    /// What the host knows of players.
+    pub accounts: Arc<dyn Accounts>,
     /// What the store may lose as it is set up, in words; empty when nothing.
     pub warnings: Vec<String>,
     concrete: Concrete,
@@ -117,6 +121,7 @@ impl OpenedStore {
             timers: store.clone(),
             desk: store.clone(),
             verifications: store.clone(),
+            accounts: store.clone(),
             audit: store.clone(),
             releases: store.clone(),
             tokens: store,

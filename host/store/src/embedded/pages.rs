@@ -8,14 +8,16 @@ use rusqlite::OptionalExtension;
 use super::op::{Answer, Op};
 use super::writer::{Failure, Writer};
 use super::{EmbeddedStore, unavailable};
+use crate::accounts::accounts_over_pages;
 use crate::pages::{Change, Pages};
-use crate::verifications::over_pages;
+use crate::verifications::verifications_over_pages;
 
 fn of(game: &GameId, names: Vec<String>) -> Vec<String> {
     names.into_iter().map(|name| format!("{game}/{name}")).collect()
 }
 
-over_pages!(EmbeddedStore);
+verifications_over_pages!(EmbeddedStore);
+accounts_over_pages!(EmbeddedStore);
 
 #[async_trait]
 impl Pages for EmbeddedStore {

@@ -11,13 +11,15 @@ use super::RedisStore;
 use super::script::Script;
 use super::session::Session;
 use super::value;
+use crate::accounts::accounts_over_pages;
 use crate::pages::{Change, PageWrite, Pages};
-use crate::verifications::over_pages;
+use crate::verifications::verifications_over_pages;
 
 /// Changes of the same pages by other processes that are waited out.
 const TRIES_MAX: usize = 64;
 
-over_pages!(RedisStore);
+verifications_over_pages!(RedisStore);
+accounts_over_pages!(RedisStore);
 
 #[async_trait]
 impl Pages for RedisStore {

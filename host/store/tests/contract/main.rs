@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
+mod accounts;
 mod alias;
 mod audit;
 mod commit;
@@ -126,6 +127,11 @@ macro_rules! contract {
                     a_conversation_can_be_looked_at
                     depth_tells_how_much_is_where
                     check_says_that_it_works
+                }
+                accounts {
+                    what_is_known_of_a_player_is_kept
+                    no_change_of_a_player_is_lost
+                    of_many_claims_to_a_contact_one_holds
                 }
                 verifications {
                     of_a_thousand_right_codes_at_once_one_counts

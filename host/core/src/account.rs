@@ -1,0 +1,74 @@
+//! What the host itself knows about a player's account in one game, in whichever conversation they are: the contacts that
+//! are linked to it, and its devices. Pure; a store reads what a change concerns, has it changed here, and writes it in
+//! one go.
+
+pub mod device;
+
+use serde::{Deserialize, Serialize};
+
+use crate::contact::{Bsuid, Contact, PhoneNumber};
+use crate::id::PlayerId;
+use crate::time::UnixMs;
+use device::Devices;
+
+/// Contacts of one account.
+pub const CONTACTS_MAX: usize = 8;
+
+/// A player's account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Contacts that are linked to it, oldest first; at most [`CONTACTS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<LinkedContact>,
+    /// Devices that are bound to it.
+    #[serde(default, skip_serializing_if = "Devices::is_empty")]
+    pub devices: Devices,
+}
+
+impl Account {
+    /// Whether nothing is known of it: nothing has to be kept.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A contact that is linked to an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedContact {
+    /// Which.
+    pub contact: Contact,
+    /// Since when.
+    pub at: UnixMs,
+}
+
+/// How a contact is found: by its phone number where that is known, else by its user id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ContactKey {
+    /// The phone number.
+    Phone(PhoneNumber),
+    /// The business-scoped user id.
+    Bsuid(Bsuid),
+}
+
+impl ContactKey {
+    /// All keys of a contact, the phone number's first.
+    pub fn all(contact: &Contact) -> Vec<Self> {
+        let phone = contact.phone().cloned().map(Self::Phone);
+        phone.into_iter().chain(contact.bsuid().cloned().map(Self::Bsuid)).collect()
+    }
+}
+
+/// What is kept of a contact in one game.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactRecord {
+    /// The account that it is linked to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub player: Option<PlayerId>,
+}
+
+impl ContactRecord {
+    /// Whether nothing is known of it: nothing has to be kept.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
