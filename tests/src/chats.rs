@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use questline::app::{GameLoader, connector_client};
-use questline::game::{self, Bundle, LoadContext, LoadedGame, SecretRule, Studio};
+use questline::game::{self, Bundle, LoadContext, LoadedGame, Studio};
 use questline::transcript::SceneLog;
-use questline_core::capability::Grants;
 use questline_wasm::EngineOptions;
 
 use crate::guests::workspace;
@@ -15,7 +14,14 @@ use crate::guests::workspace;
 pub async fn load(dir: &Path) -> (Arc<LoadedGame>, Bundle) {
     let plugins = game::plugins(&Bundle::read(dir).expect("a game's folder")).expect("a game.toml");
     let names: Vec<&str> = plugins.iter().map(String::as_str).collect();
-    let built = questline_guest_build::build_guests(workspace(), &names, &workspace().join("target"), &mut |_| {}).expect("plugins build");
+    let built = questline_guest_build::build_guests(
+        questline_guest_build::Purpose::Ship,
+        workspace(),
+        &names,
+        &workspace().join("target"),
+        &mut |_| {},
+    )
+    .expect("plugins build");
     let bundle = game::read_folder(dir, built[0].path.parent().expect("a folder")).expect("a game");
     let game = load_bundle(&bundle).await;
     (game, bundle)
@@ -26,14 +32,7 @@ pub async fn load_bundle(bundle: &Bundle) -> Arc<LoadedGame> {
     let options = EngineOptions { calls_max: 4, calls_per_game_max: 4, count_fuel: true, ..EngineOptions::default() };
     let loader = GameLoader::new(options, Arc::new(SceneLog)).expect("an engine");
     let http = connector_client().expect("a client");
-    let context = LoadContext {
-        numbers: Vec::new(),
-        operator_grants: Grants::all(),
-        connector_hosts: &[],
-        studio: Studio::Sample,
-        secrets: SecretRule::Any,
-        http: &http,
-    };
+    let context = LoadContext::to_try(Studio::Sample, &http);
     let declared = game::declare(bundle, &context).expect("a game that can be played");
     Arc::new(loader.load(declared, bundle).await.expect("flows load"))
 }

@@ -14,7 +14,8 @@ pub fn components() -> &'static Path {
     COMPONENTS.get_or_init(|| {
         let packages = ["vip-routing", "account-recovery", "tournament-replies", "echo-guest", "herald-guest", "hostile-guests"];
         let target = workspace().join("target");
-        let built = questline_guest_build::build_guests(workspace(), &packages, &target, &mut |_| {}).expect("guests build");
+        let built = questline_guest_build::build_guests(questline_guest_build::Purpose::Ship, workspace(), &packages, &target, &mut |_| {})
+            .expect("guests build");
         built[0].path.parent().expect("components lie in a folder").to_owned()
     })
 }

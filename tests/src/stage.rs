@@ -6,9 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-use questline_core::template::{Category, TemplateButton};
 use questline_emulator as meta;
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::guests;
@@ -149,23 +147,8 @@ impl Stage {
         let source = guests::workspace().join("flows/starfall");
         copy_dir(&source, &self.dir.path().join("flows/starfall"));
         let templates = questline::game::templates(&source).expect("templates");
-        for template in templates {
-            for (language, texts) in &template.languages {
-                if template.category == Category::Authentication {
-                    self.emulator.put_template(meta::Template::one_time_code(&template.name, language));
-                    continue;
-                }
-                let button = |button: &TemplateButton| match button {
-                    TemplateButton::QuickReply { text } => json!({ "type": "QUICK_REPLY", "text": text }),
-                    TemplateButton::Url { text, url } => json!({ "type": "URL", "text": text, "url": url }),
-                };
-                let mut components = vec![json!({ "type": "BODY", "text": texts.body })];
-                if !texts.buttons.is_empty() {
-                    components.push(json!({ "type": "BUTTONS", "buttons": texts.buttons.iter().map(button).collect::<Vec<_>>() }));
-                }
-                let category = meta::Category::Utility;
-                self.emulator.put_template(meta::Template::new(&template.name, language, category, json!(components)));
-            }
+        for template in &templates {
+            questline::dev::approve(&self.emulator, template);
         }
         self.play("starfall", number)
     }

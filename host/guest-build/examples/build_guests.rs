@@ -7,9 +7,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let started = Instant::now();
-    let built = questline_guest_build::build_guests(&root, &packages, &root.join("target"), &mut |step| {
-        println!("{:>7.2} s  {step}", started.elapsed().as_secs_f64());
-    });
+    let built =
+        questline_guest_build::build_guests(questline_guest_build::Purpose::Ship, &root, &packages, &root.join("target"), &mut |step| {
+            println!("{:>7.2} s  {step}", started.elapsed().as_secs_f64());
+        });
     match built {
         Ok(guests) => {
             for guest in guests {

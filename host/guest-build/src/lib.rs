@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use compile::Purpose;
 pub use component::NotAFlow;
-pub use toolchain::Preference;
+use toolchain::Preference;
 
 /// The target that guests are compiled for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -143,39 +143,13 @@ pub enum BuildError {
 /// # Errors
 /// See [`BuildError`]; the text says what to do.
 pub fn build_guests(
-    workspace_root: &Path,
-    packages: &[&str],
-    target_dir: &Path,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Vec<BuiltGuest>, BuildError> {
-    build_guests_with(Preference::from_env()?, Purpose::Ship, workspace_root, packages, target_dir, progress)
-}
-
-/// As [`build_guests`], for a look while a flow is being written.
-///
-/// # Errors
-/// See [`BuildError`].
-pub fn build_guests_to_try(
-    workspace_root: &Path,
-    packages: &[&str],
-    target_dir: &Path,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Vec<BuiltGuest>, BuildError> {
-    build_guests_with(Preference::from_env()?, Purpose::Try, workspace_root, packages, target_dir, progress)
-}
-
-/// As [`build_guests`], with a compiler and for a purpose of the caller's choice.
-///
-/// # Errors
-/// See [`BuildError`].
-pub fn build_guests_with(
-    preference: Preference,
     purpose: Purpose,
     workspace_root: &Path,
     packages: &[&str],
     target_dir: &Path,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<BuiltGuest>, BuildError> {
+    let preference = Preference::from_env()?;
     let workspace_root = workspace_root.canonicalize().map_err(at(workspace_root))?;
     fs::create_dir_all(target_dir).map_err(at(target_dir))?;
     let target_dir = target_dir.canonicalize().map_err(at(target_dir))?;

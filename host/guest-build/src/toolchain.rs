@@ -12,7 +12,7 @@ const TARGET_ADD_LIMIT: Duration = Duration::from_secs(300);
 
 /// Which compiler to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Preference {
+pub(crate) enum Preference {
     /// The first that is there or can be had.
     #[default]
     Auto,
@@ -27,7 +27,7 @@ impl Preference {
     ///
     /// # Errors
     /// [`BuildError::UnknownPreference`] for a value that is none of `auto`, `rustup`, `debian`.
-    pub fn from_env() -> Result<Self, BuildError> {
+    pub(crate) fn from_env() -> Result<Self, BuildError> {
         let value = std::env::var_os("QUESTLINE_GUEST_TOOLCHAIN").unwrap_or_default();
         match value.to_string_lossy().as_ref() {
             "" | "auto" => Ok(Self::Auto),

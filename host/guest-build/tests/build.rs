@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use questline_guest_build::{BuildError, NotAFlow, Progress, build_guests};
+use questline_guest_build::{BuildError, NotAFlow, Progress, Purpose, build_guests};
 use wasmparser::{Parser, Payload};
 
 fn workspace() -> PathBuf {
@@ -25,7 +25,7 @@ fn package(library: &str) -> tempfile::TempDir {
 
 fn refused(library: &str) -> BuildError {
     let package = package(library);
-    build_guests(package.path(), &["lonely"], &workspace().join("target"), &mut |_| {}).expect_err("is refused")
+    build_guests(Purpose::Ship, package.path(), &["lonely"], &workspace().join("target"), &mut |_| {}).expect_err("is refused")
 }
 
 /// Module and name of each import, and the pages of memory at the start, of the core modules inside a component.
@@ -52,7 +52,8 @@ fn core_imports_and_memory(component: &[u8]) -> (Vec<String>, u64) {
 fn a_guest_becomes_a_component_that_imports_the_contract_alone() {
     let root = workspace();
     let mut shown = Vec::new();
-    let built = build_guests(&root, &["echo-guest"], &root.join("target"), &mut |step| shown.push(step.to_string())).unwrap();
+    let built =
+        build_guests(Purpose::Ship, &root, &["echo-guest"], &root.join("target"), &mut |step| shown.push(step.to_string())).unwrap();
     let [guest] = &built[..] else { panic!("one guest") };
     assert_eq!(guest.name, "echo-guest");
     assert_eq!(guest.path, root.join("target/guests/components/echo-guest.wasm"));
@@ -72,7 +73,7 @@ fn a_guest_becomes_a_component_that_imports_the_contract_alone() {
 #[test]
 fn a_build_that_changes_nothing_gives_the_same_bytes_and_leaves_the_file_alone() {
     let root = workspace();
-    let build = || build_guests(&root, &["echo-guest"], &root.join("target"), &mut |_| {}).unwrap().remove(0);
+    let build = || build_guests(Purpose::Ship, &root, &["echo-guest"], &root.join("target"), &mut |_| {}).unwrap().remove(0);
     let first = build();
     let written = fs::metadata(&first.path).unwrap().modified().unwrap();
     let second = build();
@@ -86,7 +87,7 @@ fn builds_at_once_wait_for_each_other() {
     let build = || {
         let mut waited = false;
         let mut watch = |step: Progress<'_>| waited |= step == Progress::Waiting;
-        let built = build_guests(&root, &["echo-guest"], &root.join("target"), &mut watch).unwrap();
+        let built = build_guests(Purpose::Ship, &root, &["echo-guest"], &root.join("target"), &mut watch).unwrap();
         (built[0].component.clone(), waited)
     };
     let answers: Vec<_> = std::thread::scope(|scope| {
@@ -137,6 +138,6 @@ fn an_import_outside_of_the_contract_is_named() {
 #[test]
 fn a_package_that_is_not_there_is_named() {
     let package = package("");
-    let error = build_guests(package.path(), &["missing"], &workspace().join("target"), &mut |_| {}).unwrap_err();
+    let error = build_guests(Purpose::Ship, package.path(), &["missing"], &workspace().join("target"), &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("missing"), "{error}");
 }

@@ -41,7 +41,8 @@ const TURNS: u32 = 200;
 fn component() -> Vec<u8> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-    let mut guests = questline_guest_build::build_guests(root, &["echo-guest"], &target, &mut |_| {}).expect("the guest builds");
+    let mut guests = questline_guest_build::build_guests(questline_guest_build::Purpose::Ship, root, &["echo-guest"], &target, &mut |_| {})
+        .expect("the guest builds");
     guests.remove(0).component
 }
 

@@ -171,12 +171,12 @@ impl LoadedFlow {
     ///
     /// # Errors
     /// As [`load`](Self::load), as far as the file alone tells.
-    pub fn check(engine: &Engine, request: &LoadRequest) -> Result<(), LoadError> {
-        let (found, max) = (request.bytes.len(), engine.options().component_bytes_max);
+    pub fn check(engine: &Engine, component: &[u8], grants: Grants) -> Result<(), LoadError> {
+        let (found, max) = (component.len(), engine.options().component_bytes_max);
         if found > max {
             return Err(LoadError::TooLarge { found, max });
         }
-        world::check(&request.bytes, request.grants).map(|_| ())
+        world::check(component, grants).map(|_| ())
     }
 
     /// What it says of itself.

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use questline_core::capability::Capability;
 use questline_core::id::NumberId;
 use questline_core::port::Services;
 use questline_emulator::Emulator;
-use questline_guest_build::{BuildError, Progress, build_guests_to_try};
+use questline_guest_build::{BuildError, Progress, Purpose, build_guests};
 use serde_json::{Value, json};
 
 use super::journal::Journal;
@@ -19,7 +18,7 @@ use super::people::{PagePlayers, People};
 use super::template;
 use crate::app::{FlowsError, GameLoader};
 use crate::connector::{Connections, SampleData};
-use crate::game::{self, Bundle, GameError, LoadContext, LoadedGame, SecretRule, Studio};
+use crate::game::{self, Bundle, GameError, LoadContext, LoadedGame, Studio};
 
 /// Which plugins have to be built again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,14 +99,7 @@ impl Workshop {
         // Compilers block.
         let made = tokio::task::spawn_blocking(move || workshop.build(&rebuild, shown)).await;
         let (bundle, built) = made.map_err(|problem| Broken::plain("the build broke off", problem.to_string()))??;
-        let context = LoadContext {
-            numbers: vec![self.number.clone()],
-            operator_grants: Capability::ALL.iter().copied().collect(),
-            connector_hosts: &[],
-            secrets: SecretRule::Any,
-            studio: Studio::Sample,
-            http: &self.http,
-        };
+        let context = LoadContext { numbers: vec![self.number.clone()], ..LoadContext::to_try(Studio::Sample, &self.http) };
         let declared = game::declare(&bundle, &context).map_err(Broken::game)?;
         let plugins = declared.plugins.clone();
         let sample = game::sample(&bundle).map_err(Broken::game)?;
@@ -140,7 +132,7 @@ impl Workshop {
                     journal.build(json!({ "state": "building", "words": progress.to_string() }));
                 }
             };
-            build_guests_to_try(&self.workspace, &wanted, &self.workspace.join("target"), &mut progress).map_err(Broken::build)?;
+            build_guests(Purpose::Try, &self.workspace, &wanted, &self.workspace.join("target"), &mut progress).map_err(Broken::build)?;
         }
         let bundle = game::read_folder(&self.game_dir, &components).map_err(Broken::game)?;
         Ok((bundle, wanted.into_iter().map(str::to_owned).collect()))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use questline_core::id::{FlowName, GameId, ReleaseDigest};
 use questline_core::release::Origin;
-use questline_wasm::{LoadRequest, LoadedFlow};
+use questline_wasm::LoadedFlow;
 
 use super::{Refusal, Releaser};
 use crate::app::{self, FlowsError};
@@ -58,8 +58,7 @@ impl Releaser {
                 let detail = format!("it is missing, and flow {} is it: `questline deploy` builds and adds it", flow.name);
                 return Err(Refusal::in_file("component-missing", file, detail));
             };
-            let request = LoadRequest { bytes: component.to_vec(), grants: flow.grants, limits: flow.limits };
-            LoadedFlow::check(engine, &request).map_err(|problem| Refusal::of_component(&file, &problem))?;
+            LoadedFlow::check(engine, component, flow.grants).map_err(|problem| Refusal::of_component(&file, &problem))?;
             if !engine.is_compiled(component) {
                 self.compiler.compile(component).await.map_err(|problem| Refusal::of_compilation(&file, &problem))?;
             }

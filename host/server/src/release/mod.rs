@@ -111,7 +111,9 @@ pub struct Listing {
 }
 
 /// A place for an upload; given back when dropped.
-pub struct UploadPlace<'a>(#[allow(dead_code)] tokio::sync::SemaphorePermit<'a>);
+pub struct UploadPlace<'a> {
+    _permit: tokio::sync::SemaphorePermit<'a>,
+}
 
 impl Releaser {
     /// From its parts.
@@ -153,7 +155,7 @@ impl Releaser {
 
     /// A place for an upload, to be had before its bytes are read.
     pub fn place(&self) -> Result<UploadPlace<'_>, ReleaseError> {
-        self.uploads.try_acquire().map(UploadPlace).map_err(|_| ReleaseError::Busy)
+        self.uploads.try_acquire().map(|permit| UploadPlace { _permit: permit }).map_err(|_| ReleaseError::Busy)
     }
 
     /// A game's releases.

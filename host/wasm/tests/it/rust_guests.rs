@@ -15,7 +15,13 @@ fn component(package: &str) -> Vec<u8> {
     let built = BUILT.get_or_init(|| {
         let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-        let built = questline_guest_build::build_guests(root, &["echo-guest", "hostile-guests"], &target, &mut |_| {});
+        let built = questline_guest_build::build_guests(
+            questline_guest_build::Purpose::Ship,
+            root,
+            &["echo-guest", "hostile-guests"],
+            &target,
+            &mut |_| {},
+        );
         built.expect("the guests build").into_iter().map(|guest| (guest.name, guest.component)).collect()
     });
     built.iter().find(|(name, _)| name == package).expect("a guest of that name").1.clone()

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use questline_core::capability::Grants;
 use questline_core::contact::{Address, Contact, PhoneNumber};
 use questline_core::conversation::Conversation;
 use questline_core::event::{Event, Inbound, Message, Wamid};
@@ -18,7 +17,7 @@ use crate::app::{self, GameLoader};
 use crate::cli::Failure;
 use crate::cli::sandbox::{GAME, NUMBER, Sandbox};
 use crate::clock::SystemClock;
-use crate::game::{LoadContext, SecretRule, Studio};
+use crate::game::{LoadContext, Studio};
 use crate::guest_log::TracedGuestLog;
 use crate::metrics::Metrics;
 
@@ -28,14 +27,7 @@ const CALLS: u32 = 20_000;
 /// CPU microseconds of one call, user and system.
 pub(super) async fn measure(sandbox: &Sandbox, components_dir: &Path, text: &str) -> Result<f64, Failure> {
     let http = app::connector_client().map_err(Failure::new)?;
-    let context = LoadContext {
-        numbers: Vec::new(),
-        operator_grants: Grants::all(),
-        connector_hosts: &[],
-        secrets: SecretRule::Any,
-        studio: Studio::Real,
-        http: &http,
-    };
+    let context = LoadContext::to_try(Studio::Real, &http);
     let bundle = crate::game::read_folder(&sandbox.dir.join("flows").join(GAME), components_dir).map_err(Failure::new)?;
     let declared = crate::game::declare(&bundle, &context).map_err(Failure::new)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

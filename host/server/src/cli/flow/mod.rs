@@ -8,7 +8,7 @@ mod test;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
-use questline_guest_build::{BuiltGuest, Progress, build_guests};
+use questline_guest_build::{BuiltGuest, Progress, Purpose, build_guests};
 
 use super::{Failure, Outcome};
 
@@ -72,7 +72,7 @@ async fn build_into(plugins: &[String], out: &Path, workspace: &Path) -> Outcome
 /// Builds plugins, with progress on standard error.
 pub(super) fn build(workspace: &Path, plugins: &[&str]) -> Result<Vec<BuiltGuest>, Failure> {
     let target = workspace.join("target");
-    build_guests(workspace, plugins, &target, &mut |progress| match progress {
+    build_guests(Purpose::Ship, workspace, plugins, &target, &mut |progress| match progress {
         Progress::Tool(line) => eprintln!("    {}", line.trim()),
         progress => eprintln!("  {progress}"),
     })

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Parser;
-use questline_core::capability::Grants;
 use questline_wasm::EngineOptions;
 use serde::Serialize;
 
 use super::super::{Failure, Outcome};
 use super::junit;
 use crate::app::{self, GameLoader};
-use crate::game::{self, Bundle, LoadContext, SecretRule, Studio};
+use crate::game::{self, Bundle, LoadContext, Studio};
 use crate::transcript::{self, SceneLog, TranscriptReport};
 
 /// Calls at the same time: scenes are played one after the other.
@@ -135,14 +134,7 @@ async fn play(args: &Args, dir: &Path) -> Result<GameReport, Failure> {
     };
     let loader = GameLoader::new(options, Arc::new(SceneLog)).map_err(Failure::new)?;
     let http = app::connector_client().map_err(Failure::new)?;
-    let context = LoadContext {
-        numbers: Vec::new(),
-        operator_grants: Grants::all(),
-        connector_hosts: &[],
-        secrets: SecretRule::Any,
-        studio: Studio::Sample,
-        http: &http,
-    };
+    let context = LoadContext::to_try(Studio::Sample, &http);
     let declared = game::declare(&bundle, &context).map_err(Failure::new)?;
     let loaded = Arc::new(loader.load(declared, &bundle).await.map_err(Failure::new)?);
     let filter = args.filter.as_ref().map(|filter| filter.to_lowercase());
