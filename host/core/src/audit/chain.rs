@@ -26,15 +26,8 @@ pub struct AuditHash(pub [u8; 32]);
 impl AuditHash {
     /// From 64 hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        let wrong = || InvalidName { kind: "a hash", chars_max: 64, alphabet: "hexadecimal digits, 64 of them" };
-        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(wrong());
-        }
-        let mut bytes = [0; 32];
-        for (place, byte) in bytes.iter_mut().enumerate() {
-            *byte = text.get(2 * place..2 * place + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).ok_or_else(wrong)?;
-        }
-        Ok(Self(bytes))
+        let wrong = InvalidName { kind: "a hash", chars_max: 64, alphabet: "hexadecimal digits, 64 of them" };
+        crate::hex::bytes(text).map(Self).ok_or(wrong)
     }
 }
 

@@ -121,16 +121,9 @@ pub trait CodeKeys: Send + Sync {
     fn open(&self, id: &VerificationId, send: u32, sealed: &SealedCode) -> Option<Code>;
 }
 
-/// So many bytes of hexadecimal digits in lower case.
+/// So many bytes of hexadecimal digits in lower case: one name has one way of writing.
 pub(super) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    for (place, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
-    }
-    Some(bytes)
+    crate::hex::bytes(text).filter(|_| !text.bytes().any(|byte| byte.is_ascii_uppercase()))
 }
 
 mod hex_tag {
