@@ -20,7 +20,7 @@ use questline_core::verification::{Purpose, VerificationId};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::events::parse::{Fields, Target, contact, object};
+use super::events::parse::{Fields, Target, object, target};
 use super::events::{address, known_game, read};
 use super::{Admin, Problem};
 use crate::game::LoadedGame;
@@ -129,13 +129,7 @@ struct Wish {
 }
 
 fn wish(mut fields: Fields<'_>) -> Result<Wish, Problem> {
-    let player = fields.take::<PlayerId>("player", "a player's id: 1 to 128 printable ASCII characters")?;
-    let contact = fields.raw("contact").map(contact).transpose()?;
-    let target = match (player, contact) {
-        (Some(player), None) => Target::Player(player),
-        (None, Some(contact)) => Target::Contact(contact),
-        _ => return Err(Problem::invalid("player, contact: one of the two says who gets the code, and not both")),
-    };
+    let target = target(&mut fields, "who gets the code")?;
     let takes = format!("one of {}", Purpose::ALL.map(Purpose::as_str).join(", "));
     let purpose = fields.take::<Purpose>("purpose", &takes)?.ok_or_else(|| fields.wrong("purpose", &takes))?;
     let ip = fields.take::<IpAddr>("ip", "the address of the player's device, IPv4 or IPv6")?;

@@ -107,13 +107,7 @@ pub(super) fn event(mut fields: Fields<'_>, key: Option<String>, game: &Game) ->
     if !(1..=NAME_CHARS_MAX).contains(&name.len()) || !name.bytes().all(slug) {
         return Err(fields.wrong("name", &takes_name));
     }
-    let player = fields.take::<PlayerId>("player", "a player's id: 1 to 128 printable ASCII characters")?;
-    let contact = fields.raw("contact").map(contact).transpose()?;
-    let target = match (player, contact) {
-        (Some(player), None) => Target::Player(player),
-        (None, Some(contact)) => Target::Contact(contact),
-        _ => return Err(Problem::invalid("player, contact: one of the two says whom the event is about, and not both")),
-    };
+    let target = target(&mut fields, "whom the event is about")?;
     let numbers = || game.numbers.iter().map(|number| number.as_str()).collect::<Vec<_>>().join(", ");
     let takes_number = || format!("one of the numbers of {}, by Meta's phone_number_id: {}", game.id, numbers());
     let number = fields.take::<NumberId>("number", &takes_number())?;
@@ -131,7 +125,17 @@ pub(super) fn event(mut fields: Fields<'_>, key: Option<String>, game: &Game) ->
     Ok(NewEvent { id, name, target, number, payload: payload.to_owned() })
 }
 
-pub(in crate::admin) fn contact(json: &RawValue) -> Result<Contact, Problem> {
+/// Reads `player` or `contact`, one of the two; `says` tells what it says.
+pub(in crate::admin) fn target(fields: &mut Fields<'_>, says: &str) -> Result<Target, Problem> {
+    let player = fields.take::<PlayerId>("player", "a player's id: 1 to 128 printable ASCII characters")?;
+    match (player, fields.raw("contact").map(contact).transpose()?) {
+        (Some(player), None) => Ok(Target::Player(player)),
+        (None, Some(contact)) => Ok(Target::Contact(contact)),
+        _ => Err(Problem::invalid(format!("player, contact: one of the two says {says}, and not both"))),
+    }
+}
+
+fn contact(json: &RawValue) -> Result<Contact, Problem> {
     let mut fields = object(json.get().as_bytes(), "contact.")?;
     let phone = fields.take::<PhoneNumber>("phone", "5 to 15 digits with the country code, for instance \"+15550100\"")?;
     let bsuid = fields.take::<Bsuid>("user_id", "a business-scoped user id, for instance \"US.13491208655302741918\"")?;
