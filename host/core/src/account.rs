@@ -3,6 +3,8 @@
 //! one go.
 
 pub mod device;
+pub mod freeze;
+pub mod lockout;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,8 @@ use crate::contact::{Bsuid, Contact, PhoneNumber};
 use crate::id::PlayerId;
 use crate::time::UnixMs;
 use device::Devices;
+use freeze::{Frozen, SeenIn};
+use lockout::RecoveryBook;
 
 /// Contacts of one account.
 pub const CONTACTS_MAX: usize = 8;
@@ -23,6 +27,15 @@ pub struct Account {
     /// Devices that are bound to it.
     #[serde(default, skip_serializing_if = "Devices::is_empty")]
     pub devices: Devices,
+    /// Conversations in which the player was recognised, at most [`freeze::SEEN_IN_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_in: Vec<SeenIn>,
+    /// The player has frozen it: nothing of it is told or done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<Frozen>,
+    /// Tries to recover it.
+    #[serde(default, skip_serializing_if = "RecoveryBook::is_empty")]
+    pub recovery: RecoveryBook,
 }
 
 impl Account {
