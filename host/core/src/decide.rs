@@ -299,7 +299,7 @@ impl Apply<'_> {
             class: if urgent { class.min(MessageClass::High) } else { class },
             // A reply that did not leave while the window was open would be refused: it is not sent.
             expires_at: match content {
-                Content::Template(_) | Content::Code(_) => None,
+                Content::Template(_) | Content::Code(_) | Content::Operation(_) => None,
                 Content::Credentials(_) => {
                     self.commit.conversation.window.closes_at(self.now).map(|closes_at| closes_at.min(self.now.plus_ms(DELIVERY_MS_MAX)))
                 }

@@ -36,6 +36,7 @@ pub mod recovery;
 pub mod secret;
 pub mod step;
 
+pub mod operation;
 pub mod outbox;
 pub mod rate;
 pub mod retry;

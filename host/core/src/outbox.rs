@@ -6,6 +6,7 @@ use crate::contact::Contact;
 use crate::event::Wamid;
 use crate::id::{GameId, NumberId, OutboxRef};
 use crate::message::Outbound;
+use crate::operation::Operation;
 use crate::recovery::CredentialsPromise;
 use crate::template::TemplateMessage;
 use crate::time::UnixMs;
@@ -67,6 +68,8 @@ pub enum Content {
     Credentials(CredentialsPromise),
     /// A one-time code, by its template. What is kept is sealed: the code is read when it is sent, and only while it counts.
     Code(CodePromise),
+    /// No message at all: a call of the studio's backend.
+    Operation(Operation),
 }
 
 impl Content {
@@ -78,6 +81,7 @@ impl Content {
             Self::Reaction { .. } => "reaction",
             Self::Credentials(_) => "credentials",
             Self::Code(_) => "code",
+            Self::Operation(_) => "operation",
         }
     }
 }

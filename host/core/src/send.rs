@@ -132,6 +132,8 @@ pub enum SendResult {
         /// When.
         at: UnixMs,
     },
+    /// The studio's backend has done it: it leaves the outbox, and there is nothing to wait for.
+    Done,
     /// It is tried again.
     Again {
         /// Tries so far.

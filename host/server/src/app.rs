@@ -260,6 +260,7 @@ impl Host {
             outbox: store.outbox.clone(),
             graph,
             codes,
+            games: games.clone(),
             credentials: Arc::new(Recovery { games: games.clone(), desk: store.desk.clone() }),
             numbers: numbers(config),
             traffic,

@@ -80,6 +80,7 @@ pub struct Metrics {
     depth: Family<Kind, Gauge<i64, AtomicI64>>,
     game_events: Family<GameOutcome, Counter>,
     verifications: Family<GameOutcome, Counter>,
+    operations: Family<GameOutcome, Counter>,
 }
 
 impl Default for Metrics {
@@ -113,6 +114,7 @@ impl Default for Metrics {
             depth: Family::default(),
             game_events: Family::default(),
             verifications: Family::default(),
+            operations: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
@@ -136,6 +138,7 @@ impl Default for Metrics {
         registry.register("holds", "Times that sending was held, by scope", metrics.holds.clone());
         registry.register("game_events", "Events that games' backends sent, by what they were answered", metrics.game_events.clone());
         registry.register("verifications", "One-time codes asked for and checked, by what came of it", metrics.verifications.clone());
+        registry.register("backend_operations", "Operations asked of studios' backends, by what came of it", metrics.operations.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
         metrics
     }
@@ -196,6 +199,11 @@ impl Metrics {
     /// A one-time code was asked for or checked.
     pub fn verification(&self, game: &GameId, outcome: &'static str) {
         self.verifications.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
+    }
+
+    /// A studio's backend was asked to do something for a commit.
+    pub fn operation(&self, game: &GameId, outcome: &'static str) {
+        self.operations.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
     }
 
     /// A step ended.
@@ -328,6 +336,7 @@ mod tests {
         }
         metrics.game_events(&game, "accepted", 1);
         metrics.verification(&game, "issued");
+        metrics.operation(&game, "done");
         metrics.step(&game, "flow", 0.1);
         metrics.guest_lines_dropped(&game, 1);
         metrics.release_switched(&game);

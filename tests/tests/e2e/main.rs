@@ -14,6 +14,7 @@ mod holds;
 mod ingress;
 mod lifecycle;
 mod misuse;
+mod operations;
 mod overload;
 mod pacing;
 mod privacy;

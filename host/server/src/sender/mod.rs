@@ -2,6 +2,7 @@
 //! tried again or reported. Every send is noted before it begins, so that after a crash it is known which messages may
 //! have left.
 
+mod calls;
 mod hold;
 mod judge;
 mod lane;
@@ -19,6 +20,7 @@ use questline_core::time::UnixMs;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::game::Games;
 use crate::metrics::Metrics;
 use crate::traffic::Traffic;
 use hold::Scopes;
@@ -58,6 +60,8 @@ pub struct Sender {
     pub credentials: Arc<dyn Credentials>,
     /// What opens one-time codes.
     pub codes: Arc<dyn Codes>,
+    /// The games, with their studios' backends.
+    pub games: Arc<Games>,
     /// Numbers to send from.
     pub numbers: Vec<Number>,
     /// What came in: it counts against the same throughput.
@@ -109,6 +113,13 @@ impl Sender {
         let mut lanes = Lanes::new(&self.numbers, self.settle_ms);
         let (back, mut backs) = mpsc::unbounded_channel();
         let (recorder, recording) = record::start(self.outbox.clone(), back.clone());
+        let calls = calls::Calls {
+            outbox: self.outbox.clone(),
+            games: self.games.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let (calls, calling) = calls::start(calls, stop.clone());
         let mut in_flight = 0usize;
         loop {
             if stop.is_cancelled() && in_flight == 0 {
@@ -135,7 +146,13 @@ impl Sender {
                     }
                 }
                 taken = self.outbox.take_messages(TAKE_MAX), if !stop.is_cancelled() => match taken {
-                    Ok(messages) => messages.into_iter().for_each(|message| lanes.add(known_since_now(message, now))),
+                    Ok(messages) => for message in messages {
+                        if calls::is_call(&message.message.content) {
+                            let _ = calls.send(message);
+                        } else {
+                            lanes.add(known_since_now(message, now));
+                        }
+                    },
                     Err(problem) => {
                         tracing::error!(%problem, "the sender cannot ask the store for messages");
                         tokio::time::sleep(STORE_WAIT).await;
@@ -146,6 +163,9 @@ impl Sender {
         }
         drop((recorder, back));
         recording.await;
+        if let Err(problem) = calling.await {
+            tracing::error!(%problem, "what calls the studios' backends has ended oddly");
+        }
     }
 
     /// Begins all that may begin now; says when more may.

@@ -129,6 +129,7 @@ pub(super) fn of_message(message: &NewMessage) -> Vec<String> {
             listed(&format!("template: {} {}", template.name, template.language), values)
         }
         Content::Credentials(promise) => written("bot", &promised(promise)),
+        Content::Operation(operation) => written("calls", &operation.name),
         Content::Code(promise) => listed(&format!("template: {} {}", promise.template, promise.locale), std::iter::empty()),
         Content::Reply { message, .. } => {
             let found = parts(message);

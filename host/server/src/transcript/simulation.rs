@@ -12,6 +12,7 @@ use questline_core::conversation::Conversation;
 use questline_core::decide::Measure;
 use questline_core::event::{Event, HandedOver, StatusError, StatusEvent, TicketClosed, TimerEvent, Wamid};
 use questline_core::id::{ConversationId, InboxSeq, NumberId, OutboxRef, OutboxSeq, PlayerId, TicketNumber};
+use questline_core::operation::Operation;
 use questline_core::outbox::{Content, NewMessage};
 use questline_core::port::{Clock, InboxEntry, Receipt, StoreError};
 use questline_core::status::DeliveryState;
@@ -202,7 +203,8 @@ impl Simulation {
                     self.rooms[room].inbox.pop_front();
                     self.note(&entry, outcome, ran);
                     self.room = room;
-                    self.commit(room, *commit, measures);
+                    let operations = self.commit(room, *commit, measures);
+                    self.ask_backend(operations).await;
                 }
             }
         }
@@ -223,11 +225,26 @@ impl Simulation {
         });
     }
 
-    fn commit(&mut self, room: usize, commit: Commit, measures: Vec<Measure>) {
+    /// Has the studio's backend do what a step asked of it.
+    async fn ask_backend(&mut self, operations: Vec<Operation>) {
+        for Operation { name, player, request, idempotency_key } in operations {
+            let asked = self.game.services.backend.call(&name, player.as_ref(), &request, &idempotency_key).await;
+            if let Err(problem) = asked {
+                self.happened.push(Happened::Failed { kind: "operation-refused".to_owned(), detail: format!("{name}: {problem}") });
+            }
+        }
+    }
+
+    /// Applies a commit; gives what it asks of the studio's backend.
+    fn commit(&mut self, room: usize, commit: Commit, measures: Vec<Measure>) -> Vec<Operation> {
         let now = self.clock.now();
         self.rooms[room].conversation = commit.conversation;
+        let mut operations = Vec::new();
         for message in commit.outbox {
-            self.send(room, message);
+            match message.content {
+                Content::Operation(operation) => operations.push(operation),
+                _ => self.send(room, message),
+            }
         }
         for resend in commit.resend {
             self.due.push(Due { at: resend.due_at, room, what: DueWhat::Resend(resend) });
@@ -267,6 +284,7 @@ impl Simulation {
             self.happened.push(Happened::Failed { kind: letter.reason, detail: letter.detail });
         }
         self.happened.extend(measures.into_iter().map(|measure| Happened::Counted(measure.name)));
+        operations
     }
 
     /// What Meta would refuse is refused; all else is on the phone at once.
@@ -276,7 +294,7 @@ impl Simulation {
                 questline_whatsapp::template::check_values(template).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
             }
             Content::Reply { message, .. } => message.check().err().map(|problem| problem.to_string()).unwrap_or_default(),
-            Content::Reaction { .. } | Content::Credentials(_) | Content::Code(_) => String::new(),
+            Content::Reaction { .. } | Content::Credentials(_) | Content::Code(_) | Content::Operation(_) => String::new(),
         };
         if !problems.is_empty() {
             self.happened.push(Happened::Refused(message, problems));

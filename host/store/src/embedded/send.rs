@@ -65,6 +65,12 @@ impl Writer {
                         self.accepted.put(key, id);
                     }
                 }
+                SendResult::Done => {
+                    let sql = "DELETE FROM message WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
+                    if self.execute(sql, (id.seq.0, id.conversation.0))? == 1 {
+                        self.staged.outbox -= 1;
+                    }
+                }
                 SendResult::Again { attempts, due_at } => {
                     let sql = "UPDATE message SET state = ?3, attempts = ?4, due_ms = ?5
                         WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";

@@ -148,6 +148,10 @@ impl RedisStore {
                 command.arg("accepted").arg(millis(at)).arg(wamid.as_str()).arg(if is_stale { "1" } else { "" });
                 Outcome::Accepted { id, wamid, bucket: is_stale.then_some((bucket, at.0)) }
             }
+            SendResult::Done => {
+                command.arg("done").arg(0);
+                Outcome::Nothing
+            }
             SendResult::Again { attempts, due_at } => {
                 command.arg("again").arg(millis(due_at)).arg(attempts);
                 Outcome::Nothing

@@ -93,6 +93,7 @@ macro_rules! contract {
                     an_accepted_message_is_a_receipt
                     a_message_to_be_tried_again_keeps_its_tries
                     a_dead_message_is_a_dead_letter
+                    what_is_done_is_forgotten
                     a_refused_message_becomes_an_event
                     a_failed_message_goes_out_again_under_its_name
                     a_failed_message_can_be_buried

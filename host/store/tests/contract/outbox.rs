@@ -156,6 +156,22 @@ pub async fn a_dead_message_is_a_dead_letter<E: Engine>() {
     assert_eq!(world.store().depth().await.unwrap().outbox, 0);
 }
 
+pub async fn what_is_done_is_forgotten<E: Engine>() {
+    let mut world = World::<E>::new().await;
+    let names = world.reply(&player(1), &["a", "b"]).await;
+    world.take_messages(2).await;
+    for _ in 0..2 {
+        world.record(names[0], SendResult::Done).await;
+    }
+    world.restart().await;
+    assert_eq!(world.take_messages(1).await[0].id, names[1]);
+    assert_eq!(world.store().receipt(names[0]).await.unwrap(), None);
+    assert_eq!(world.store().depth().await.unwrap().outbox, 1);
+    assert!(world.store().dead_letters(None, None, 9).await.unwrap().is_empty());
+    world.record(names[0], SendResult::Again { attempts: 1, due_at: START }).await;
+    assert_eq!(world.store().depth().await.unwrap().outbox, 1, "what is gone is not brought back");
+}
+
 pub async fn a_refused_message_becomes_an_event<E: Engine>() {
     let mut world = World::<E>::new().await;
     let name = world.reply(&player(1), &["a"]).await[0];

@@ -16,23 +16,17 @@ const USUAL_BYTES: usize = 512;
 
 /// The JSON that Meta takes.
 pub(super) fn message(message: &OutboxMessage) -> Result<Vec<u8>, serde_json::Error> {
-    let mut json = Vec::with_capacity(USUAL_BYTES);
-    serde_json::to_writer(&mut json, &Payload(message))?;
-    Ok(json)
+    Payload { message, body: Body::Content }.write(USUAL_BYTES)
 }
 
 /// The same, with a text in place of the content. The body is as secret as the text, and goes nowhere but to Meta.
 pub(super) fn secret(message: &OutboxMessage, text: &SecretText) -> Result<Vec<u8>, serde_json::Error> {
-    let mut json = Vec::with_capacity(USUAL_BYTES + text.reveal().len());
-    serde_json::to_writer(&mut json, &SecretPayload(message, text))?;
-    Ok(json)
+    Payload { message, body: Body::Text(text) }.write(USUAL_BYTES + text.reveal().len())
 }
 
 /// The same, with a template in place of the content.
 pub(super) fn secret_template(message: &OutboxMessage, template: &SecretTemplate) -> Result<Vec<u8>, serde_json::Error> {
-    let mut json = Vec::with_capacity(USUAL_BYTES);
-    serde_json::to_writer(&mut json, &SecretTemplatePayload(message, template))?;
-    Ok(json)
+    Payload { message, body: Body::Template(template) }.write(USUAL_BYTES)
 }
 
 /// The JSON that marks a message, and all before it, as read; `typing` shows that an answer is being written, for up to
@@ -76,48 +70,48 @@ where
     }
 }
 
-struct Payload<'a>(&'a OutboxMessage);
+/// A request's body: the same around whatever is sent.
+struct Payload<'a> {
+    message: &'a OutboxMessage,
+    body: Body<'a>,
+}
+
+/// What is sent.
+enum Body<'a> {
+    /// What the message says.
+    Content,
+    /// A text, in place of the promise that the message is.
+    Text(&'a SecretText),
+    /// A template, in the same way.
+    Template(&'a SecretTemplate),
+}
+
+impl Payload<'_> {
+    fn write(&self, bytes: usize) -> Result<Vec<u8>, serde_json::Error> {
+        let mut json = Vec::with_capacity(bytes);
+        serde_json::to_writer(&mut json, self)?;
+        Ok(json)
+    }
+}
 
 impl Serialize for Payload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let OutboxMessage { id, message, .. } = self.0;
+        let OutboxMessage { id, message, .. } = self.message;
         let mut json = serializer.serialize_struct("Payload", 7)?;
         json.serialize_field("messaging_product", "whatsapp")?;
         json.serialize_field("recipient_type", "individual")?;
         recipient(&mut json, &message.contact)?;
-        content(&mut json, &message.content)?;
-        json.serialize_field("biz_opaque_callback_data", &id.to_callback_data())?;
-        json.end()
-    }
-}
-
-struct SecretPayload<'a>(&'a OutboxMessage, &'a SecretText);
-
-impl Serialize for SecretPayload<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let OutboxMessage { id, message, .. } = self.0;
-        let mut json = serializer.serialize_struct("Payload", 6)?;
-        json.serialize_field("messaging_product", "whatsapp")?;
-        json.serialize_field("recipient_type", "individual")?;
-        recipient(&mut json, &message.contact)?;
-        json.serialize_field("type", "text")?;
-        json.serialize_field("text", &Text { body: self.1.reveal(), preview_url: false })?;
-        json.serialize_field("biz_opaque_callback_data", &id.to_callback_data())?;
-        json.end()
-    }
-}
-
-struct SecretTemplatePayload<'a>(&'a OutboxMessage, &'a SecretTemplate);
-
-impl Serialize for SecretTemplatePayload<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let OutboxMessage { id, message, .. } = self.0;
-        let mut json = serializer.serialize_struct("Payload", 6)?;
-        json.serialize_field("messaging_product", "whatsapp")?;
-        json.serialize_field("recipient_type", "individual")?;
-        recipient(&mut json, &message.contact)?;
-        json.serialize_field("type", "template")?;
-        json.serialize_field("template", &Template::of(self.1.reveal()))?;
+        match self.body {
+            Body::Content => content(&mut json, &message.content)?,
+            Body::Text(text) => {
+                json.serialize_field("type", "text")?;
+                json.serialize_field("text", &Text { body: text.reveal(), preview_url: false })?;
+            }
+            Body::Template(template) => {
+                json.serialize_field("type", "template")?;
+                json.serialize_field("template", &Template::of(template.reveal()))?;
+            }
+        }
         json.serialize_field("biz_opaque_callback_data", &id.to_callback_data())?;
         json.end()
     }
@@ -153,6 +147,7 @@ fn content<J: SerializeStruct>(json: &mut J, content: &Content) -> Result<(), J:
         }
         // A promise is no message: it is sent as its text, or not at all.
         Content::Credentials(_) | Content::Code(_) => Err(serde::ser::Error::custom("a promise is sent as what it promises only")),
+        Content::Operation(_) => Err(serde::ser::Error::custom("an operation is the backend's, not Meta's")),
     }
 }
 

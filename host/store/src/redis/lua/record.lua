@@ -23,6 +23,10 @@ if result == 'accepted' then
   end
   return { 1 }
 end
+if result == 'done' then
+  redis.call('HDEL', base .. 'b:' .. day, ref)
+  return { 1 }
+end
 local game = redis.call('HGET', base .. 'c:' .. conversation, 'g')
 if result == 'failed' then
   local tries, event, received_at = arg(), arg(), arg()
