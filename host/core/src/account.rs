@@ -4,6 +4,7 @@
 
 pub mod device;
 pub mod freeze;
+pub mod link;
 pub mod lockout;
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::contact::{Bsuid, Contact, PhoneNumber};
 use crate::id::PlayerId;
 use crate::time::UnixMs;
+use crate::verification::guard::Window;
 use device::Devices;
 use freeze::{Frozen, SeenIn};
+pub use link::LinkedContact;
+use link::{LinkId, Linking};
 use lockout::RecoveryBook;
 
 /// Contacts of one account.
@@ -36,6 +40,9 @@ pub struct Account {
     /// Tries to recover it.
     #[serde(default, skip_serializing_if = "RecoveryBook::is_empty")]
     pub recovery: RecoveryBook,
+    /// Links on their way.
+    #[serde(default, skip_serializing_if = "Linking::is_empty")]
+    pub linking: Linking,
 }
 
 impl Account {
@@ -43,15 +50,12 @@ impl Account {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-}
 
-/// A contact that is linked to an account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkedContact {
-    /// Which.
-    pub contact: Contact,
-    /// Since when.
-    pub at: UnixMs,
+    /// When all of it can be forgotten, if it can.
+    pub fn forget_at(&self) -> Option<UnixMs> {
+        let lasting = Self { linking: Linking::default(), ..self.clone() };
+        lasting.is_empty().then(|| self.linking.forget_at())
+    }
 }
 
 /// How a contact is found: by its phone number where that is known, else by its user id.
@@ -77,11 +81,26 @@ pub struct ContactRecord {
     /// The account that it is linked to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub player: Option<PlayerId>,
+    /// All that was known of the contact when it was linked: what speaks against it is somebody else with its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_as: Option<Contact>,
+    /// The wish to join an account that it made last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<LinkId>,
+    /// Wrong tokens that it sent within the last hour.
+    #[serde(default, skip_serializing_if = "Window::is_empty")]
+    pub wrong_tokens: Window,
 }
 
 impl ContactRecord {
     /// Whether nothing is known of it: nothing has to be kept.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// When all of it can be forgotten, if it can.
+    pub fn forget_at(&self) -> Option<UnixMs> {
+        let lasting = Self { wrong_tokens: Window::default(), ..self.clone() };
+        lasting.is_empty().then(|| self.wrong_tokens.forget_at(UnixMs(0)))
     }
 }

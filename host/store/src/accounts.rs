@@ -4,7 +4,10 @@
 //! | --- | --- |
 //! | `account/<player>` | what the host knows of a player's account, JSON |
 //! | `phone/<digits>`, `bsuid/<id>` | what it knows of a contact, JSON |
+//! | `link/<SHA-256>` | what a token for a link is for, JSON |
 
+use questline_core::account::link::KeptToken;
+use questline_core::account::link::token::LinkHash;
 use questline_core::account::{Account, ContactKey, ContactRecord};
 use questline_core::id::{GameId, PlayerId};
 use questline_core::port::{AccountChange, AccountKeys, AccountPages, StoreError};
@@ -17,6 +20,7 @@ use crate::pages::{PageWrite, Pages, change_with_answer};
 
 const ACCOUNT: &str = "an account";
 const CONTACT: &str = "a contact's record";
+const TOKEN: &str = "a token for a link";
 
 /// Long after all who read this.
 const KEPT_UNTIL: UnixMs = UnixMs(32_503_680_000_000);
@@ -34,8 +38,13 @@ fn contact_page(key: &ContactKey) -> String {
     }
 }
 
+fn token_page(hash: &LinkHash) -> String {
+    format!("link/{hash}")
+}
+
 fn names(keys: &AccountKeys) -> Vec<String> {
-    keys.players.iter().map(account_page).chain(keys.contacts.iter().map(contact_page)).collect()
+    let people = keys.players.iter().map(account_page).chain(keys.contacts.iter().map(contact_page));
+    people.chain(keys.tokens.iter().map(token_page)).collect()
 }
 
 fn read<T: DeserializeOwned + Default>(what: &'static str, pages: &[Option<Vec<u8>>]) -> Result<Vec<T>, StoreError> {
@@ -43,16 +52,26 @@ fn read<T: DeserializeOwned + Default>(what: &'static str, pages: &[Option<Vec<u
 }
 
 fn found(keys: &AccountKeys, pages: &[Option<Vec<u8>>]) -> Result<AccountPages, StoreError> {
-    let (players, contacts) = pages.split_at(keys.players.len().min(pages.len()));
-    Ok(AccountPages { players: read::<Account>(ACCOUNT, players)?, contacts: read::<ContactRecord>(CONTACT, contacts)? })
+    let (players, rest) = pages.split_at(keys.players.len().min(pages.len()));
+    let (contacts, tokens) = rest.split_at(keys.contacts.len().min(rest.len()));
+    Ok(AccountPages {
+        players: read::<Account>(ACCOUNT, players)?,
+        contacts: read::<ContactRecord>(CONTACT, contacts)?,
+        tokens: read::<Option<KeptToken>>(TOKEN, tokens)?,
+    })
 }
 
-/// What becomes of one page; none where it stays as it is.
-fn write<T: Serialize + PartialEq + Default>(what: &'static str, before: &T, after: &T) -> Result<Option<PageWrite>, StoreError> {
+/// What becomes of one page, kept until then or for good; none where it stays as it is.
+fn write<T: Serialize + PartialEq + Default>(
+    what: &'static str,
+    before: &T,
+    after: &T,
+    forget_at: Option<UnixMs>,
+) -> Result<Option<PageWrite>, StoreError> {
     if before == after {
         return Ok(None);
     }
-    let forget_at = if *after == T::default() { FORGOTTEN } else { KEPT_UNTIL };
+    let forget_at = if *after == T::default() { FORGOTTEN } else { forget_at.unwrap_or(KEPT_UNTIL) };
     Ok(Some(PageWrite { value: encode(what, after)?.into_bytes(), forget_at }))
 }
 
@@ -71,9 +90,13 @@ pub(crate) async fn change(
         let before = found(&keys, pages)?;
         let mut after = before.clone();
         change(&mut after);
-        let players = before.players.iter().zip(&after.players).map(|(before, after)| write(ACCOUNT, before, after));
-        let contacts = before.contacts.iter().zip(&after.contacts).map(|(before, after)| write(CONTACT, before, after));
-        let writes = players.chain(contacts).collect::<Result<_, _>>()?;
+        let players = before.players.iter().zip(&after.players).map(|(before, after)| write(ACCOUNT, before, after, after.forget_at()));
+        let contacts = before.contacts.iter().zip(&after.contacts).map(|(before, after)| write(CONTACT, before, after, after.forget_at()));
+        let token = |(before, after): (&Option<KeptToken>, &Option<KeptToken>)| {
+            write(TOKEN, before, after, after.as_ref().map(KeptToken::forget_at))
+        };
+        let tokens = before.tokens.iter().zip(&after.tokens).map(token);
+        let writes = players.chain(contacts).chain(tokens).collect::<Result<_, _>>()?;
         Ok((after, writes))
     };
     change_with_answer(store, game, names, apply).await

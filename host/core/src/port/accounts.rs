@@ -4,6 +4,8 @@
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::account::link::KeptToken;
+use crate::account::link::token::LinkHash;
 use crate::account::{Account, ContactKey, ContactRecord};
 use crate::id::{GameId, PlayerId};
 
@@ -14,17 +16,19 @@ pub struct AccountKeys {
     pub players: Vec<PlayerId>,
     /// Records of these contacts.
     pub contacts: Vec<ContactKey>,
+    /// Tokens for links.
+    pub tokens: Vec<LinkHash>,
 }
 
 impl AccountKeys {
     /// One player's account.
     pub fn player(player: &PlayerId) -> Self {
-        Self { players: vec![player.clone()], contacts: Vec::new() }
+        Self { players: vec![player.clone()], ..Self::default() }
     }
 
     /// One contact's record.
     pub fn contact(key: ContactKey) -> Self {
-        Self { players: Vec::new(), contacts: vec![key] }
+        Self { contacts: vec![key], ..Self::default() }
     }
 }
 
@@ -35,6 +39,8 @@ pub struct AccountPages {
     pub players: Vec<Account>,
     /// Of the contacts.
     pub contacts: Vec<ContactRecord>,
+    /// Of the tokens; none where one is not known.
+    pub tokens: Vec<Option<KeptToken>>,
 }
 
 /// Changes what was found. It may be asked more than once, each time with what is there then: the last time counts.

@@ -101,6 +101,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// Whether nothing was ever counted.
+    pub fn is_empty(&self) -> bool {
+        self.used.is_empty()
+    }
+
     /// Whether one more is allowed within an hour; else when.
     pub fn allows(&self, per_hour: u32, now: UnixMs) -> Result<(), UnixMs> {
         let per_hour = per_hour.min(PER_HOUR_MAX) as usize;

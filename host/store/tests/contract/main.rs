@@ -133,6 +133,7 @@ macro_rules! contract {
                     what_is_known_of_a_player_is_kept
                     no_change_of_a_player_is_lost
                     of_many_claims_to_a_contact_one_holds
+                    of_a_thousand_messages_with_one_token_one_links
                 }
                 verifications {
                     of_a_thousand_right_codes_at_once_one_counts
