@@ -380,7 +380,7 @@ pub trait Flows: Send + Sync {
     async fn call(&self, call: FlowCall<'_>) -> Result<FlowAnswer, FlowFailure>;
 
     /// What a loaded flow says of itself.
-    fn description(&self, game: &GameId, flow: &FlowName) -> Option<Arc<FlowDescription>>;
+    fn description(&self, flow: &FlowName) -> Option<Arc<FlowDescription>>;
 }
 
 /// What a game's flows reach through their imports.

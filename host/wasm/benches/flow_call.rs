@@ -62,9 +62,9 @@ impl Ours {
     async fn new(component: Vec<u8>) -> Self {
         let engine = Engine::new(EngineOptions::default()).unwrap();
         let flow = LoadedFlow::load(&engine, request(component)).await.unwrap();
-        let registry = Registry::new(engine, Arc::new(NoLog));
         let (game, name) = (GameId::parse("starfall").unwrap(), FlowName::parse("echo").unwrap());
-        registry.install(&game, &name, Arc::new(flow));
+        let log: Arc<dyn GuestLog> = Arc::new(NoLog);
+        let registry = Registry::new(&engine, &game, &log, [(name.clone(), flow)]);
         let services = Services {
             players: Arc::new(Nothing),
             backend: Arc::new(Nothing),

@@ -22,13 +22,9 @@ use crate::state::{Caller, State};
 use crate::trap;
 
 /// Hands one event to a flow.
-pub(crate) async fn handle(
-    flow: &LoadedFlow,
-    slot: Arc<Slot>,
-    call: FlowCall<'_>,
-    recorded: Option<VecDeque<Read>>,
-) -> Result<FlowAnswer, FlowFailure> {
+pub(crate) async fn handle(slot: &Arc<Slot>, call: FlowCall<'_>, recorded: Option<VecDeque<Read>>) -> Result<FlowAnswer, FlowFailure> {
     let started = Instant::now();
+    let flow = &slot.flow;
     let FlowCall { game, flow: _, snapshot, event, references, services, grants, limits, now, state_version, idempotency_key, seed } = call;
     let limits = possible(limits, flow.engine());
     let parts = event::parts(event, references, grants);
@@ -37,7 +33,7 @@ pub(crate) async fn handle(
         return Err(FlowFailure::Host(format!("a flow was handed an event that is the host's alone: {}", event.kind())));
     };
     let caller = Caller {
-        slot,
+        slot: Arc::clone(slot),
         services: services.clone(),
         grants,
         player: snapshot.player.clone(),

@@ -2,7 +2,7 @@
 //!
 //! A flow is a component that somebody else wrote, in good or bad faith. [`LoadedFlow::load`] takes its bytes only if they
 //! are one, import nothing but what the contract has and the game grants, and say who they are when asked. The
-//! [`Registry`] holds the loaded ones under their names and hands each event to a fresh instance, which is thrown away with
+//! [`Registry`] holds those of one release under their names and hands each event to a fresh instance, which is thrown away with
 //! all that it did: nothing passes from one event to the next but the state that the host keeps.
 //!
 //! Every call has limits on memory, tables, stack, CPU time, wall time, imports, log lines and bytes. Whoever passes one

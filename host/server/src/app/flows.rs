@@ -80,7 +80,7 @@ impl GameLoader {
     /// Loads every flow of a game.
     pub async fn load(&self, game: DeclaredGame, bundle: &Bundle) -> Result<LoadedGame, FlowsError> {
         let DeclaredGame { rules, services, plugins } = game;
-        let registry = Registry::new(self.engine.clone(), Arc::clone(&self.log));
+        let mut flows = Vec::with_capacity(rules.flows.len());
         for flow in rules.flows.values() {
             let plugin = plugins.get(&flow.name).map_or("", String::as_str);
             let missing = || FlowsError::Missing { game: rules.id.clone(), flow: flow.name.to_string(), plugin: plugin.to_owned() };
@@ -89,8 +89,9 @@ impl GameLoader {
             let refused = |problem| FlowsError::Load { game: rules.id.clone(), flow: flow.name.to_string(), problem };
             let loaded = LoadedFlow::load(&self.engine, request).await.map_err(refused)?;
             tracing::info!(game = %rules.id, flow = %flow.name, version = loaded.description().version, digest = loaded.digest(), "flow loaded");
-            registry.install(&rules.id, &flow.name, Arc::new(loaded));
+            flows.push((flow.name.clone(), loaded));
         }
-        Ok(LoadedGame { rules, services, release: *bundle.digest(), flows: Arc::new(registry) })
+        let flows = Arc::new(Registry::new(&self.engine, &rules.id, &self.log, flows));
+        Ok(LoadedGame { rules, services, release: *bundle.digest(), flows })
     }
 }

@@ -41,8 +41,8 @@ impl Flows for NotedFlows {
         result
     }
 
-    fn description(&self, game: &GameId, flow: &FlowName) -> Option<Arc<FlowDescription>> {
-        self.flows.description(game, flow)
+    fn description(&self, flow: &FlowName) -> Option<Arc<FlowDescription>> {
+        self.flows.description(flow)
     }
 }
 

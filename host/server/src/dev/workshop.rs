@@ -166,7 +166,7 @@ fn describe(
     let rules = &game.rules;
     let flows: Vec<Value> = (rules.flows.keys())
         .map(|name| {
-            let description = game.flows.description(&rules.id, name);
+            let description = game.flows.description(name);
             json!({ "name": name.as_str(), "plugin": plugins.get(name), "version": description.map(|of| of.version.clone()) })
         })
         .collect();

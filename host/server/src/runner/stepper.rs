@@ -195,7 +195,7 @@ impl Stepper {
     }
 
     async fn ask_one<'a>(&self, game: &LoadedGame, step: Step<'a>, flow: &FlowBinding, ran: &mut Ran) -> Asked<'a> {
-        match game.flows.description(&game.rules.id, &flow.name) {
+        match game.flows.description(&flow.name) {
             None => return Asked::Decided(self.failed(step, FlowFailure::NotLoaded(flow.name.clone()), std::mem::take(ran))),
             Some(description) if !description.wants(&step.entry.event) => return Asked::Passed(Box::new(step)),
             Some(_) => {}

@@ -7,7 +7,7 @@ use questline_wasm::{Engine, EngineError, EngineOptions};
 use tokio::task::JoinSet;
 
 use crate::guest::{Guest, NOTHING, answer_state, echo, import};
-use crate::world::{Call, GAME, OTHER_GAME, SlowPlayers, World, flow_name, game_id, text_event};
+use crate::world::{Call, GAME, OTHER_GAME, SlowPlayers, World, text_event};
 
 fn asking() -> Guest {
     Guest::handling(format!("(call $profile (i32.const 512)) (i32.const {NOTHING})")).with(import::PROFILE)
@@ -53,7 +53,7 @@ async fn a_game_whose_backend_hangs_keeps_only_its_own_players_waiting() {
         world.assert_others_are_served().await;
     }
     assert_eq!(players.asked.load(Ordering::SeqCst), 2, "the others wait at their own game's door");
-    assert_eq!(world.registry.engine().calls_running(), 2);
+    assert_eq!(world.engine.calls_running(), 2);
     for round in 1..=5 {
         players.answer.notify_one();
         calls.join_next().await.unwrap().unwrap().unwrap();
@@ -83,7 +83,7 @@ async fn a_call_in_flight_finishes_on_the_flow_it_began_with() {
         tokio::spawn(async move { world.say("hi").await })
     };
     until(|| players.asked.load(Ordering::SeqCst) == 2).await;
-    world.registry.remove(&game_id(GAME), &flow_name()).expect("the new flow");
+    world.install(GAME, &echo()).await.expect("the new flow");
     players.answer.notify_one();
     players.answer.notify_one();
     assert_eq!(in_flight.await.unwrap().unwrap().outcome.state.as_deref(), Some("\"old\""));
@@ -96,15 +96,15 @@ async fn no_call_is_lost_while_flows_are_replaced_over_and_over() {
     let world = Arc::new(World::with(options(8, 8)));
     world.install(GAME, &echo()).await;
     let flows: Vec<_> = [echo(), Guest { version: "1.0.1", ..echo() }].into_iter().map(|guest| guest.component()).collect();
-    let mut loaded = Vec::new();
+    let mut releases = Vec::new();
     for bytes in flows {
-        loaded.push(Arc::new(world.load(bytes).await.unwrap()));
+        releases.push(world.release(GAME, bytes).await);
     }
     let mut calls = JoinSet::new();
     for n in 0..400 {
-        let (world, flow) = (Arc::clone(&world), Arc::clone(&loaded[n % 2]));
+        let (world, release) = (Arc::clone(&world), Arc::clone(&releases[n % 2]));
         calls.spawn(async move {
-            world.registry.install(&game_id(GAME), &flow_name(), flow);
+            world.play(GAME, release);
             world.call(GAME, &text_event("hi"), Call::default()).await
         });
     }

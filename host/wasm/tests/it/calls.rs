@@ -6,7 +6,7 @@ use questline_core::flow::FlowFailure;
 use questline_core::port::Flows;
 
 use crate::guest::{ANSWER, Guest, NOTHING, answer_state, echo, import};
-use crate::world::{Call, FLOW, GAME, NOW, World, flow_name, game_id, replies, snapshot, text_event};
+use crate::world::{Call, GAME, NOW, World, flow_name, replies, snapshot, text_event};
 
 #[tokio::test]
 async fn a_text_comes_back() {
@@ -30,15 +30,12 @@ async fn a_text_comes_back() {
 #[tokio::test]
 async fn a_flow_that_is_not_there_is_said_to_be_so() {
     let world = World::new();
-    assert_eq!(world.say("hi").await.unwrap_err(), FlowFailure::NotLoaded(flow_name()));
     world.install(GAME, &echo()).await;
-    assert!(world.registry.description(&game_id(GAME), &flow_name()).is_some());
-    assert_eq!(world.registry.names(&game_id(GAME)), [flow_name()]);
+    assert!(world.played(GAME).description(&flow_name()).is_some());
     world.say("hi").await.unwrap();
-    assert!(world.registry.remove(&game_id(GAME), &flow_name()).is_some());
+    world.play(GAME, world.release_of(GAME, []));
     assert_eq!(world.say("hi").await.unwrap_err(), FlowFailure::NotLoaded(flow_name()));
-    assert!(world.registry.description(&game_id(GAME), &flow_name()).is_none());
-    assert_eq!(FLOW, flow_name().as_str());
+    assert!(world.played(GAME).description(&flow_name()).is_none());
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ async fn a_greedy_flow_lets_others_run() {
         let world = Arc::clone(&world);
         tokio::spawn(async move { world.call(GAME, &text_event("hi"), Call::limited(limits)).await })
     };
-    while world.registry.engine().calls_running() == 0 {
+    while world.engine.calls_running() == 0 {
         tokio::task::yield_now().await;
     }
     for _ in 0..20 {
@@ -104,7 +104,7 @@ async fn a_call_that_is_given_up_leaves_its_place() {
             () = tokio::task::yield_now() => {}
         }
     }
-    assert_eq!(world.registry.engine().calls_running(), 0);
+    assert_eq!(world.engine.calls_running(), 0);
     world.install(GAME, &echo()).await;
     world.say("hi").await.unwrap();
 }

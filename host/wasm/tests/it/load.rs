@@ -146,7 +146,7 @@ async fn an_import_that_is_not_granted_is_refused_at_the_door() {
     let grants: Grants = Capability::ALL.iter().copied().filter(|capability| *capability != Capability::Players).collect();
     let load = async |guest: Guest| {
         let request = LoadRequest { bytes: guest.component(), grants, limits: FlowLimits::default() };
-        LoadedFlow::load(world.registry.engine(), request).await
+        LoadedFlow::load(&world.engine, request).await
     };
     let error = load(echo().with(import::PROFILE)).await.expect_err("a refusal");
     assert!(matches!(&error, LoadError::NotGranted { capability: Capability::Players, .. }), "{error:?}");

@@ -1,11 +1,9 @@
 //! A recorded step runs again bit for bit, reaches no service, and says where it differs.
 
-use std::sync::Arc;
-
 use questline_core::flow::FlowFailure;
 
 use crate::guest::{Guest, answer_state, import};
-use crate::world::{GAME, World, flow_name, game_id, text_event};
+use crate::world::{GAME, World, text_event};
 
 /// A guest whose state is made of a random number and of what the backend answered.
 fn gambling() -> Guest {
@@ -44,9 +42,8 @@ async fn a_step_runs_again_bit_for_bit() {
     let other = world.say("hi").await.unwrap();
     assert_ne!(first.outcome, other.outcome, "chance is chance");
     let asked = world.backend.keys.lock().unwrap().len();
-    let flow = world.registry.flow(&game_id(GAME), &flow_name()).unwrap();
     for _ in 0..3 {
-        let again = world.replay(&flow, &text_event("hi"), first.reads.clone()).await.unwrap();
+        let again = world.replay(&text_event("hi"), first.reads.clone()).await.unwrap();
         assert_eq!(again.outcome, first.outcome);
         assert_eq!(again.reads, first.reads);
     }
@@ -59,13 +56,13 @@ async fn a_new_version_that_asks_for_something_else_is_found_out() {
     let recorded = world.say("hi").await.unwrap().reads;
     let mut other = Guest::default().with(import::PROFILE);
     other.handle = "(call $profile (i32.const 512)) unreachable".into();
-    let other = Arc::new(world.load(other.component()).await.unwrap());
-    let failure = world.replay(&other, &text_event("hi"), recorded.clone()).await.unwrap_err();
+    let before = world.install(GAME, &other).await.unwrap();
+    let failure = world.replay(&text_event("hi"), recorded.clone()).await.unwrap_err();
     assert!(
         matches!(&failure, FlowFailure::Trap { message, .. } if message.contains("players.profile") && message.contains("random.next")),
         "{failure:?}"
     );
-    let flow = world.registry.flow(&game_id(GAME), &flow_name()).unwrap();
-    let failure = world.replay(&flow, &text_event("hi"), recorded[..1].to_vec()).await.unwrap_err();
+    world.play(GAME, before);
+    let failure = world.replay(&text_event("hi"), recorded[..1].to_vec()).await.unwrap_err();
     assert!(matches!(&failure, FlowFailure::Trap { message, .. } if message.contains("nothing")), "{failure:?}");
 }

@@ -7,7 +7,7 @@ use questline_core::flow::{FlowFailure, FlowLimits};
 use questline_core::outcome::{InvalidOutcome, Next};
 
 use crate::guest::echo;
-use crate::world::{Call, GAME, OTHER_GAME, World, flow_name, game_id, replies, snapshot, text_event};
+use crate::world::{Call, GAME, OTHER_GAME, World, replies, snapshot, text_event};
 
 /// A component of `tests/guests`, built once for a test run.
 fn component(package: &str) -> Vec<u8> {
@@ -30,8 +30,8 @@ fn component(package: &str) -> Vec<u8> {
 async fn world_of(package: &'static str) -> World {
     let bytes = tokio::task::spawn_blocking(move || component(package)).await.unwrap();
     let world = World::new();
-    let flow = world.load(bytes).await.unwrap();
-    world.registry.install(&game_id(GAME), &flow_name(), std::sync::Arc::new(flow));
+    let release = world.release(GAME, bytes).await;
+    world.play(GAME, release);
     world.install(OTHER_GAME, &echo()).await;
     world
 }

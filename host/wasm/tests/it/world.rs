@@ -1,5 +1,6 @@
 //! The host around the flows under test: an engine, a registry, services that answer, and calls as the runner makes them.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -32,7 +33,8 @@ pub(crate) const NOW: UnixMs = UnixMs(1_700_000_000_000);
 
 /// A host with flows.
 pub(crate) struct World {
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) engine: Engine,
+    games: Mutex<HashMap<GameId, Arc<Registry>>>,
     pub(crate) services: Services,
     pub(crate) log: Arc<Log>,
     pub(crate) backend: Arc<FakeBackend>,
@@ -58,8 +60,7 @@ impl World {
             intents: Arc::new(FakeIntents),
             copy: Arc::new(FakeCopy),
         };
-        let registry = Arc::new(Registry::new(engine, Arc::clone(&log) as Arc<dyn GuestLog>));
-        Self { registry, services, log, backend, limits: FlowLimits::default() }
+        Self { engine, games: Mutex::default(), services, log, backend, limits: FlowLimits::default() }
     }
 
     /// A world with the guest installed, and an echo in the other game.
@@ -72,12 +73,35 @@ impl World {
 
     pub(crate) async fn load(&self, bytes: Vec<u8>) -> Result<LoadedFlow, LoadError> {
         let request = LoadRequest { bytes, grants: Grants::all(), limits: FlowLimits::default() };
-        LoadedFlow::load(self.registry.engine(), request).await
+        LoadedFlow::load(&self.engine, request).await
     }
 
-    pub(crate) async fn install(&self, game: &str, guest: &Guest) -> Option<Arc<LoadedFlow>> {
-        let flow = self.load(guest.component()).await.unwrap();
-        self.registry.install(&game_id(game), &flow_name(), Arc::new(flow))
+    /// Makes a game of one flow, in place of what was played there, which is given back.
+    pub(crate) async fn install(&self, game: &str, guest: &Guest) -> Option<Arc<Registry>> {
+        let release = self.release(game, guest.component()).await;
+        self.play(game, release)
+    }
+
+    /// A release of a game with one flow.
+    pub(crate) async fn release(&self, game: &str, component: Vec<u8>) -> Arc<Registry> {
+        let flow = self.load(component).await.unwrap();
+        self.release_of(game, [(flow_name(), flow)])
+    }
+
+    /// A release of a game with these flows.
+    pub(crate) fn release_of(&self, game: &str, flows: impl IntoIterator<Item = (FlowName, LoadedFlow)>) -> Arc<Registry> {
+        let log = Arc::clone(&self.log) as Arc<dyn GuestLog>;
+        Arc::new(Registry::new(&self.engine, &game_id(game), &log, flows))
+    }
+
+    /// Plays a release from now on.
+    pub(crate) fn play(&self, game: &str, release: Arc<Registry>) -> Option<Arc<Registry>> {
+        self.games.lock().unwrap().insert(game_id(game), release)
+    }
+
+    /// What is played.
+    pub(crate) fn played(&self, game: &str) -> Arc<Registry> {
+        Arc::clone(&self.games.lock().unwrap()[&game_id(game)])
     }
 
     /// Hands a text to the flow under test.
@@ -87,17 +111,18 @@ impl World {
 
     /// Hands an event to a game's flow.
     pub(crate) async fn call(&self, game: &str, event: &Event, call: Call) -> Result<FlowAnswer, FlowFailure> {
+        let played = self.played(game);
         let (game, flow) = (game_id(game), flow_name());
         let references = |_: &Wamid| Some(InboxSeq(41));
-        self.registry.call(self.flow_call(&game, &flow, event, &references, call)).await
+        played.call(self.flow_call(&game, &flow, event, &references, call)).await
     }
 
-    /// Hands an event to a flow as it was recorded.
-    pub(crate) async fn replay(&self, flow: &Arc<LoadedFlow>, event: &Event, reads: Vec<Read>) -> Result<FlowAnswer, FlowFailure> {
+    /// Hands an event to the flow under test as it was recorded.
+    pub(crate) async fn replay(&self, event: &Event, reads: Vec<Read>) -> Result<FlowAnswer, FlowFailure> {
         let (game, name) = (game_id(GAME), flow_name());
         let references = |_: &Wamid| Some(InboxSeq(41));
         let call = self.flow_call(&game, &name, event, &references, Call::default());
-        self.registry.call_loaded(flow, call, Some(reads)).await
+        self.played(GAME).replay(call, reads).await
     }
 
     fn flow_call<'a>(
