@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::consent::Marketing;
 use crate::contact::{Address, Contact};
 use crate::event::{Message, Wamid};
-use crate::id::{ConversationId, FlowName, GameId, InboxSeq, NumberId, PlayerId, ReleaseDigest, TicketNumber};
+use crate::id::{ConversationId, DeviceId, FlowName, GameId, InboxSeq, NumberId, PlayerId, ReleaseDigest, TicketNumber};
+use crate::service::Profile;
 use crate::time::{DAY_MS, UnixMs};
 use crate::window::ServiceWindow;
 
@@ -74,6 +75,15 @@ pub struct Session {
     /// How the player proved it.
     #[serde(default)]
     pub authentication: Authentication,
+    /// The device that the proof was asked for on, if it was named: the session is bound to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    /// The player's tier, as the studio told it when they were recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// ISO 3166-1 alpha-2, as the studio told it when they were recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
     /// BCP 47, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
@@ -124,6 +134,26 @@ pub enum Authentication {
         /// When.
         at: UnixMs,
     },
+}
+
+impl Session {
+    /// Notes who the player is, as the studio has just told.
+    pub fn recognise(&mut self, player: PlayerId, profile: Profile) {
+        let Profile { tier, locale, country, .. } = profile;
+        self.player = Some(player);
+        self.unknown_since = None;
+        self.tier = Some(tier);
+        self.country = country;
+        self.locale = locale.or(self.locale.take());
+    }
+
+    /// Forgets who the player is, and what the studio told of them. The language stays: the words are read by whoever writes.
+    pub fn forget_player(&mut self) {
+        self.player = None;
+        self.unknown_since = None;
+        self.tier = None;
+        self.country = None;
+    }
 }
 
 impl Conversation {

@@ -4,6 +4,7 @@
 //! a second refusal fails the step.
 
 use crate::audit::{Action, Actor, AuditRecord};
+use crate::authentication::{self, AskedCode};
 use crate::capability::Capability;
 use crate::commit::{Commit, Ticket, TimerChange};
 use crate::consent::{ConsentRecord, Marketing};
@@ -64,8 +65,20 @@ impl<'a> Step<'a> {
     }
 
     /// Applies the rules to an answer. Gives the step back with the reasons when an effect is refused.
-    pub fn decide(mut self, flow: &FlowBinding, state_version: u32, outcome: Outcome) -> Result<Decision, (Box<Self>, Vec<Refusal>)> {
+    pub fn decide(self, flow: &FlowBinding, state_version: u32, outcome: Outcome) -> Result<Decision, (Box<Self>, Vec<Refusal>)> {
+        self.decide_with(flow, state_version, outcome, AskedCode::None)
+    }
+
+    /// As [`Self::decide`], with the code that the answer asks for: see [`Self::code_to_begin`].
+    pub fn decide_with(
+        mut self,
+        flow: &FlowBinding,
+        state_version: u32,
+        outcome: Outcome,
+        code: AskedCode,
+    ) -> Result<Decision, (Box<Self>, Vec<Refusal>)> {
         let recovery = self.check_recovery(flow, &outcome.effects);
+        let (mut proofs, mut refused_code) = (0, None);
         let refusals: Vec<_> = outcome
             .effects
             .iter()
@@ -75,6 +88,15 @@ impl<'a> Step<'a> {
                     (Effect::IssueRecoveryCredentials(_), Err(refusal)) => {
                         self.refuse(flow, effect).and(Err((refusal.reason(), refusal.to_string())))
                     }
+                    (Effect::RequestAuthentication(wish), _) => self.refuse(flow, effect).and_then(|()| {
+                        let checked = self.refuse_authentication(&wish.purpose, proofs, &code);
+                        proofs += 1;
+                        checked.map_err(|refusal| {
+                            let told = (refusal.reason(), refusal.to_string());
+                            refused_code.get_or_insert((wish.purpose.as_str(), refusal));
+                            told
+                        })
+                    }),
                     _ => self.refuse(flow, effect),
                 };
                 let (reason, detail) = refused.err()?;
@@ -88,12 +110,15 @@ impl<'a> Step<'a> {
                 let audit = self.audit(Action::CredentialsRefused, Actor::Flow(flow.name.clone()), detail);
                 self.audits.push(audit);
             }
+            if let Some((purpose, refusal)) = refused_code {
+                self.audit_refused_code(flow, purpose, &refusal);
+            }
             return Err((Box::new(self), refusals));
         }
-        Ok(self.apply(flow, state_version, outcome))
+        Ok(self.apply(flow, state_version, outcome, code))
     }
 
-    fn refuse(&self, flow: &FlowBinding, effect: &Effect) -> Result<(), (RefusalReason, String)> {
+    pub(crate) fn refuse(&self, flow: &FlowBinding, effect: &Effect) -> Result<(), (RefusalReason, String)> {
         match effect.capability() {
             None => return Err((RefusalReason::NotGranted, "this host knows no such effect".to_owned())),
             Some(capability) if !flow.grants.has(capability) => {
@@ -123,7 +148,6 @@ impl<'a> Step<'a> {
                     .map(|_| ())
                     .ok_or_else(|| (RefusalReason::UnknownTarget, "no such recent message".to_owned()))
             }
-            Effect::RequestAuthentication(_) => Err((RefusalReason::NotGranted, "this host sends no one-time codes".to_owned())),
             Effect::HandOver(over) if !self.game.flows.contains_key(&over.flow) => {
                 Err((RefusalReason::UnknownTarget, format!("{} has no flow {}", self.game.id, over.flow)))
             }
@@ -163,7 +187,7 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    fn apply(self, flow: &FlowBinding, state_version: u32, outcome: Outcome) -> Decision {
+    fn apply(self, flow: &FlowBinding, state_version: u32, outcome: Outcome, code: AskedCode) -> Decision {
         let Self { game, mut conversation, entry, now, audits } = self;
         let session = &mut conversation.session;
         session.states.retain(|kept| kept.flow != flow.name);
@@ -181,7 +205,7 @@ impl<'a> Step<'a> {
         }
         let mut commit = Commit::of(conversation, entry.seq);
         commit.audits = audits;
-        let mut apply = Apply { game, flow, now, commit, measures: Vec::new() };
+        let mut apply = Apply { game, flow, now, commit, code, measures: Vec::new() };
         for effect in outcome.effects {
             apply.effect(effect);
         }
@@ -198,6 +222,7 @@ struct Apply<'a> {
     flow: &'a FlowBinding,
     now: UnixMs,
     commit: Commit,
+    code: AskedCode,
     measures: Vec<Measure>,
 }
 
@@ -232,9 +257,19 @@ impl Apply<'_> {
                 self.commit.follow_ups.push(Event::HandedOver(HandedOver { from: self.flow.name.clone(), to: over.flow, note: over.note }));
             }
             Effect::Track(track) => self.measures.push(Measure { name: track.name, value: track.value }),
+            Effect::RequestAuthentication(_) => self.send_code(),
             // Refused before: these never come here.
-            Effect::RequestAuthentication(_) | Effect::Extension(_) => {}
+            Effect::Extension(_) => {}
         }
+    }
+
+    fn send_code(&mut self) {
+        let AskedCode::Begun(issued) = std::mem::replace(&mut self.code, AskedCode::None) else { return };
+        let message = authentication::code_message(self.game, &self.commit.conversation, &issued, self.now);
+        let Some(message) = message else { return };
+        self.commit.outbox.push(message);
+        self.commit.conversation.expect_code();
+        self.audit(Action::CodeSent, authentication::sent(&issued));
     }
 
     fn change_consent(&mut self, change: ChangeConsent) {

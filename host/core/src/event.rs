@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Contact;
-use crate::id::{FlowName, OutboxRef, PlayerId, TicketNumber};
+use crate::id::{DeviceId, FlowName, OutboxRef, PlayerId, TicketNumber};
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
 use crate::verification::code::SealedCode;
@@ -372,6 +372,12 @@ pub struct AuthenticationEvent {
     pub method: String,
     /// Tries left.
     pub attempts_left: u32,
+    /// Whose account it is about, if it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub player: Option<PlayerId>,
+    /// The device that it was asked for on, in the studio's words, if it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
 }
 
 /// A closed ticket.

@@ -30,6 +30,7 @@ pub mod outcome;
 
 pub mod account;
 pub mod audit;
+pub mod authentication;
 pub mod commit;
 pub mod decide;
 pub mod recovery;

@@ -4,6 +4,7 @@
 //! then [`decide`](crate::decide) turns the answer into a commit, or [`Step::give_up`] keeps the event as a dead letter.
 
 use crate::audit::{Action, Actor, AuditRecord};
+use crate::authentication;
 use crate::command::HostCommand;
 use crate::commit::{Bury, Commit, DeadLetter, Letter, Resend, Ticket};
 use crate::consent::{ConsentRecord, Marketing};
@@ -17,8 +18,7 @@ use crate::outbox::{Content, MessageClass, NewMessage};
 use crate::port::{Copy, InboxEntry, Receipt, ServiceError};
 use crate::send::{Hold, Reaction};
 use crate::status::DeliveryState;
-use crate::time::{SECOND_MS, UnixMs};
-use crate::verification::CodePromise;
+use crate::time::UnixMs;
 
 /// A step that flows are asked about.
 #[derive(Debug)]
@@ -104,11 +104,11 @@ impl<'a> Step<'a> {
             Event::Preference(preference) => Opened::Done(Box::new(step.prefer(preference)), HandledBy::Preference),
             Event::Status(status) if status.state == DeliveryState::Failed => Opened::Failed(step, status),
             Event::CodeIssued(issued) => Opened::Done(Box::new(step.send_code(issued)), HandledBy::Code),
-            Event::Authenticated(proof) => {
-                step.conversation.session.authentication = Authentication::Authenticated { method: proof.method.clone(), at: now };
-                let audit = step.audit(Action::Authenticated, Actor::Player, format!("by {}, for {}", proof.method, proof.purpose));
-                step.audits.push(audit);
-                Opened::Ask(step)
+            Event::Authenticated(_) | Event::CodeRejected(_) if step.conversation.secured.is_some() => {
+                let audit = step.audit(Action::ProofIgnored, Actor::Player, "the account is secured");
+                let mut commit = step.done();
+                commit.audits.push(audit);
+                Opened::Done(Box::new(commit), HandledBy::Secured)
             }
             Event::CodeRejected(proof) => {
                 let audit =
@@ -232,45 +232,22 @@ impl<'a> Step<'a> {
     }
 
     fn drop_trust(&mut self) {
-        self.conversation.session.authentication = Authentication::Unauthenticated;
-        self.conversation.session.player = None;
-        self.conversation.session.unknown_since = None;
-        self.conversation.session.states.clear();
-        self.conversation.session.active = None;
+        let session = &mut self.conversation.session;
+        session.authentication = Authentication::Unauthenticated;
+        session.device = None;
+        session.forget_player();
+        session.states.clear();
+        session.active = None;
     }
 
     /// Puts a code into the outbox, unless it is dead or the account is secured.
     fn send_code(mut self, issued: &CodeIssued) -> Commit {
-        let Some(rules) = &self.game.verification else { return self.done() };
-        if self.conversation.secured.is_some() || self.now >= issued.expires_at {
-            return self.done();
-        }
-        let locale = issued.locale.as_ref().or(self.conversation.session.locale.as_ref()).unwrap_or(&self.game.locale);
-        let promise = CodePromise {
-            id: issued.id,
-            send: issued.send,
-            purpose: issued.purpose,
-            template: rules.template.clone(),
-            locale: locale.clone(),
-            life_s: u32::try_from(issued.expires_at.since_ms(issued.made_at) / SECOND_MS).unwrap_or(u32::MAX),
-            sealed: issued.sealed.clone(),
-        };
-        let message = NewMessage {
-            game: self.game.id.clone(),
-            number: self.conversation.number.clone(),
-            contact: self.conversation.contact.clone(),
-            class: MessageClass::Critical,
-            content: Content::Code(promise),
-            committed_at: self.now,
-            expires_at: Some(issued.expires_at),
-        };
+        let message = authentication::code_message(self.game, &self.conversation, issued, self.now);
+        let Some(message) = message else { return self.done() };
         let session = &mut self.conversation.session;
         session.outbound = session.outbound.saturating_add(1);
-        if session.authentication == Authentication::Unauthenticated {
-            session.authentication = Authentication::CodeSent;
-        }
-        let audit =
-            self.audit(Action::CodeSent, Actor::Host, format!("for {}; code {} of its verification", issued.purpose.as_str(), issued.send));
+        self.conversation.expect_code();
+        let audit = self.audit(Action::CodeSent, Actor::Host, authentication::sent(issued));
         let mut commit = self.done();
         commit.outbox.push(message);
         commit.audits.push(audit);

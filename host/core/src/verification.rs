@@ -19,7 +19,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::Address;
-use crate::id::PlayerId;
+use crate::id::{DeviceId, PlayerId};
 use crate::time::SECOND_MS;
 use code::{CodeDigest, SealedCode};
 use guard::GuardRules;
@@ -149,6 +149,8 @@ pub struct VerificationRules {
     pub template: String,
     /// Where a player who did not ask for a code finds help; for templates that name it.
     pub support_link: Option<String>,
+    /// What flows of the game call a purpose, beside its own name.
+    pub aliases: BTreeMap<String, Purpose>,
     /// Of each purpose; [`Self::of`] knows what is not here.
     pub purposes: BTreeMap<Purpose, CodeRules>,
     /// Of all others.
@@ -204,6 +206,8 @@ pub struct NewVerification {
     pub player: Option<PlayerId>,
     /// Where its codes go; none where nobody can be reached: then no code is ever right.
     pub to: Option<Address>,
+    /// The device that it is asked for on, if it was named: the proof binds the session to it.
+    pub device: Option<DeviceId>,
     /// BCP 47, if it is known.
     pub locale: Option<String>,
     /// The code, under this id and as the first of it.

@@ -6,6 +6,7 @@
 mod support;
 
 mod audit;
+mod authentication;
 mod contract;
 mod credentials;
 mod failing_flows;

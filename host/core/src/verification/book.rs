@@ -7,7 +7,7 @@ use super::code::{CodeDigest, SealedCode};
 use super::guard::{Dial, GuardReason, GuardRules, Refused, Window, resend_wait_ms};
 use super::{CodeRules, NewCode, NewVerification, Purpose, VerificationId};
 use crate::contact::Address;
-use crate::id::PlayerId;
+use crate::id::{DeviceId, PlayerId};
 use crate::time::{HOUR_MS, UnixMs};
 
 /// Ended verifications are still answered for so long after their time.
@@ -28,6 +28,9 @@ pub struct Verification {
     /// Where its codes go; none where nobody can be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Address>,
+    /// The device that it was asked for on, if it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
     /// BCP 47, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
@@ -116,6 +119,10 @@ pub struct Checked {
     pub purpose: Purpose,
     /// Whose account, if it was named.
     pub player: Option<PlayerId>,
+    /// Where its codes went; none where nobody could be reached.
+    pub to: Option<Address>,
+    /// The device that it was asked for on, if it was named.
+    pub device: Option<DeviceId>,
     /// What.
     pub status: Status,
     /// Wrong tries that are left.
@@ -273,6 +280,7 @@ impl Subject {
             purpose: wish.purpose,
             player: wish.player,
             to: wish.to,
+            device: wish.device,
             locale: wish.locale,
             digest: wish.code.digest,
             sealed: wish.code.sealed,
@@ -462,6 +470,14 @@ impl Verification {
     }
 
     fn checked(&self, status: Status) -> Checked {
-        Checked { id: self.id, purpose: self.purpose, player: self.player.clone(), status, attempts_left: self.attempts_left }
+        Checked {
+            id: self.id,
+            purpose: self.purpose,
+            player: self.player.clone(),
+            to: self.to.clone(),
+            device: self.device.clone(),
+            status,
+            attempts_left: self.attempts_left,
+        }
     }
 }

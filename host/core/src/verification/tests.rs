@@ -35,7 +35,7 @@ fn is(n: u32) -> impl Fn(&book::Verification) -> bool {
 }
 
 fn wish(n: u8, purpose: Purpose) -> NewVerification {
-    NewVerification { id: id(n), purpose, player: None, to: None, locale: None, code: code(u32::from(n)), key: None }
+    NewVerification { id: id(n), purpose, player: None, to: None, device: None, locale: None, code: code(u32::from(n)), key: None }
 }
 
 fn start(subject: &mut Subject, n: u8, now: UnixMs) -> Result<Issued, Refused> {

@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use questline_core::contact::Address;
-use questline_core::id::PlayerId;
+use questline_core::id::{DeviceId, PlayerId};
 use questline_core::time::{SECOND_MS, UnixMs};
 use questline_core::verification::book::{Checked, Issued};
 use questline_core::verification::code::Code;
@@ -28,8 +28,6 @@ use crate::verification::{CodeWish, NoCode};
 
 /// Bytes of a body.
 const BODY_BYTES_MAX: usize = 4 * 1024;
-/// Characters of a device's name.
-const DEVICE_CHARS_MAX: usize = 255;
 /// A start is not answered sooner: what is looked up and written takes less, so that time tells nothing of it.
 const ANSWER_AFTER: Duration = Duration::from_millis(200);
 
@@ -124,7 +122,7 @@ struct Wish {
     target: Target,
     purpose: Purpose,
     ip: Option<IpAddr>,
-    device: Option<String>,
+    device: Option<DeviceId>,
     locale: Option<String>,
 }
 
@@ -133,12 +131,7 @@ fn wish(mut fields: Fields<'_>) -> Result<Wish, Problem> {
     let takes = format!("one of {}", Purpose::ALL.map(Purpose::as_str).join(", "));
     let purpose = fields.take::<Purpose>("purpose", &takes)?.ok_or_else(|| fields.wrong("purpose", &takes))?;
     let ip = fields.take::<IpAddr>("ip", "the address of the player's device, IPv4 or IPv6")?;
-    let takes = format!("1 to {DEVICE_CHARS_MAX} printable ASCII characters");
-    let device = fields.take::<String>("device", &takes)?;
-    let fits = |text: &String| (1..=DEVICE_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if device.as_ref().is_some_and(|device| !fits(device)) {
-        return Err(fields.wrong("device", &takes));
-    }
+    let device = fields.take::<DeviceId>("device", "1 to 128 printable ASCII characters")?;
     let takes = "a language as BCP 47 writes it, for instance \"pt-BR\"";
     let locale = fields.take::<String>("locale", takes)?;
     let fits = |text: &String| (2..=35).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');

@@ -21,6 +21,8 @@ pub(super) struct VerificationFile {
     attempts: Option<u8>,
     #[serde(default)]
     purposes: BTreeMap<Purpose, PurposeFile>,
+    #[serde(default)]
+    aliases: BTreeMap<String, Purpose>,
     requests_per_hour: Option<u32>,
     resend_wait_s: Option<u32>,
     requests_per_ip_per_hour: Option<u32>,
@@ -64,8 +66,12 @@ impl VerificationFile {
             Ok((*purpose, rules))
         });
         let purposes = purposes.collect::<Result<_, GameProblem>>()?;
+        if let Some(alias) = self.aliases.keys().find(|alias| Purpose::parse(alias).is_some() || !(1..=64).contains(&alias.len())) {
+            return Err(rule(format!("aliases.{alias}: an alias is a name of its own, of 1 to 64 bytes, for one of the purposes")));
+        }
         let guards = self.guards()?;
-        Ok(VerificationRules { template: self.template, support_link: self.support_link, purposes, otherwise, guards })
+        let Self { template, support_link, aliases, .. } = self;
+        Ok(VerificationRules { template, support_link, aliases, purposes, otherwise, guards })
     }
 
     fn guards(&self) -> Result<GuardRules, GameProblem> {

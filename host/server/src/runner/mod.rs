@@ -1,6 +1,7 @@
 //! Runs steps: takes conversations that have something to do, one step at a time in each, thousands at once, and fair
 //! between games.
 
+mod authentication;
 mod fairness;
 mod mid_flow;
 mod observe;

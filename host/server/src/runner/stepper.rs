@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use questline_core::commit::Commit;
 use questline_core::conversation::Conversation;
 use questline_core::decide::Measure;
-use questline_core::event::{AuthenticationEvent, Event, GameEvent, Inbound};
+use questline_core::event::{Event, GameEvent, Inbound};
 use questline_core::flow::{CallCost, FlowAnswer, FlowFailure};
 use questline_core::game::FlowBinding;
 use questline_core::id::{FlowName, OutboxRef};
@@ -15,9 +15,6 @@ use questline_core::outcome::{InvalidOutcome, Next, Refusal};
 use questline_core::port::{Clock, FlowCall, InboxEntry, Outbox, Players, Receipt, ServiceError, StoreError};
 use questline_core::send::Reaction;
 use questline_core::step::{Opened, Step};
-use questline_core::time::UnixMs;
-use questline_core::verification::book::{Checked, Status};
-use questline_core::verification::code::Code;
 
 use super::log_failure;
 use crate::clock::random;
@@ -125,50 +122,28 @@ impl Stepper {
                 );
                 Ok(Stepped::commit(step.settle_failure(status, receipt.as_ref(), reaction, self.random()), "delivery-failed"))
             }
-            Opened::Ask(step) => Ok(self.ask(game, step).await),
+            Opened::Ask(step) => self.ask(game, step).await,
         }
-    }
-
-    /// Tries a message that is a code and nothing else, while one is open for the contact; what came of it. A message that
-    /// is tried again is answered alike and counts once.
-    async fn typed_code(
-        &self,
-        game: &LoadedGame,
-        conversation: &mut Conversation,
-        entry: &InboxEntry,
-        now: UnixMs,
-    ) -> Result<Option<Event>, StoreError> {
-        let (Some(codes), Some(_)) = (&self.codes, &game.rules.verification) else { return Ok(None) };
-        let Event::Message(message) = &*entry.event else { return Ok(None) };
-        let Inbound::Text(text) = &message.content else { return Ok(None) };
-        let Some(code) = Code::parse(text).filter(|_| conversation.secured.is_none()) else { return Ok(None) };
-        let is_known = conversation.recent.iter().any(|recent| recent.wamid == message.wamid);
-        if is_known {
-            return Ok(None);
-        }
-        let by = format!("{}.{}", conversation.id, entry.seq);
-        let Some(checked) = codes.check_typed(game, &conversation.contact, code, by).await? else { return Ok(None) };
-        conversation.touch(now);
-        conversation.hear(entry.seq, message, now);
-        let Checked { purpose, status, attempts_left, .. } = checked;
-        let proof =
-            AuthenticationEvent { purpose: purpose.as_str().to_owned(), method: "code".to_owned(), attempts_left: attempts_left.into() };
-        Ok(Some(if status == Status::Approved { Event::Authenticated(proof) } else { Event::CodeRejected(proof) }))
     }
 
     /// Asks flows in their order until one takes the event.
-    async fn ask(&self, game: &LoadedGame, mut step: Step<'_>) -> Stepped {
+    async fn ask(&self, game: &LoadedGame, mut step: Step<'_>) -> Result<Stepped, StoreError> {
         let mut ran = Ran::default();
         if let Err(failure) = self.recognise(game, &mut step).await {
-            return self.failed(step, failure, ran);
+            return Ok(self.failed(step, failure, ran));
         }
         if let Event::GameEvent(GameEvent { player: Some(player), .. }) = &*step.entry.event
             && step.conversation.session.player.as_ref() != Some(player)
         {
             // The number or the account has changed hands since: nobody else is told.
             tracing::warn!("a game event is not told: its player is not behind this contact any more");
-            let commit = Box::new(step.go_by());
-            return Stepped::Commit { commit, measures: Vec::new(), outcome: "not-for-this-player", ran };
+            return Ok(Stepped::commit(step.go_by(), "not-for-this-player"));
+        }
+        if let Event::Authenticated(proof) = &*step.entry.event
+            && !step.authenticate(proof)
+        {
+            tracing::warn!("a proof does not count: it is about another account of this contact");
+            return Ok(Stepped::commit(step.go_by(), "not-for-this-player"));
         }
         let intent = match &*step.entry.event {
             Event::Message(message) if game.rules.routes_by_intent() => match &message.content {
@@ -179,25 +154,26 @@ impl Stepper {
         };
         let active = step.conversation.session.active.clone();
         for flow in game.rules.candidates(active.as_ref(), &step.entry.event, intent.as_deref()) {
-            match self.ask_one(game, step, flow, &mut ran).await {
-                Asked::Decided(stepped) => return stepped,
+            match self.ask_one(game, step, flow, &mut ran).await? {
+                Asked::Decided(stepped) => return Ok(stepped),
                 Asked::Passed(back) => step = *back,
             }
         }
-        match &*step.entry.event {
+        Ok(match &*step.entry.event {
             Event::Message(_) => self.failed(step, FlowFailure::NobodyTookIt, ran),
             // Nobody asked for it: statuses, game events and the like go by.
             _ => {
                 let commit = Box::new(step.go_by());
                 Stepped::Commit { commit, measures: Vec::new(), outcome: "nobody-wants-it", ran }
             }
-        }
+        })
     }
 
-    async fn ask_one<'a>(&self, game: &LoadedGame, step: Step<'a>, flow: &FlowBinding, ran: &mut Ran) -> Asked<'a> {
+    async fn ask_one<'a>(&self, game: &LoadedGame, step: Step<'a>, flow: &FlowBinding, ran: &mut Ran) -> Result<Asked<'a>, StoreError> {
+        let failed = |step: Step<'a>, failure, ran: &mut Ran| Ok(Asked::Decided(self.failed(step, failure, std::mem::take(ran))));
         match game.flows.description(&flow.name) {
-            None => return Asked::Decided(self.failed(step, FlowFailure::NotLoaded(flow.name.clone()), std::mem::take(ran))),
-            Some(description) if !description.wants(&step.entry.event) => return Asked::Passed(Box::new(step)),
+            None => return failed(step, FlowFailure::NotLoaded(flow.name.clone()), ran),
+            Some(description) if !description.wants(&step.entry.event) => return Ok(Asked::Passed(Box::new(step))),
             Some(_) => {}
         }
         ran.flow = Some(flow.name.clone());
@@ -206,31 +182,28 @@ impl Stepper {
         loop {
             let answer = match self.call(game, &step, flow, refused.clone()).await {
                 Ok(answer) => answer,
-                Err(failure) => return Asked::Decided(self.failed(step, failure, std::mem::take(ran))),
+                Err(failure) => return failed(step, failure, ran),
             };
             self.metrics.flow_call(&game.rules.id, &answer.cost);
             ran.cost.add(&answer.cost);
             if answer.outcome.next == Next::Pass {
                 if answer.outcome.state.is_some() || !answer.outcome.effects.is_empty() {
-                    return Asked::Decided(self.failed(
-                        step,
-                        FlowFailure::InvalidOutcome(InvalidOutcome::PassWithEffects),
-                        std::mem::take(ran),
-                    ));
+                    return failed(step, FlowFailure::InvalidOutcome(InvalidOutcome::PassWithEffects), ran);
                 }
-                return Asked::Passed(Box::new(step));
+                return Ok(Asked::Passed(Box::new(step)));
             }
-            match step.decide(flow, answer.state_version, answer.outcome) {
+            let code = self.begin_code(game, &step, flow, &answer.outcome).await?;
+            match step.decide_with(flow, answer.state_version, answer.outcome, code) {
                 Ok(decision) => {
-                    return Asked::Decided(Stepped::Commit {
+                    return Ok(Asked::Decided(Stepped::Commit {
                         commit: Box::new(decision.commit),
                         measures: decision.measures,
                         outcome: "flow",
                         ran: std::mem::take(ran),
-                    });
+                    }));
                 }
                 Err((back, refusals)) if refused.is_empty() => (step, refused) = (*back, refusals),
-                Err((back, refusals)) => return Asked::Decided(self.failed(*back, FlowFailure::Refused(refusals), std::mem::take(ran))),
+                Err((back, refusals)) => return failed(*back, FlowFailure::Refused(refusals), ran),
             }
         }
     }
@@ -262,7 +235,7 @@ impl Stepper {
         let wanted = match &*step.entry.event {
             Event::Message(_) | Event::GameEvent(GameEvent { player: None, .. }) => !held(),
             // Whoever sent it says that there is a player.
-            Event::GameEvent(_) => true,
+            Event::GameEvent(_) | Event::Authenticated(_) => true,
             _ => false,
         };
         if session.player.is_some() || !wanted {
@@ -272,11 +245,7 @@ impl Stepper {
         let found = players.by_contact(&step.conversation.contact).await;
         let session = &mut step.conversation.session;
         match found {
-            Ok((player, profile)) => {
-                session.player = Some(player);
-                session.unknown_since = None;
-                session.locale = profile.locale.or(session.locale.take());
-            }
+            Ok((player, profile)) => session.recognise(player, profile),
             Err(ServiceError::NotFound | ServiceError::NotGranted(_) | ServiceError::Invalid(_)) => session.unknown_since = Some(step.now),
             Err(ServiceError::Unavailable(reason)) => return Err(FlowFailure::Transient(format!("the players' database: {reason}"))),
         }

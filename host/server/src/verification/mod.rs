@@ -3,21 +3,23 @@
 //! random as the system's generator, and the key alone, without what is stored, tells no code.
 
 mod keys;
+mod proof;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use questline_core::authentication::BY_CODE_IN_GAME;
 use questline_core::contact::{Address, Contact};
 use questline_core::event::{CodeIssued, Event};
-use questline_core::id::{GameId, PlayerId};
+use questline_core::id::{DeviceId, GameId, PlayerId};
 use questline_core::port::{
     Batch, CheckVerification, Clock, Codes, DedupKey, Inbox, Incoming, MakeCode, Place, Places, ResendVerification, StartVerification,
     StoreError, Untold, Verifications,
 };
 use questline_core::secret::SecretTemplate;
 use questline_core::template::Category;
-use questline_core::verification::book::{Checked, Issued, ResendRefusal};
+use questline_core::verification::book::{Checked, Issued, ResendRefusal, Status};
 use questline_core::verification::code::{Code, CodeKeys};
 use questline_core::verification::guard::{Refused, dial_code, number_prefix};
 use questline_core::verification::{CodePromise, NewCode, NewVerification, Purpose, VerificationId, VerificationRules};
@@ -26,6 +28,7 @@ use zeroize::Zeroize;
 use crate::game::{Games, LoadedGame};
 use crate::metrics::Metrics;
 pub use keys::{Keyring, UnusableKeys};
+pub use proof::Proof;
 
 /// All that codes need.
 pub struct CodeDesk {
@@ -54,7 +57,7 @@ pub struct CodeWish {
     /// The player's address on the network.
     pub ip: Option<IpAddr>,
     /// The device, in the studio's words.
-    pub device: Option<String>,
+    pub device: Option<DeviceId>,
     /// BCP 47.
     pub locale: Option<String>,
     /// A repetition with the same key gives what the first gave.
@@ -121,11 +124,11 @@ impl CodeDesk {
         let id = VerificationId::from_bytes(keys.random().ok_or(NoCode::NoRandomness)?);
         let code_rules = rules.of(wish.purpose);
         let code = make(keys, &id, 1, code_rules.digits).ok_or(NoCode::NoRandomness)?;
-        let CodeWish { to, player, purpose, locale, key, .. } = wish;
+        let CodeWish { to, player, purpose, device, locale, key, .. } = wish;
         let start = StartVerification {
             game: name.clone(),
             places,
-            wish: NewVerification { id, purpose, player, to, locale, code, key },
+            wish: NewVerification { id, purpose, player, to, device, locale, code, key },
             rules: code_rules,
             limits: rules.guards,
             now: self.clock.now(),
@@ -151,7 +154,8 @@ impl CodeDesk {
         Ok(issued)
     }
 
-    /// Tries a code. None when there is no such verification.
+    /// Tries a code. None when there is no such verification. When it is right, the contact's chat session is authenticated
+    /// too, and its flow hears of it.
     pub async fn check(&self, game: &LoadedGame, id: VerificationId, code: Code) -> Result<Option<Checked>, NoCode> {
         let (_, keys) = self.ready(game)?;
         let name = &game.rules.id;
@@ -159,6 +163,10 @@ impl CodeDesk {
         let check = CheckVerification { game: name.clone(), id: Some(id), contact: None, code, by: None, keys, now: self.clock.now() };
         let checked = self.store.check_verification(check).await?;
         self.metrics.verification(name, checked.as_ref().map_or("unknown", |checked| checked.status.as_str()));
+        if let Some(Checked { status: Status::Approved, purpose, player, to: Some(address), device, .. }) = checked.clone() {
+            let proof = Proof { address, method: BY_CODE_IN_GAME, purpose, player, device, key: id.to_string() };
+            proof.tell(&*self.inbox, &*self.clock).await?;
+        }
         Ok(checked)
     }
 
@@ -212,10 +220,7 @@ pub(crate) fn event_of(issued: &Issued) -> CodeIssued {
 }
 
 fn key_of(game: &GameId, issued: &Issued) -> DedupKey {
-    let text = format!("code\0{game}\0{}\0{}", issued.id, issued.send);
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    let digest = digest.as_ref().iter().take(16).fold(0, |digest: u128, byte| digest << 8 | u128::from(*byte));
-    DedupKey { sent_s: 0, digest }
+    proof::dedup_key("code", game, &[&issued.id.to_string(), &issued.send.to_string()])
 }
 
 fn is_authentication(game: &LoadedGame, rules: &VerificationRules) -> bool {
@@ -234,7 +239,7 @@ fn places(keys: &Keyring, game: &GameId, wish: &CodeWish) -> Option<Places> {
         contact,
         player: wish.player.as_ref().and_then(|player| place("player", player.as_str())),
         ip: wish.ip.and_then(|ip| place("ip", &network(ip))),
-        device: wish.device.as_ref().and_then(|device| place("device", device)),
+        device: wish.device.as_ref().and_then(|device| place("device", device.as_str())),
         prefix: phone.and_then(|phone| place("prefix", number_prefix(phone))),
         dial: phone.and_then(|phone| place("dial", dial_code(phone))),
     })

@@ -55,7 +55,8 @@ fn one_of_each() -> Vec<Event> {
         })
     });
     let flow = || FlowName::parse("vip-routing").unwrap();
-    let authentication = || AuthenticationEvent { purpose: "login".into(), method: "code".into(), attempts_left: 3 };
+    let authentication =
+        || AuthenticationEvent { purpose: "login".into(), method: "code".into(), attempts_left: 3, player: None, device: None };
     let reference = OutboxRef { conversation: questline_core::id::ConversationId(1), seq: OutboxSeq(1) };
     let others = [
         Event::Status(StatusEvent {

@@ -73,6 +73,7 @@ fn wish(n: u16, places: Places, now: UnixMs) -> StartVerification {
             purpose: Purpose::Login,
             player: None,
             to: None,
+            device: None,
             locale: None,
             code: new_code(&id(n), 1, "123456"),
             key: None,

@@ -135,7 +135,7 @@ fn every_other_event_crosses_over_or_stays_with_the_host() {
     holds(&seen(&core::Event::GameEvent(game), all).unwrap(), &["Event::GameEvent", "\"cup\"", "\"e1\"", "\"{}\"", "at: 8"]);
     let timer = core::TimerEvent { flow: FlowName::parse("vip").unwrap(), id: "t1".into(), payload: "1".into() };
     holds(&seen(&core::Event::Timer(timer), all).unwrap(), &["Event::Timer", "\"t1\"", "\"1\""]);
-    let proof = core::AuthenticationEvent { purpose: "login".into(), method: "code".into(), attempts_left: 2 };
+    let proof = core::AuthenticationEvent { purpose: "login".into(), method: "code".into(), attempts_left: 2, player: None, device: None };
     holds(&seen(&core::Event::Authenticated(proof.clone()), all).unwrap(), &["Event::Authenticated", "\"login\"", "2"]);
     holds(&seen(&core::Event::CodeRejected(proof), all).unwrap(), &["Event::CodeRejected", "attempts-left: 2"]);
     let closed = core::TicketClosed { number: TicketNumber::parse("SF-1").unwrap(), resolution: "done".into() };

@@ -11,7 +11,15 @@ pub struct Puppet;
 impl Flow for Puppet {
     fn describe() -> Description {
         Description::new("puppet", env!("CARGO_PKG_VERSION"))
-            .wants(&[EventKind::Message, EventKind::Timer, EventKind::GameEvent, EventKind::HandedOver, EventKind::TicketClosed])
+            .wants(&[
+                EventKind::Message,
+                EventKind::Timer,
+                EventKind::GameEvent,
+                EventKind::HandedOver,
+                EventKind::TicketClosed,
+                EventKind::Authenticated,
+                EventKind::CodeRejected,
+            ])
             .needs(&[
                 Capability::Backend,
                 Capability::Log,
@@ -22,6 +30,7 @@ impl Flow for Puppet {
                 Capability::React,
                 Capability::Timers,
                 Capability::Tickets,
+                Capability::Authentication,
                 Capability::Consent,
                 Capability::HandOver,
                 Capability::Measures,
@@ -43,6 +52,8 @@ impl Flow for Puppet {
                 obey(conversation, payload["do"].as_str().unwrap_or("say nothing to do"), "")
             }
             Event::HandedOver(over) => obey(conversation, &format!("say from {}", over.from), ""),
+            Event::Authenticated(proof) => obey(conversation, &format!("say proved {}", proof.purpose), ""),
+            Event::CodeRejected(tried) => obey(conversation, &format!("say wrong, {} left", tried.attempts_left), ""),
             _ => Ok(Outcome::stay().keep_state(conversation)),
         }
     }
@@ -89,6 +100,16 @@ fn obey(conversation: &Conversation, script: &str, message: &str) -> Result<Outc
                 let (seconds, then) = more.split_once(' ').unwrap_or((more, "say time is up"));
                 outcome.set_timer(NewTimer::new(first, seconds.parse::<u64>().unwrap_or(0) * 1000).payload(&then)?)?
             }
+            "prove" => match conversation.refusal("request-authentication") {
+                Some(refusal) => outcome.reply(format!("refused: {}", refusal.detail))?,
+                None => outcome.request_authentication(rest)?,
+            },
+            "trust" => outcome.reply(match &conversation.authentication {
+                Authentication::Unauthenticated => "unauthenticated".to_owned(),
+                Authentication::CodeSent => "a code was sent".to_owned(),
+                Authentication::Extension(other) => format!("what is {}?", other.name),
+                Authentication::Authenticated(proof) => format!("authenticated by {}", proof.method),
+            })?,
             "again" => outcome.set_timer(NewTimer::new("again", 1000).payload(&script)?)?,
             "cancel" => outcome.cancel_timer(rest)?,
             "ticket" => outcome.ticket(Ticket::new(TicketPriority::Normal, "help", "Help").body(rest))?,
@@ -101,10 +122,11 @@ fn obey(conversation: &Conversation, script: &str, message: &str) -> Result<Outc
                 log::write(Level::Info, rest);
                 outcome
             }
-            "call" => {
-                let answer = backend::call(first, if more.is_empty() { "{}" } else { more })?;
-                outcome.reply(answer)?
-            }
+            "call" => match backend::call(first, if more.is_empty() { "{}" } else { more }) {
+                Ok(answer) => outcome.reply(answer)?,
+                Err(ImportError::NotGranted(reason)) => outcome.reply(format!("not granted: {reason}"))?,
+                Err(problem) => return Err(problem.into()),
+            },
             "random" => {
                 let numbers = [random::next(), random::next()];
                 outcome.reply(format!("{} {}", numbers[0], numbers[1]))?

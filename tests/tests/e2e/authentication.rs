@@ -1,0 +1,197 @@
+//! Proofs of who the player is, whole rounds: a flow asks for one, the host sends the code with the flow's answer, the player
+//! types it; and a code that is entered in the game makes the chat know them too.
+
+use questline_emulator as meta;
+use questline_tests::stage::NUMBER;
+use questline_tests::{Engine, Host, Stage, eventually};
+use serde_json::{Value, json};
+
+use crate::support::{at_rest, dead_letters, heard, hears, says};
+
+on_both_stores![
+    a_flow_asks_and_the_player_types_the_code,
+    what_is_refused_comes_back_with_its_reason,
+    a_code_entered_in_the_game_is_known_in_the_chat,
+    another_account_of_the_same_phone_gains_nothing,
+    a_kill_in_the_middle_makes_no_second_code,
+];
+
+pub(crate) const ADA: &str = "+15550111";
+
+const PLAYERS: &str = r#"{"players": [
+  {"id": "ada-1", "phone": "+15550111", "name": "Ada", "tier": "gold", "country": "DE", "balances": {"premium": 1, "free": 1}}
+]}"#;
+
+/// A game whose flow does what a message says and may ask for proofs, with these lines in its `[verification]` and behind.
+pub(crate) async fn stage(engine: Engine, lines: &str) -> Stage {
+    let grants = [
+        "backend",
+        "log",
+        "random",
+        "clock",
+        "reply",
+        "send-template",
+        "react",
+        "timers",
+        "tickets",
+        "authentication",
+        "consent",
+        "hand-over",
+        "measures",
+    ];
+    let stage = Stage::new(engine).await.game("cup", NUMBER, "puppet-guest", &grants, "");
+    let key = stage.dir().join("code-key");
+    std::fs::write(&key, "a key of the tests: 32 characters at the least").unwrap();
+    let dir = stage.game_dir("cup");
+    let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
+    std::fs::write(dir.join("game.toml"), format!("{text}\n[verification]\ntemplate = \"cup_code\"\n{lines}\n")).unwrap();
+    std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
+    std::fs::create_dir(dir.join("templates")).unwrap();
+    let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
+    std::fs::write(dir.join("templates/cup_code.toml"), source).unwrap();
+    for language in ["en", "de"] {
+        stage.emulator.put_template(meta::Template::one_time_code("cup_code", language));
+    }
+    stage.extra(&format!("[verification]\nkeys = [{{ file = {key:?} }}]"))
+}
+
+/// The next code on the player's phone.
+pub(crate) async fn code(player: &meta::PlayerHandle) -> String {
+    let message = hears(player).await;
+    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode);
+    copied.unwrap_or_else(|| panic!("a code, not {message:?}")).id.clone()
+}
+
+/// Another code than this one.
+pub(crate) fn wrong(code: &str) -> String {
+    let number: u32 = code.parse().unwrap();
+    format!("{:06}", (number + 1) % 1_000_000)
+}
+
+/// The game's audit, as action, actor and words.
+pub(crate) async fn audited(host: &Host) -> Vec<(String, Value, String)> {
+    let rows = host.get("/games/cup/audit?limit=500").await["rows"].as_array().unwrap().clone();
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    rows.iter().map(|entry| (word(&entry["action"]), entry["actor"].clone(), word(&entry["details"]["text"]))).collect()
+}
+
+async fn a_flow_asks_and_the_player_types_the_code(engine: Engine) {
+    let stage = stage(engine, "[verification.aliases]\nclaim = \"high-value\"").await;
+    let host = stage.start().await;
+    let ada = stage.player(ADA, "Ada");
+    assert_eq!(says(&ada, "trust").await.text(), "unauthenticated");
+    assert_eq!(says(&ada, "say a code comes\nprove claim").await.text(), "a code comes");
+    let sent = code(&ada).await;
+    assert_eq!(says(&ada, "trust").await.text(), "a code was sent");
+    assert_eq!(says(&ada, wrong(&sent).as_str()).await.text(), "wrong, 2 left");
+    assert_eq!(says(&ada, sent.as_str()).await.text(), "proved high-value");
+    assert_eq!(says(&ada, "trust").await.text(), "authenticated by code");
+    let echo = says(&ada, sent.as_str()).await;
+    assert_eq!(echo.text(), format!("what is {sent}?"), "it counts no more: they are digits");
+    at_rest(&stage, &host).await;
+    let codes = host.metric("questline_verifications_total{game=\"cup\",outcome=\"issued\"}").await;
+    assert_eq!((codes, dead_letters(&host).await.len()), (1.0, 0));
+    let expected = [
+        ("code-sent", json!({ "flow": "main" }), "for high-value; code 1 of its verification"),
+        ("code-rejected", json!("player"), "for high-value; 2 tries left"),
+        ("authenticated", json!("player"), "by code, for high-value"),
+    ];
+    assert_eq!(audited(&host).await, expected.map(|(action, actor, text)| (action.to_owned(), actor, text.to_owned())));
+}
+
+async fn what_is_refused_comes_back_with_its_reason(engine: Engine) {
+    let stage = stage(engine, "requests_per_hour = 2").await;
+    let host = stage.start().await;
+    let ada = stage.player(ADA, "Ada");
+    let refused = async |words: &str| says(&ada, words).await.text().to_owned();
+    assert!(refused("prove claim").await.starts_with("refused: unknown-purpose: \"claim\" is none of login, "), "no alias here");
+    ada.send("prove login").await.unwrap();
+    code(&ada).await;
+    let told = refused("prove login").await;
+    assert!(told.starts_with("refused: resend-wait: ") && told.ends_with(" s"), "{told}");
+    let stranger = stage.player("+15550133", "Who");
+    let told = says(&stranger, "prove login").await;
+    assert!(told.text().starts_with("refused: player-unknown: "), "{}", told.text());
+    stranger.send("prove registration").await.unwrap();
+    code(&stranger).await;
+    at_rest(&stage, &host).await;
+    let refusals: Vec<_> = audited(&host).await.into_iter().filter(|(action, ..)| action == "code-refused").collect();
+    assert_eq!(refusals.len(), 2, "{refusals:?}");
+    assert!(refusals[1].2.starts_with("resend-wait, for login; again in "), "{refusals:?}");
+    assert!(dead_letters(&host).await.is_empty());
+    assert_eq!(heard(&ada).len(), 3);
+}
+
+/// Starts a verification over the API; its id.
+async fn start(host: &Host, body: Value) -> String {
+    let (status, started) = host.post("/games/cup/verifications", &body).await;
+    assert_eq!(status, 202, "{started}");
+    started["id"].as_str().unwrap().to_owned()
+}
+
+async fn check(host: &Host, id: &str, code: &str) -> Value {
+    host.post(&format!("/games/cup/verifications/{id}/check"), &json!({ "code": code })).await.1["status"].clone()
+}
+
+async fn a_code_entered_in_the_game_is_known_in_the_chat(engine: Engine) {
+    let stage = stage(engine, "").await;
+    let mut host = stage.start().await;
+    let ada = stage.player(ADA, "Ada");
+    says(&ada, "say hello").await;
+    let id = start(&host, json!({ "player": "ada-1", "purpose": "login", "device": "Pixel 9" })).await;
+    let sent = code(&ada).await;
+    assert_eq!(check(&host, &id, &wrong(&sent)).await, "rejected");
+    assert_eq!(says(&ada, "trust").await.text(), "a code was sent");
+    assert_eq!(check(&host, &id, &sent).await, "approved");
+    assert_eq!(hears(&ada).await.text(), "proved login", "the flow hears of it");
+    assert_eq!(check(&host, &id, &sent).await, "already-used");
+    assert_eq!(says(&ada, "trust").await.text(), "authenticated by code-in-game");
+    // What is known of it outlives the host.
+    host.kill().await;
+    let host = stage.start().await;
+    assert_eq!(says(&ada, "trust").await.text(), "authenticated by code-in-game");
+    at_rest(&stage, &host).await;
+    assert_eq!(heard(&ada).iter().filter(|text| *text == "proved login").count(), 1);
+    let actions: Vec<_> = audited(&host).await.into_iter().map(|(action, ..)| action).collect();
+    assert_eq!(actions, ["code-sent", "authenticated"]);
+}
+
+async fn another_account_of_the_same_phone_gains_nothing(engine: Engine) {
+    let stage = stage(engine, "").await;
+    let mut host = stage.start().await;
+    let phone = stage.player(ADA, "Ada");
+    says(&phone, "say hello").await;
+    // The studio lets Bob in by the phone that he shares now: the chat is with Ada's account still.
+    host.stop().await;
+    std::fs::write(stage.game_dir("cup").join("players.json"), PLAYERS.replace("ada-1", "bob-2")).unwrap();
+    let host = stage.start().await;
+    let id = start(&host, json!({ "player": "bob-2", "purpose": "login" })).await;
+    let sent = code(&phone).await;
+    assert_eq!(check(&host, &id, &sent).await, "approved");
+    let ignored = async || audited(&host).await.into_iter().find(|(action, ..)| action == "proof-ignored");
+    let (_, _, words) = eventually("it is audited", ignored).await;
+    assert_eq!(words, "another account of this contact: by code-in-game, for login");
+    assert_eq!(says(&phone, "trust").await.text(), "a code was sent", "nobody has proven to be Ada");
+    assert!(!heard(&phone).iter().any(|text| text == "proved login"));
+}
+
+async fn a_kill_in_the_middle_makes_no_second_code(engine: Engine) {
+    let stage = stage(engine, "resend_wait_s = 0\nrequests_per_hour = 20").await;
+    let ada = stage.player(ADA, "Ada");
+    let mut host = stage.start().await;
+    for round in 0..4 {
+        ada.send(format!("say round {round}\nprove login").as_str()).await.unwrap();
+        host.kill().await;
+        host = stage.start().await;
+        eventually("the round is told", async || heard(&ada).contains(&format!("round {round}")).then_some(())).await;
+    }
+    at_rest(&stage, &host).await;
+    let texts = heard(&ada);
+    let codes = texts.iter().filter(|text| text.ends_with(" is your verification code.")).collect::<std::collections::BTreeSet<_>>();
+    let sent = audited(&host).await.into_iter().filter(|(action, ..)| action == "code-sent").count();
+    // A send that a kill cut off may be repeated, with the same code: never is there another code.
+    assert!(codes.len() <= 4 && sent == 4, "{sent} were committed; {texts:?}");
+    let last = texts.iter().rev().find_map(|text| text.strip_suffix(" is your verification code.")).unwrap().to_owned();
+    ada.send(last.as_str()).await.unwrap();
+    eventually("the last code counts", async || heard(&ada).contains(&"proved login".to_owned()).then_some(())).await;
+}
