@@ -28,6 +28,7 @@ mod starfall_flows;
 mod starfall_words;
 mod studio;
 mod studio_http;
+mod threats;
 mod tidy;
 mod tokens;
 mod verifications;
