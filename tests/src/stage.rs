@@ -54,9 +54,14 @@ pub struct Stage {
     per_second: u32,
 }
 
+/// A number as people write it.
+pub fn number_as_dialled(id: &str) -> String {
+    format!("+1 555 010 {}", &id[id.len() - 4..])
+}
+
 /// A number as the emulator knows it.
 pub fn number(id: &str) -> meta::Number {
-    let mut number = meta::Number::new(id, format!("+1 555 010 {}", &id[id.len() - 4..]), ACCOUNT);
+    let mut number = meta::Number::new(id, number_as_dialled(id), ACCOUNT);
     number.throughput_mps = 1_000;
     number
 }
@@ -217,7 +222,8 @@ impl Stage {
             let access_token = secret("access-token", &self.meta.access_token);
             let _ = writeln!(
                 text,
-                "[[numbers]]\nid = \"{number}\"\ngame = \"{game}\"\napp = \"main\"\naccount = \"{ACCOUNT}\"\naccess_token = {access_token}\nper_second = {}",
+                "[[numbers]]\nid = \"{number}\"\ngame = \"{game}\"\napp = \"main\"\naccount = \"{ACCOUNT}\"\naccess_token = {access_token}\ndisplay_phone = \"{}\"\nper_second = {}",
+                number_as_dialled(number),
                 self.per_second
             );
         }

@@ -89,6 +89,18 @@ actions! {
     CodeRefused "code-refused",
     /// A proof came that does not count: it is about another account than the session's, or the account is secured.
     ProofIgnored "proof-ignored",
+    /// A token that links a contact to a player was made.
+    LinkCreated "link-created",
+    /// A contact wants to join an account: somebody has to prove or approve it first.
+    LinkAsked "link-asked",
+    /// Nothing was linked: the token is worth nothing, or nobody approved.
+    LinkRefused "link-refused",
+    /// A contact of the account has approved another one.
+    LinkApproved "link-approved",
+    /// A contact was linked to a player.
+    ContactLinked "contact-linked",
+    /// A contact is linked to a player no more.
+    ContactUnlinked "contact-unlinked",
     /// Personal details of a player were erased from this log.
     PlayerErased "player-erased",
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::link::Awaited;
 use crate::consent::Marketing;
 use crate::contact::{Address, Contact};
 use crate::event::{Message, Wamid};
@@ -84,6 +85,9 @@ pub struct Session {
     /// ISO 3166-1 alpha-2, as the studio told it when they were recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+    /// What the host does once the player has proven themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<Box<Awaited>>,
     /// BCP 47, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,

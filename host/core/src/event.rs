@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::account::link::{LinkId, Linked, Wish};
 use crate::contact::Contact;
 use crate::id::{DeviceId, FlowName, OutboxRef, PlayerId, TicketNumber};
 use crate::status::DeliveryState;
@@ -37,6 +38,8 @@ pub enum Event {
     Preference(Preference),
     /// A one-time code was made and is to be sent; for the host alone.
     CodeIssued(CodeIssued),
+    /// A link of this or another contact is on its way, made or ended; for the host alone.
+    Link(LinkNotice),
 }
 
 impl Event {
@@ -54,6 +57,7 @@ impl Event {
             Self::System(_) => "system",
             Self::Preference(_) => "preference",
             Self::CodeIssued(_) => "code-issued",
+            Self::Link(_) => "link",
         }
     }
 }
@@ -407,6 +411,47 @@ pub struct CodeIssued {
     /// BCP 47, if whoever asked for it knows the player's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+}
+
+/// What a conversation is told about a link that something elsewhere concerns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkNotice {
+    /// Another contact wants to join the account that this one is linked to: this one is asked.
+    Ask(AskedLink),
+    /// The account's contact has approved: this contact has joined.
+    Joined {
+        /// The account.
+        wish: Wish,
+        /// The link.
+        linked: Linked,
+    },
+    /// The account's contact has denied it.
+    Denied,
+    /// This contact is linked to the account no more.
+    Unlinked {
+        /// Which.
+        player: PlayerId,
+        /// What ended it: the start of an operation's idempotency key.
+        by: String,
+    },
+}
+
+/// A contact that wants to join an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedLink {
+    /// What the answer names.
+    pub id: LinkId,
+    /// The account.
+    pub player: PlayerId,
+    /// Who wants to join, as far as it may be shown.
+    pub shown: String,
+    /// Whoever is asked is asked for a code where buttons cannot be sent, or are not enough.
+    pub by_code: bool,
+    /// Whoever is asked has to prove themselves first.
+    pub unproven: bool,
+    /// No answer counts from then on.
+    pub expires_at: UnixMs,
 }
 
 /// Another flow handed the conversation over.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::account::link::LinkRules;
 use crate::capability::Grants;
 use crate::event::Event;
 use crate::flow::FlowLimits;
@@ -43,7 +44,12 @@ pub struct Game {
     pub recovery: Option<RecoveryRules>,
     /// One-time codes, if the game has them.
     pub verification: Option<VerificationRules>,
+    /// Links of contacts to accounts, if the host makes them.
+    pub links: Option<LinkRules>,
 }
+
+/// The flow that no game has: what is addressed to it is the host's own.
+pub const HOST_FLOW: &str = "host";
 
 /// What becomes of conversations that a flow of an older release keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -160,6 +166,7 @@ mod tests {
             mid_flow: MidFlow::default(),
             recovery: None,
             verification: None,
+            links: None,
         }
     }
 

@@ -235,6 +235,7 @@ impl<'a> Step<'a> {
         let session = &mut self.conversation.session;
         session.authentication = Authentication::Unauthenticated;
         session.device = None;
+        session.awaited = None;
         session.forget_player();
         session.states.clear();
         session.active = None;

@@ -19,11 +19,13 @@ pub enum Scope {
     Desk,
     /// Start and check one-time codes.
     Verifications,
+    /// Link contacts to players, list and end such links.
+    Links,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Releases, Self::Events, Self::Desk, Self::Verifications];
+    pub const ALL: [Self; 5] = [Self::Releases, Self::Events, Self::Desk, Self::Verifications, Self::Links];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Scope {
             Self::Events => "events",
             Self::Desk => "desk",
             Self::Verifications => "verifications",
+            Self::Links => "links",
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::config::{Config, SecretError};
 use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, SecretRule, Studio};
 use crate::guest_log::TracedGuestLog;
 use crate::ingress::{self, App, Ingress, Room};
+use crate::links::LinkDesk;
 use crate::metrics::Metrics;
 use crate::recovery::Recovery;
 use crate::release::{Parts, Releaser, StartProblem};
@@ -226,11 +227,22 @@ impl Host {
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
+        let dialled = |number: &crate::config::NumberConfig| Some((number.id.clone(), number.display_phone.clone()?));
+        let links = Arc::new(LinkDesk {
+            accounts: store.accounts.clone(),
+            inbox: store.inbox.clone(),
+            desk: store.desk.clone(),
+            codes: codes.clone(),
+            numbers: config.numbers.iter().filter_map(dialled).collect(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        });
         let admin = Arc::new(Admin {
             desk: store.desk.clone(),
             audit: store.audit.clone(),
             events: GameEvents::new(store.inbox.clone()),
             codes: codes.clone(),
+            links: links.clone(),
             games: games.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -246,6 +258,7 @@ impl Host {
                 clock: clock.clone(),
                 metrics: metrics.clone(),
                 codes: Some(codes.clone()),
+                links: Some(links),
                 seed: None,
             },
             traffic: traffic.clone(),

@@ -9,6 +9,7 @@ pub mod runner;
 pub mod sender;
 pub mod timer;
 
+pub mod links;
 pub mod transcript;
 pub mod verification;
 

@@ -80,6 +80,7 @@ pub struct Metrics {
     depth: Family<Kind, Gauge<i64, AtomicI64>>,
     game_events: Family<GameOutcome, Counter>,
     verifications: Family<GameOutcome, Counter>,
+    links: Family<GameOutcome, Counter>,
     operations: Family<GameOutcome, Counter>,
 }
 
@@ -114,6 +115,7 @@ impl Default for Metrics {
             depth: Family::default(),
             game_events: Family::default(),
             verifications: Family::default(),
+            links: Family::default(),
             operations: Family::default(),
         };
         let registry = &mut metrics.registry;
@@ -139,6 +141,7 @@ impl Default for Metrics {
         registry.register("game_events", "Events that games' backends sent, by what they were answered", metrics.game_events.clone());
         registry.register("verifications", "One-time codes asked for and checked, by what came of it", metrics.verifications.clone());
         registry.register("backend_operations", "Operations asked of studios' backends, by what came of it", metrics.operations.clone());
+        registry.register("links", "Links of contacts to accounts, by what came of it", metrics.links.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
         metrics
     }
@@ -194,6 +197,11 @@ impl Metrics {
         if count > 0 {
             self.game_events.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc_by(count.into());
         }
+    }
+
+    /// A link was asked for, made, refused or ended.
+    pub fn link(&self, game: &GameId, outcome: &'static str) {
+        self.links.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
     }
 
     /// A one-time code was asked for or checked.

@@ -14,6 +14,8 @@ mod game_events;
 mod holds;
 mod ingress;
 mod lifecycle;
+mod links;
+mod links_second;
 mod misuse;
 mod operations;
 mod overload;

@@ -17,7 +17,7 @@ use crate::contact::Contact;
 use crate::id::{DeviceId, NumberId, PlayerId};
 use crate::port::AccountKeys;
 use crate::time::{DAY_MS, UnixMs};
-use crate::verification::guard::Window;
+use crate::verification::guard::{Window, dial_code};
 pub use book::{Book, change, owner, same};
 
 /// Used and dead tokens are known for so long after their time: a player who comes late is told why.
@@ -266,14 +266,41 @@ pub enum Attempt {
 }
 
 /// A link that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Linked {
     /// The link.
     pub id: LinkId,
     /// It was there before.
     pub again: bool,
     /// The account that the contact left for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<PlayerId>,
+}
+
+/// What a conversation's session waits for a proof for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// What is done then.
+    pub deed: Deed,
+    /// A proof that comes later does nothing.
+    pub until: UnixMs,
+}
+
+/// What is done once whoever writes has proven themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// The contact leaves one account for another.
+    Move {
+        /// The account that it leaves: the proof is for it.
+        first: PlayerId,
+        /// Where it goes.
+        wish: Wish,
+    },
+    /// Another contact may be let into the account.
+    Ask(crate::event::AskedLink),
+    /// The contact leaves its account.
+    Unlink(PlayerId),
 }
 
 /// What a contact that was asked says.
@@ -332,6 +359,17 @@ impl AccountKeys {
         }
         self
     }
+}
+
+/// A contact as it may be shown to whoever has the account: `+1******100`.
+pub fn shown(contact: &Contact) -> String {
+    let (Some(phone), _) = (contact.phone(), contact.bsuid()) else {
+        return contact.bsuid().map_or_else(String::new, |bsuid| format!("{}.******", bsuid.country()));
+    };
+    let (digits, dial) = (phone.digits(), dial_code(phone));
+    // Of a short number, less is shown: most of it stays hidden.
+    let tail = digits.len().saturating_sub(dial.len() + 4).min(3);
+    format!("+{dial}******{}", &digits[digits.len() - tail..])
 }
 
 impl Account {

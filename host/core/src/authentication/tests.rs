@@ -61,6 +61,7 @@ fn game() -> Game {
         step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 3 },
         mid_flow: MidFlow::default(),
         recovery: None,
+        links: None,
         verification: Some(VerificationRules {
             template: "code".into(),
             support_link: None,

@@ -56,6 +56,7 @@ fn game(grants: Grants) -> Game {
         mid_flow: crate::game::MidFlow::default(),
         recovery: None,
         verification: None,
+        links: None,
     }
 }
 

@@ -13,6 +13,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use questline_core::account::LinkedContact;
 use questline_core::contact::{Address, Contact};
 use questline_core::event::{Event, GameEvent};
 use questline_core::id::{GameId, NumberId, PlayerId};
@@ -238,7 +239,8 @@ async fn addresses(
     stream::iter(targets.into_keys()).map(look_up).buffer_unordered(LOOKUPS_MAX).collect().await
 }
 
-/// Where a player is: in the conversation where they were active last; else where the studio says.
+/// Where a player is: in the conversation where they were active last; else where they are linked; else where the studio
+/// says.
 pub(super) async fn address(admin: &Admin, game: &LoadedGame, target: &Target, number: Option<&NumberId>) -> Result<Address, Problem> {
     let rules = &game.rules;
     let first = || {
@@ -259,8 +261,17 @@ pub(super) async fn address(admin: &Admin, game: &LoadedGame, target: &Target, n
     if let Some(found) = there.iter().find(|found| fits(&found.address)) {
         return Ok(found.address.clone());
     }
+    let linked = admin.links.contacts(game, player).await?;
+    let on_it = |linked: &&LinkedContact| match number {
+        Some(number) => linked.number == *number,
+        None => rules.numbers.contains(&linked.number),
+    };
+    if let Some(LinkedContact { number, contact, .. }) = linked.iter().rev().find(on_it).cloned() {
+        return Ok(Address { game: rules.id.clone(), number, contact });
+    }
     // Known on another number: a phone is the same there, a user id is not.
-    let phone = there.iter().find_map(|found| found.address.contact.phone().cloned());
+    let known = there.iter().map(|found| &found.address.contact).chain(linked.iter().rev().map(|linked| &linked.contact));
+    let phone = known.into_iter().find_map(|contact| contact.phone().cloned());
     let contact = match Contact::new(phone, None) {
         Some(contact) => contact,
         None => ask_studio(game, player).await?,

@@ -3,6 +3,7 @@
 mod audit;
 mod desk;
 mod events;
+mod links;
 mod openapi;
 mod problem;
 mod releases;
@@ -25,6 +26,7 @@ use questline_core::port::{Audit, Clock, Desk};
 use questline_core::token::Scope;
 
 use crate::game::Games;
+use crate::links::LinkDesk;
 use crate::metrics::Metrics;
 use crate::release::Releaser;
 use crate::verification::CodeDesk;
@@ -48,6 +50,8 @@ pub struct Admin {
     pub events: GameEvents,
     /// One-time codes.
     pub codes: Arc<CodeDesk>,
+    /// Links of contacts to accounts.
+    pub links: Arc<LinkDesk>,
     /// Games that exist.
     pub games: Arc<Games>,
     /// Figures.
@@ -83,6 +87,10 @@ fn v1() -> Routes {
         .post("/games/{game}/verifications", verifications::start)
         .post("/games/{game}/verifications/{id}/check", verifications::check)
         .post("/games/{game}/verifications/{id}/resend", verifications::resend);
+    let links = Routes::default()
+        .post("/games/{game}/links", links::create)
+        .get("/games/{game}/players/{player}/contacts", links::contacts)
+        .delete("/games/{game}/players/{player}/contacts/{id}", links::unlink);
     let releases = Routes::default()
         .get("/games/{game}/releases", releases::list)
         .put("/games/{game}/releases/{digest}", releases::upload)
@@ -94,6 +102,7 @@ fn v1() -> Routes {
         .and(desk.guarded(|routes| token::for_scope(Scope::Desk, routes)))
         .and(events.guarded(|routes| token::for_scope(Scope::Events, routes)))
         .and(verifications.guarded(|routes| token::for_scope(Scope::Verifications, routes)))
+        .and(links.guarded(|routes| token::for_scope(Scope::Links, routes)))
         .and(releases.guarded(|routes| token::for_scope(Scope::Releases, routes)))
 }
 

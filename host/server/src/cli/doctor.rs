@@ -11,7 +11,7 @@ use questline_store::{embedded, redis};
 
 use crate::app::{self, GameLoader, StartError, StoreOpenError};
 use crate::clock::SystemClock;
-use crate::config::{Config, Engine};
+use crate::config::{self, Config, Engine, NumberConfig};
 use crate::game::{Bundle, DeclaredGame};
 use crate::guest_log::TracedGuestLog;
 use crate::metrics::Metrics;
@@ -181,6 +181,7 @@ async fn meta(config: &Config, report: &mut Report) {
                     info.quality_rating.as_deref().unwrap_or("unknown"),
                     info.throughput_level().unwrap_or("unknown")
                 );
+                report.add("meta", dialled(number, info.display_phone_number.as_deref()));
                 if info.quality_rating.as_deref() == Some("RED") { Found::Odd(text) } else { Found::Good(text) }
             }
             Err(problem) => Found::Bad(format!("number {}: {problem}", number.id)),
@@ -197,6 +198,19 @@ fn kernel() -> Found {
     match version >= PAGEMAP_SCAN_KERNEL {
         true => Found::Good(format!("kernel {release}")),
         false => Found::Odd(format!("kernel {release}: from 6.7 on a flow call costs about a third less")),
+    }
+}
+
+/// Whether links to the chat lead to the number that Meta knows.
+fn dialled(number: &NumberConfig, meta: Option<&str>) -> Found {
+    let id = &number.id;
+    match (&number.display_phone, meta.and_then(config::dialled)) {
+        (Some(own), Some(meta)) if *own != meta => {
+            Found::Bad(format!("number {id}: display_phone is not the number that Meta has: links would lead elsewhere"))
+        }
+        (Some(_), Some(_)) => Found::Good(format!("number {id}: display_phone is Meta's")),
+        (Some(_), None) => Found::Odd(format!("number {id}: Meta does not say how it is dialled")),
+        (None, _) => Found::Odd(format!("number {id}: without display_phone in [[numbers]] there are no links to the chat")),
     }
 }
 

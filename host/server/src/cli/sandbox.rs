@@ -70,6 +70,7 @@ impl Sandbox {
                     app: APP.to_owned(),
                     account: number.waba_id.clone(),
                     access_token: self.secret("access-token", &meta.access_token)?,
+                    display_phone: crate::config::dialled(&number.display_phone_number),
                     per_second: number.throughput_mps,
                 })
             })

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use questline_core::capability::Capability;
+use questline_core::contact::PhoneNumber;
 use questline_core::id::{GameId, NumberId};
 use serde::Deserialize;
 
@@ -154,9 +155,24 @@ pub struct NumberConfig {
     pub account: String,
     /// The access token to send with.
     pub access_token: SecretSource,
+    /// The number as players dial it, with its country code: where links to the chat lead.
+    #[serde(default, deserialize_with = "display_phone")]
+    pub display_phone: Option<PhoneNumber>,
     /// Messages a second, inbound and outbound together: 80 unless Meta raised it to 1000; 20 for coexistence.
     #[serde(default = "default_per_second")]
     pub per_second: u32,
+}
+
+/// A phone number as people and Meta write it: `+1 (555) 010-0100`.
+pub fn dialled(text: &str) -> Option<PhoneNumber> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '\u{a0}' | '-' | '.' | '(' | ')')).collect();
+    PhoneNumber::parse(&digits).ok()
+}
+
+fn display_phone<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PhoneNumber>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong = || serde::de::Error::custom("display_phone takes a number with its country code, for instance \"+1 555 010 0100\"");
+    dialled(&text).map(Some).ok_or_else(wrong)
 }
 
 fn default_per_second() -> u32 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use questline_core::capability::{Capability, Grants};
 use questline_core::flow::FlowLimits;
-use questline_core::game::{FlowBinding, Game, MidFlow, Route};
+use questline_core::game::{FlowBinding, Game, HOST_FLOW, MidFlow, Route};
 use questline_core::id::{FlowName, TicketNumber};
 use questline_core::intent::Lexicon;
 use questline_core::port::Services;
@@ -15,6 +15,7 @@ use questline_core::template::{Template, parameters};
 use serde::Deserialize;
 
 use super::copy::CopyBook;
+use super::links::LinksFile;
 use super::verification::VerificationFile;
 use super::{Bundle, DeclaredGame, GameProblem, LoadContext};
 use crate::connector::{self, BackendFile, ConnectorError, PlayersFile, SampleData};
@@ -46,6 +47,8 @@ pub(super) struct GameFile {
     recovery: Option<RecoveryFile>,
     #[serde(default)]
     verification: Option<VerificationFile>,
+    #[serde(default)]
+    links: Option<LinksFile>,
 }
 
 /// `[recovery]`: temporary credentials for players who cannot get in.
@@ -173,6 +176,7 @@ impl GameFile {
         }
         let recovery = self.recovery.map(|recovery| recovery.into_rules(&self.backend, &copy, &self.locale)).transpose()?;
         let verification = self.verification.map(|verification| verification.into_rules(&templates)).transpose()?;
+        let links = self.links.map(|links| links.into_rules(&self.backend)).transpose()?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));
         let (players, backend) = connector::connect(bundle, self.players, self.backend, context)?;
         let route = |route: RouteFile| Route {
@@ -201,6 +205,7 @@ impl GameFile {
                 recovery,
                 mid_flow: self.release.mid_flow,
                 verification,
+                links,
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,
@@ -222,6 +227,9 @@ impl GameFile {
         }
         if self.ticket_prefix.len() > 8 || TicketNumber::parse(&self.ticket_prefix).is_err() {
             return Err(rule("ticket_prefix takes 1 to 8 letters, digits and -".to_owned()));
+        }
+        if self.flows.keys().any(|name| name.as_str() == HOST_FLOW) {
+            return Err(rule(format!("[flows.{HOST_FLOW}]: the name is the host's own: give the flow another one")));
         }
         for (name, flow) in &self.flows {
             let plugin_fits =

@@ -3,6 +3,7 @@
 mod bundle;
 mod copy;
 mod file;
+mod links;
 mod secrets;
 mod template;
 mod verification;

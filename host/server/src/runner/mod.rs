@@ -3,6 +3,7 @@
 
 mod authentication;
 mod fairness;
+mod linking;
 mod mid_flow;
 mod observe;
 mod stepper;

@@ -19,6 +19,7 @@ use questline_core::step::{Opened, Step};
 use super::log_failure;
 use crate::clock::random;
 use crate::game::LoadedGame;
+use crate::links::{LinkDesk, Turned};
 use crate::metrics::Metrics;
 use crate::verification::CodeDesk;
 
@@ -37,6 +38,8 @@ pub struct Stepper {
     pub metrics: Arc<Metrics>,
     /// What tries codes that players type; none where there are no codes.
     pub codes: Option<Arc<CodeDesk>>,
+    /// What links contacts to accounts; none where there are no links.
+    pub links: Option<Arc<LinkDesk>>,
     /// Makes all that is random the same every time, for transcripts. In production there is none.
     pub seed: Option<u64>,
 }
@@ -101,11 +104,18 @@ impl Stepper {
     /// Runs one step up to its commit.
     pub async fn step(&self, game: &LoadedGame, conversation: Conversation, entry: &InboxEntry) -> Result<Stepped, StoreError> {
         let now = self.clock.now();
-        let mut conversation = conversation;
+        let mut conversation = match self.link(game, conversation, entry, now).await? {
+            Turned::Done(commit) => return Ok(Stepped::commit(*commit, "link")),
+            Turned::Others(conversation) => conversation,
+        };
         let proof = self.typed_code(game, &mut conversation, entry, now).await?;
         // What came of the code takes the place of the message: no flow, no history and no dead letter has the code.
         let proven = proof.map(|event| InboxEntry { event: Arc::new(event), ..entry.clone() });
         let entry = proven.as_ref().unwrap_or(entry);
+        let conversation = match self.proven(game, conversation, entry, now).await? {
+            Turned::Done(commit) => return Ok(Stepped::commit(*commit, "link")),
+            Turned::Others(conversation) => conversation,
+        };
         match Step::open(&game.rules, conversation, entry, now, &*game.services.copy) {
             Opened::Done(commit, by) => Ok(Stepped::Commit { commit, measures: Vec::new(), outcome: by.as_str(), ran: Ran::default() }),
             Opened::Failed(step, status) => {
@@ -120,6 +130,9 @@ impl Stepper {
                     ?reaction,
                     "Meta did not deliver a message"
                 );
+                if reaction == Reaction::RevokeTrust {
+                    self.unproven(game, &step.conversation).await?;
+                }
                 Ok(Stepped::commit(step.settle_failure(status, receipt.as_ref(), reaction, self.random()), "delivery-failed"))
             }
             Opened::Ask(step) => self.ask(game, step).await,
@@ -242,7 +255,10 @@ impl Stepper {
             return Ok(());
         }
         let players: &dyn Players = &*game.services.players;
-        let found = players.by_contact(&step.conversation.contact).await;
+        let found = match self.by_link(game, &step.conversation.contact).await? {
+            Some(found) => Ok(found),
+            None => players.by_contact(&step.conversation.contact).await,
+        };
         let session = &mut step.conversation.session;
         match found {
             Ok((player, profile)) => session.recognise(player, profile),

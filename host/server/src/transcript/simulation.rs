@@ -108,6 +108,7 @@ impl Simulation {
             clock: clock.clone(),
             metrics: metrics.clone(),
             codes: None,
+            links: None,
             seed: Some(SEED),
         };
         let number = match game.rules.numbers.first() {

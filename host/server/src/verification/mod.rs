@@ -29,6 +29,7 @@ use crate::game::{Games, LoadedGame};
 use crate::metrics::Metrics;
 pub use keys::{Keyring, UnusableKeys};
 pub use proof::Proof;
+pub(crate) use proof::dedup_key;
 
 /// All that codes need.
 pub struct CodeDesk {

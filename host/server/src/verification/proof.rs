@@ -37,7 +37,7 @@ impl Proof {
 }
 
 /// A key for something that has a name of its own in a game.
-pub(super) fn dedup_key(kind: &str, game: &GameId, names: &[&str]) -> DedupKey {
+pub(crate) fn dedup_key(kind: &str, game: &GameId, names: &[&str]) -> DedupKey {
     let text = format!("{kind}\0{game}\0{}", names.join("\0"));
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     let digest = digest.as_ref().iter().take(16).fold(0, |digest: u128, byte| digest << 8 | u128::from(*byte));

@@ -91,7 +91,7 @@ pub(crate) fn event<'a>(event: &'a core::Event, parts: &'a Parts<'a>, cards: &'a
         core::Event::HandedOver(core::HandedOver { from, to: _, note }) => {
             Event::HandedOver(HandedOver { from: from.as_str(), note: note.as_deref() })
         }
-        core::Event::System(_) | core::Event::Preference(_) | core::Event::CodeIssued(_) => return None,
+        core::Event::System(_) | core::Event::Preference(_) | core::Event::CodeIssued(_) | core::Event::Link(_) => return None,
     })
 }
 

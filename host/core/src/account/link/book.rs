@@ -68,6 +68,14 @@ impl Book<'_> {
         self.pages.tokens.get_mut(place)?.as_mut()
     }
 
+    /// Keeps a token, if its page is there.
+    pub fn keep(&mut self, hash: &LinkHash, token: KeptToken) {
+        let place = self.keys.tokens.iter().position(|known| known == hash);
+        if let Some(page) = place.and_then(|place| self.pages.tokens.get_mut(place)) {
+            *page = Some(token);
+        }
+    }
+
     /// Whose contact it is.
     pub fn owner(&mut self, contact: &Contact) -> Result<Option<PlayerId>, Missing> {
         let mut records = Vec::with_capacity(2);

@@ -310,6 +310,16 @@ fn a_frozen_account_takes_and_leaves_nothing() {
 }
 
 #[test]
+fn a_contact_is_shown_in_part() {
+    let phone = |digits: &str| Contact::new(PhoneNumber::parse(digits).ok(), None).unwrap();
+    assert_eq!(shown(&phone("15550100")), "+1******100");
+    assert_eq!(shown(&phone("4915155500123")), "+49******123");
+    assert_eq!(shown(&phone("35312")), "+353******");
+    assert_eq!(shown(&phone("353123")), "+353******");
+    assert_eq!(shown(&contact(None, Some(7))), "US.******");
+}
+
+#[test]
 fn tokens_for_one_player_are_few_and_what_is_over_is_forgotten() {
     let (rules, mut account, mut now) = (LinkRules::default(), Account::default(), START);
     for _ in 0..rules.per_player_per_hour {
