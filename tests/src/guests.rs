@@ -12,8 +12,16 @@ pub fn workspace() -> &'static Path {
 pub fn components() -> &'static Path {
     static COMPONENTS: OnceLock<PathBuf> = OnceLock::new();
     COMPONENTS.get_or_init(|| {
-        let packages =
-            ["vip-routing", "account-recovery", "tournament-replies", "echo-guest", "herald-guest", "hostile-guests", "puppet-guest"];
+        let packages = [
+            "vip-routing",
+            "account-recovery",
+            "tournament-replies",
+            "echo-guest",
+            "herald-guest",
+            "hostile-guests",
+            "puppet-guest",
+            "warden-guest",
+        ];
         let target = workspace().join("target");
         let built = questline_guest_build::build_guests(questline_guest_build::Purpose::Ship, workspace(), &packages, &target, &mut |_| {})
             .expect("guests build");

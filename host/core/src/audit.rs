@@ -49,6 +49,16 @@ actions! {
     ConsentWithdrawn "consent-withdrawn",
     /// The player wrote BLOCK.
     AccountSecured "account-secured",
+    /// The account of whoever wrote BLOCK is frozen, here and at the studio: its sessions, codes and pending links end.
+    AccountFrozen "account-frozen",
+    /// A session ended, for its player froze the account in another conversation.
+    SessionEnded "session-ended",
+    /// The ticket of a frozen account was closed: the account is as it was.
+    AccountReleased "account-released",
+    /// A check of whose account it is failed.
+    RecoveryCheckFailed "recovery-check-failed",
+    /// Too many failed: nothing can be recovered for a while.
+    RecoveryLocked "recovery-locked",
     /// The contact has another number or id; trust is dropped.
     ContactMoved "contact-moved",
     /// The contact's device changed; trust is dropped.

@@ -41,6 +41,9 @@ pub struct Conversation {
     /// The player wrote BLOCK: nothing of the account is told or done until an agent closed this ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secured: Option<TicketNumber>,
+    /// Whose account is frozen with it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<PlayerId>,
     /// When credentials were issued within the last day; outlives sessions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recoveries: Vec<UnixMs>,
@@ -172,6 +175,7 @@ impl Conversation {
             window: ServiceWindow::default(),
             marketing: Marketing::default(),
             secured: None,
+            frozen: None,
             recoveries: Vec::new(),
             recent: VecDeque::new(),
             session: Session::default(),

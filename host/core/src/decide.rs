@@ -16,7 +16,7 @@ use crate::game::{FlowBinding, Game};
 use crate::message::Outbound;
 use crate::outbox::{Content, MessageClass, NewMessage};
 use crate::outcome::{Next, Outcome, Refusal, RefusalReason};
-use crate::recovery::{CredentialsPromise, DELIVERY_MS_MAX, RecoveryRefusal, RecoveryRules};
+use crate::recovery::{CredentialsPromise, DELIVERY_MS_MAX, RecoveryAttempt, RecoveryRefusal, RecoveryRules};
 use crate::step::Step;
 use crate::template::{Category, TemplateMessage};
 use crate::time::UnixMs;
@@ -61,6 +61,7 @@ impl<'a> Step<'a> {
             phone: if flow.grants.has(crate::capability::Capability::ContactPhone) { phone() } else { None },
             settings: flow.settings.clone(),
             refused,
+            extensions: Vec::new(),
         })
     }
 
@@ -119,7 +120,11 @@ impl<'a> Step<'a> {
     }
 
     pub(crate) fn refuse(&self, flow: &FlowBinding, effect: &Effect) -> Result<(), (RefusalReason, String)> {
-        match effect.capability() {
+        let capability = match effect {
+            Effect::Extension(extension) if RecoveryAttempt::is(extension) => Some(Capability::RecoveryCredentials),
+            _ => effect.capability(),
+        };
+        match capability {
             None => return Err((RefusalReason::NotGranted, "this host knows no such effect".to_owned())),
             Some(capability) if !flow.grants.has(capability) => {
                 return Err((
@@ -148,6 +153,9 @@ impl<'a> Step<'a> {
                     .map(|_| ())
                     .ok_or_else(|| (RefusalReason::UnknownTarget, "no such recent message".to_owned()))
             }
+            Effect::Extension(extension) if RecoveryAttempt::is(extension) => {
+                RecoveryAttempt::read(extension).map(drop).map_err(|problem| (RefusalReason::Other, problem))
+            }
             Effect::HandOver(over) if !self.game.flows.contains_key(&over.flow) => {
                 Err((RefusalReason::UnknownTarget, format!("{} has no flow {}", self.game.id, over.flow)))
             }
@@ -163,7 +171,11 @@ impl<'a> Step<'a> {
         });
         let Some(wish) = wishes.next() else { return Ok(()) };
         RecoveryRules::check(self.game.recovery.as_ref(), &self.conversation, wish, self.now)?;
-        if wishes.next().is_some() { Err(RecoveryRefusal::Repeated) } else { Ok(()) }
+        match (self.recovery, wishes.next()) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Some(_)) => Err(RecoveryRefusal::Repeated),
+            (None, None) => Ok(()),
+        }
     }
 
     fn open_window(&self) -> Result<(), (RefusalReason, String)> {
@@ -188,7 +200,7 @@ impl<'a> Step<'a> {
     }
 
     fn apply(self, flow: &FlowBinding, state_version: u32, outcome: Outcome, code: AskedCode) -> Decision {
-        let Self { game, mut conversation, entry, now, audits } = self;
+        let Self { game, mut conversation, entry, now, audits, outbox, recovery: _ } = self;
         let session = &mut conversation.session;
         session.states.retain(|kept| kept.flow != flow.name);
         if let Some(state) = outcome.state {
@@ -212,6 +224,7 @@ impl<'a> Step<'a> {
         let Apply { mut commit, measures, .. } = apply;
         let session = &mut commit.conversation.session;
         session.outbound = session.outbound.saturating_add(commit.outbox.len() as u32);
+        commit.outbox.extend(outbox);
         Decision { commit, measures }
     }
 }
@@ -258,7 +271,7 @@ impl Apply<'_> {
             }
             Effect::Track(track) => self.measures.push(Measure { name: track.name, value: track.value }),
             Effect::RequestAuthentication(_) => self.send_code(),
-            // Refused before: these never come here.
+            // Attempts were counted before the answer was decided on; others were refused, and never come here.
             Effect::Extension(_) => {}
         }
     }

@@ -40,6 +40,13 @@ pub enum Event {
     CodeIssued(CodeIssued),
     /// A link of this or another contact is on its way, made or ended; for the host alone.
     Link(LinkNotice),
+    /// The player froze their account in another conversation; for the host alone.
+    AccountFrozen(AccountFrozen),
+    /// The ticket of a frozen account was closed in another conversation; for the host alone.
+    AccountReleased(TicketNumber),
+    /// BLOCK was written while nobody could say whose account it is: with this ticket, it is still to be frozen; for the
+    /// host alone.
+    FreezeAccount(TicketNumber),
 }
 
 impl Event {
@@ -58,6 +65,9 @@ impl Event {
             Self::Preference(_) => "preference",
             Self::CodeIssued(_) => "code-issued",
             Self::Link(_) => "link",
+            Self::AccountFrozen(_) => "account-frozen",
+            Self::AccountReleased(_) => "account-released",
+            Self::FreezeAccount(_) => "freeze-account",
         }
     }
 }
@@ -452,6 +462,15 @@ pub struct AskedLink {
     pub unproven: bool,
     /// No answer counts from then on.
     pub expires_at: UnixMs,
+}
+
+/// An account is frozen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountFrozen {
+    /// Whose.
+    pub player: PlayerId,
+    /// Until this ticket is closed.
+    pub ticket: TicketNumber,
 }
 
 /// Another flow handed the conversation over.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::capability::Grants;
-use crate::event::Event;
+use crate::event::{Event, Extension};
 use crate::id::{FlowName, InboxSeq, PlayerId, TicketNumber};
 use crate::outcome::{InvalidOutcome, Outcome, Refusal};
 use crate::time::UnixMs;
@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub settings: std::sync::Arc<str>,
     /// Why the first answer was not done.
     pub refused: Vec<Refusal>,
+    /// What this version of the contract has no field for, by name.
+    pub extensions: Vec<Extension>,
 }
 
 /// The player's messages that the event may point at: Meta's id to the flow's name for it.

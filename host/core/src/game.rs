@@ -46,6 +46,17 @@ pub struct Game {
     pub verification: Option<VerificationRules>,
     /// Links of contacts to accounts, if the host makes them.
     pub links: Option<LinkRules>,
+    /// What the studio's backend is told of frozen accounts.
+    pub security: SecurityRules,
+}
+
+/// What a game says about frozen accounts: `[security]` in game.toml.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecurityRules {
+    /// The backend's operation that freezes an account; none where it has none.
+    pub freeze_operation: Option<String>,
+    /// The one that ends it.
+    pub unfreeze_operation: Option<String>,
 }
 
 /// The flow that no game has: what is addressed to it is the host's own.
@@ -167,6 +178,7 @@ mod tests {
             recovery: None,
             verification: None,
             links: None,
+            security: SecurityRules::default(),
         }
     }
 

@@ -31,7 +31,9 @@ pub use audit::{Audit, AuditPage, Erased};
 pub use credentials::{Credentials, Untold};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
-pub use verifications::{CheckVerification, Codes, MakeCode, Place, Places, ResendVerification, StartVerification, Verifications};
+pub use verifications::{
+    CheckVerification, Codes, EndVerifications, MakeCode, Place, Places, ResendVerification, StartVerification, Verifications,
+};
 
 pub use crate::service::{Balances, DeviceMatch, Profile, Purchase, ServiceError};
 use crate::status::DeliveryState;

@@ -1,10 +1,14 @@
 //! Temporary credentials for a player who cannot get in: who may have them, and the promise that a commit keeps in place
 //! of them. The credentials themselves are made by the studio's backend when the message is sent, and kept by nobody.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::account::lockout::{Locked, LockoutRules, NotIssued};
 use crate::conversation::Conversation;
 use crate::effect::IssueRecovery;
+use crate::event::Extension;
 use crate::id::PlayerId;
 use crate::outcome::RefusalReason;
 use crate::time::{DAY_MS, MINUTE_MS, UnixMs};
@@ -23,8 +27,13 @@ pub struct RecoveryRules {
     pub confidence_min: f64,
     /// How long they are good for.
     pub valid_s: u32,
-    /// How often a conversation gets them within 24 hours.
+    /// How often a player gets them within 24 hours, in all conversations together.
     pub per_day_max: u32,
+    /// How many checks may fail.
+    pub lockout: LockoutRules,
+    /// Operations of the backend that are checks of whose account it is: the field of the answer that is `true` when one
+    /// passed.
+    pub checks: BTreeMap<String, String>,
 }
 
 /// Stands in the outbox for credentials that do not exist yet. The idempotency key makes the backend give the same ones
@@ -54,6 +63,9 @@ pub enum RecoveryRefusal {
     /// Nobody knows whose they would be.
     #[error("player-unknown: nobody knows which player is behind this contact")]
     PlayerUnknown,
+    /// Too many checks failed.
+    #[error("{0}")]
+    Locked(Locked),
     /// The player wrote BLOCK.
     #[error("secured: the account is secured until its ticket is closed")]
     Secured,
@@ -85,6 +97,7 @@ impl RecoveryRefusal {
         match self {
             Self::NotConfigured => "not-configured",
             Self::PlayerUnknown => "player-unknown",
+            Self::Locked(_) => "locked",
             Self::Secured => "secured",
             Self::WindowClosed => "window-closed",
             Self::ConfidenceTooLow { .. } => "confidence-too-low",
@@ -99,7 +112,7 @@ impl RecoveryRefusal {
             Self::NotConfigured => RefusalReason::NotGranted,
             Self::PlayerUnknown => RefusalReason::UnknownTarget,
             Self::WindowClosed => RefusalReason::WindowClosed,
-            Self::Secured | Self::ConfidenceTooLow { .. } | Self::TooMany { .. } | Self::Repeated => RefusalReason::Other,
+            Self::Locked(_) | Self::Secured | Self::ConfidenceTooLow { .. } | Self::TooMany { .. } | Self::Repeated => RefusalReason::Other,
         }
     }
 }
@@ -144,5 +157,48 @@ impl CredentialsPromise {
     /// Whether the credentials may still be told in a conversation, as it is now.
     pub fn holds_in(&self, conversation: &Conversation) -> bool {
         conversation.secured.is_none() && conversation.session.player.as_ref() == Some(&self.player)
+    }
+}
+
+impl RecoveryRules {
+    /// Why the player's account gets no credentials.
+    pub fn refusal(&self, not_issued: NotIssued) -> RecoveryRefusal {
+        match not_issued {
+            NotIssued::Frozen => RecoveryRefusal::Secured,
+            NotIssued::Locked(locked) => RecoveryRefusal::Locked(locked),
+            NotIssued::TooMany => RecoveryRefusal::TooMany { max: self.per_day_max },
+        }
+    }
+}
+
+/// A check that a flow made by itself and tells the host of, by the effect `extension` of the name
+/// [`NAME`](Self::NAME).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryAttempt {
+    /// What was checked, for instance `purchase`: 1 to 64 of a-z, 0-9 and `-`.
+    pub check: String,
+    /// Whether it was right.
+    pub passed: bool,
+}
+
+impl RecoveryAttempt {
+    /// The extension's name.
+    pub const NAME: &str = "recovery-attempt";
+
+    /// Whether an extension is one.
+    pub fn is(extension: &Extension) -> bool {
+        extension.name == Self::NAME
+    }
+
+    /// Reads one.
+    pub fn read(extension: &Extension) -> Result<Self, String> {
+        let wrong = || format!("invalid: {} takes {{\"check\": 1 to 64 of a-z, 0-9 and -, \"passed\": true or false}}", Self::NAME);
+        let attempt: Self = serde_json::from_str(&extension.value).map_err(|_| wrong())?;
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        match (1..=64).contains(&attempt.check.len()) && attempt.check.bytes().all(is_name) {
+            true => Ok(attempt),
+            false => Err(wrong()),
+        }
     }
 }

@@ -3,22 +3,26 @@
 //! A step begins with [`Step::open`]. Either the host handles the event alone and the step is done, or flows are asked;
 //! then [`decide`](crate::decide) turns the answer into a commit, or [`Step::give_up`] keeps the event as a dead letter.
 
+mod secure;
+
 use crate::audit::{Action, Actor, AuditRecord};
 use crate::authentication;
 use crate::command::HostCommand;
-use crate::commit::{Bury, Commit, DeadLetter, Letter, Resend, Ticket};
+use crate::commit::{Bury, Commit, DeadLetter, Letter, Resend};
 use crate::consent::{ConsentRecord, Marketing};
 use crate::conversation::{Authentication, Conversation};
-use crate::effect::TicketPriority;
 use crate::event::{CodeIssued, Event, Inbound, Message, Preference, StatusEvent, SystemChange};
 use crate::flow::FlowFailure;
 use crate::game::Game;
 use crate::message::Outbound;
 use crate::outbox::{Content, MessageClass, NewMessage};
 use crate::port::{Copy, InboxEntry, Receipt, ServiceError};
+use crate::recovery::RecoveryRefusal;
 use crate::send::{Hold, Reaction};
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
+
+pub use secure::{Behind, SECURITY_INTENT};
 
 /// A step that flows are asked about.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ pub struct Step<'a> {
     pub now: UnixMs,
     /// What is to be audited, whatever the step comes to.
     pub audits: Vec<AuditRecord>,
+    /// What is to leave, whatever the step comes to.
+    pub outbox: Vec<NewMessage>,
+    /// Why no credentials are issued now, as the player's account says.
+    pub recovery: Option<RecoveryRefusal>,
 }
 
 /// How a step goes on.
@@ -44,6 +52,13 @@ pub enum Opened<'a> {
     Ask(Step<'a>),
     /// One of our messages failed: what to do depends on its receipt; see [`Step::settle_failure`].
     Failed(Step<'a>, &'a StatusEvent),
+    /// The player wrote BLOCK: whose account it is has to be found out; see [`Step::block`].
+    Block(Step<'a>),
+    /// An account is still to be frozen that BLOCK could not name; see [`Step::freeze`].
+    Freeze(Step<'a>),
+    /// The ticket of a secured conversation was closed: the account is released first, then flows are asked; see
+    /// [`Step::release`].
+    Release(Step<'a>),
 }
 
 /// What the host did itself, for logs and metrics.
@@ -77,9 +92,6 @@ impl HandledBy {
     }
 }
 
-/// The intent of tickets that BLOCK opens.
-pub const SECURITY_INTENT: &str = "account-security";
-
 /// Texts of the host's own, by key, for games whose copy lacks them.
 const TEXTS: [(&str, &str); 4] = [
     ("host-stopped", "You will get no more news and offers from us. Write START to get them again."),
@@ -92,7 +104,7 @@ impl<'a> Step<'a> {
     /// Notes the event in the conversation and does what is the host's own to do.
     pub fn open(game: &'a Game, mut conversation: Conversation, entry: &'a InboxEntry, now: UnixMs, copy: &dyn Copy) -> Opened<'a> {
         conversation.touch(now);
-        let mut step = Self { game, conversation, entry, now, audits: Vec::new() };
+        let mut step = Self { game, conversation, entry, now, audits: Vec::new(), outbox: Vec::new(), recovery: None };
         match &*entry.event {
             Event::Message(message) => step.open_message(message, copy),
             Event::System(change) => {
@@ -116,11 +128,16 @@ impl<'a> Step<'a> {
                 step.audits.push(audit);
                 Opened::Ask(step)
             }
-            // Nothing of a secured account is told in the chat, the game's own news included.
-            Event::GameEvent(_) if step.conversation.secured.is_some() => Opened::Done(Box::new(step.done()), HandledBy::Secured),
-            Event::TicketClosed(closed) if step.conversation.secured.as_ref() == Some(&closed.number) => {
-                step.conversation.secured = None;
-                Opened::Ask(step)
+            Event::AccountFrozen(frozen) => Opened::Done(Box::new(step.end_session_of(frozen)), HandledBy::Secured),
+            Event::AccountReleased(ticket) => Opened::Done(Box::new(step.open_again(ticket)), HandledBy::Secured),
+            Event::FreezeAccount(ticket) if step.conversation.secured.as_ref() == Some(ticket) => Opened::Freeze(step),
+            Event::FreezeAccount(_) => Opened::Done(Box::new(step.done()), HandledBy::Secured),
+            Event::TicketClosed(closed) if step.conversation.secured.as_ref() == Some(&closed.number) => Opened::Release(step),
+            // Nothing of a secured account is told in the chat, the game's own news and what flows had in hand included.
+            Event::GameEvent(_) | Event::Timer(_) | Event::HandedOver(_) | Event::TicketClosed(_)
+                if step.conversation.secured.is_some() =>
+            {
+                Opened::Done(Box::new(step.done()), HandledBy::Secured)
             }
             _ => Opened::Ask(step),
         }
@@ -139,14 +156,12 @@ impl<'a> Step<'a> {
             let commit = match command {
                 HostCommand::Stop => self.consent(Marketing::Withdrawn, wording, "host-stopped", copy),
                 HostCommand::Start => self.consent(Marketing::Granted, wording, "host-started", copy),
-                HostCommand::Block => self.block(copy),
+                HostCommand::Block => return Opened::Block(self),
             };
             return Opened::Done(Box::new(commit), HandledBy::Command(command));
         }
-        if let Some(ticket) = self.conversation.secured.clone() {
-            let text = self.text(copy, "host-secured", &[("ticket", ticket.as_str())]);
-            let commit = self.done_saying(text);
-            return Opened::Done(Box::new(commit), HandledBy::Secured);
+        if self.conversation.secured.is_some() {
+            return Opened::Done(Box::new(self.tell_secured(copy)), HandledBy::Secured);
         }
         Opened::Ask(self)
     }
@@ -154,6 +169,7 @@ impl<'a> Step<'a> {
     fn done(self) -> Commit {
         let mut commit = Commit::of(self.conversation, self.entry.seq);
         commit.audits = self.audits;
+        commit.outbox = self.outbox;
         commit
     }
 
@@ -177,39 +193,6 @@ impl<'a> Step<'a> {
         let text = self.text(copy, key, &[]);
         let mut commit = self.done_saying(text);
         commit.consents.push(record);
-        commit.audits.push(audit);
-        commit
-    }
-
-    fn block(mut self, copy: &dyn Copy) -> Commit {
-        let number = match self.conversation.secured.clone() {
-            Some(open) => Some((open, false)),
-            None => self.conversation.ticket_number(&self.game.ticket_prefix, self.entry.seq, 0).map(|number| (number, true)),
-        };
-        let audit = self.audit(Action::AccountSecured, Actor::Player, "in chat");
-        let player = self.conversation.session.player.clone();
-        // The session ends: who is writing has to be proven anew.
-        self.conversation.session = Default::default();
-        self.conversation.session.active_at = self.now;
-        let ticket = number.as_ref().filter(|(_, new)| *new).map(|(number, _)| Ticket {
-            number: number.clone(),
-            conversation: self.conversation.id,
-            game: self.game.id.clone(),
-            player,
-            priority: TicketPriority::Critical,
-            intent: SECURITY_INTENT.to_owned(),
-            subject: "The player secured the account".to_owned(),
-            body: "The player wrote BLOCK. Until this ticket is closed the chat tells nothing of the account.".to_owned(),
-            tags: Vec::new(),
-            opened_at: self.now,
-            due_at: Some(self.now.plus_ms(60_000)),
-            closed: None,
-        });
-        let shown = number.as_ref().map_or("-", |(number, _)| number.as_str()).to_owned();
-        self.conversation.secured = number.map(|(number, _)| number);
-        let text = self.text(copy, "host-blocked", &[("ticket", &shown)]);
-        let mut commit = self.done_saying(text);
-        commit.tickets.extend(ticket);
         commit.audits.push(audit);
         commit
     }

@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::recovery::Recovery;
 use crate::release::{Parts, Releaser, StartProblem};
 use crate::runner::{Observe, Runner, Stepper, StoredReceipts};
+use crate::security::{AccountGuard, Lockout};
 use crate::sender::{Number, Sender};
 use crate::timer;
 use crate::traffic::Traffic;
@@ -222,6 +223,7 @@ impl Host {
         let codes = Arc::new(CodeDesk {
             games: games.clone(),
             store: store.verifications.clone(),
+            accounts: store.accounts.clone(),
             inbox: store.inbox.clone(),
             keys: code_keys,
             clock: clock.clone(),
@@ -236,6 +238,15 @@ impl Host {
             numbers: config.numbers.iter().filter_map(dialled).collect(),
             clock: clock.clone(),
             metrics: metrics.clone(),
+        });
+        let lockout = Arc::new(Lockout { accounts: store.accounts.clone(), audit: store.audit.clone(), clock: clock.clone() });
+        let security = Arc::new(AccountGuard {
+            accounts: store.accounts.clone(),
+            desk: store.desk.clone(),
+            inbox: store.inbox.clone(),
+            codes: codes.clone(),
+            lockout,
+            clock: clock.clone(),
         });
         let admin = Arc::new(Admin {
             desk: store.desk.clone(),
@@ -259,6 +270,7 @@ impl Host {
                 metrics: metrics.clone(),
                 codes: Some(codes.clone()),
                 links: Some(links),
+                security: Some(security),
                 seed: None,
             },
             traffic: traffic.clone(),
@@ -274,7 +286,7 @@ impl Host {
             graph,
             codes,
             games: games.clone(),
-            credentials: Arc::new(Recovery { games: games.clone(), desk: store.desk.clone() }),
+            credentials: Arc::new(Recovery { games: games.clone(), desk: store.desk.clone(), accounts: store.accounts.clone() }),
             numbers: numbers(config),
             traffic,
             clock: clock.clone(),

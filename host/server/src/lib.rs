@@ -26,5 +26,6 @@ pub mod guest_log;
 pub mod memory;
 pub mod metrics;
 pub mod recovery;
+pub mod security;
 pub mod telemetry;
 pub mod traffic;

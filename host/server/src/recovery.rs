@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use questline_core::id::{ConversationId, GameId};
-use questline_core::port::{Credentials, Desk, ServiceError, Untold};
+use questline_core::port::{AccountKeys, Accounts, Credentials, Desk, ServiceError, Untold};
 use questline_core::recovery::CredentialsPromise;
 use questline_core::secret::SecretText;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub struct Recovery {
     pub games: Arc<Games>,
     /// Who a conversation is with now.
     pub desk: Arc<dyn Desk>,
+    /// What is known of players.
+    pub accounts: Arc<dyn Accounts>,
 }
 
 /// What the backend is asked.
@@ -64,10 +66,13 @@ pub(crate) fn wording(copy: &dyn questline_core::port::Copy, key: &str, locale: 
 }
 
 impl Recovery {
-    /// The promise was made to somebody: it holds only while they are there, and their account is not secured.
-    async fn holds(&self, conversation: ConversationId, promise: &CredentialsPromise) -> Result<(), Untold> {
+    /// The promise was made to somebody: it holds only while they are there, and their account is not frozen, wherever
+    /// that was asked for.
+    async fn holds(&self, game: &GameId, conversation: ConversationId, promise: &CredentialsPromise) -> Result<(), Untold> {
         let known = self.desk.conversation(conversation).await.map_err(|problem| later(problem.to_string()))?;
-        match known.is_some_and(|known| promise.holds_in(&known)) {
+        let found = self.accounts.accounts(game, AccountKeys::player(&promise.player)).await;
+        let is_frozen = found.map_err(|problem| later(problem.to_string()))?.players.iter().any(|account| account.frozen.is_some());
+        match known.is_some_and(|known| promise.holds_in(&known)) && !is_frozen {
             true => Ok(()),
             false => Err(never("credentials-withdrawn", "the account is secured, or another player is there, since they were promised")),
         }
@@ -103,10 +108,11 @@ impl Credentials for Recovery {
         };
         let words = wording(&*game.services.copy, &rules.text, &promise.locale, promise.valid_s)
             .map_err(|problem| never("credentials-refused", problem))?;
-        self.holds(conversation, promise).await?;
+        let name = &game.rules.id;
+        self.holds(name, conversation, promise).await?;
         let made = self.make(&game, &rules.operation, promise).await?;
         // Making them takes its time: the player may have written BLOCK meanwhile.
-        self.holds(conversation, promise).await?;
+        self.holds(name, conversation, promise).await?;
         let mut text = String::with_capacity(words.len() + 4 * (made.username.len() + made.password.len()));
         for part in words.chars() {
             match part {

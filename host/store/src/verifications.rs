@@ -9,7 +9,7 @@
 //! | `dial/<place>` | codes of a country calling code, and how many of them were used |
 
 use questline_core::id::GameId;
-use questline_core::port::{CheckVerification, Place, Places, ResendVerification, StartVerification, StoreError};
+use questline_core::port::{CheckVerification, EndVerifications, Place, Places, ResendVerification, StartVerification, StoreError};
 use questline_core::time::{HOUR_MS, UnixMs};
 use questline_core::verification::VerificationId;
 use questline_core::verification::book::{Checked, Guards, Issued, PlayerMark, ResendRefusal, State, Subject, Verification};
@@ -203,6 +203,23 @@ pub(crate) async fn check(store: &dyn Pages, check: CheckVerification) -> Result
     change_with_answer(store, &game, names, apply).await
 }
 
+pub(crate) async fn end(store: &dyn Pages, end: EndVerifications) -> Result<(), StoreError> {
+    let EndVerifications { game, player, contacts, now } = end;
+    let names: Vec<String> = std::iter::once(player_page(&player)).chain(contacts.iter().map(contact_page)).collect();
+    let apply = move |pages: &[Option<Vec<u8>>]| {
+        let mut mark: PlayerMark = read(MARK, pages.first())?.unwrap_or_default();
+        mark.end(now);
+        let mut writes = vec![Some(write(MARK, &mark, mark.forget_at(ID_KEPT_MS))?)];
+        for page in pages.iter().skip(1) {
+            let mut subject: Subject = read(CONTACT, Some(page))?.unwrap_or_default();
+            let has_ended = subject.end();
+            writes.push(has_ended.then(|| write(CONTACT, &subject, subject.forget_at(now))).transpose()?);
+        }
+        Ok(((), writes))
+    };
+    change_with_answer(store, &game, names, apply).await
+}
+
 /// The verification of a contact that a code without a name is about: one that is open, else the one that this very entry
 /// has approved before.
 async fn newest(
@@ -255,6 +272,10 @@ macro_rules! verifications_over_pages {
                 check: questline_core::port::CheckVerification,
             ) -> Result<Option<questline_core::verification::book::Checked>, questline_core::port::StoreError> {
                 $crate::verifications::check(self, check).await
+            }
+
+            async fn end_verifications(&self, end: questline_core::port::EndVerifications) -> Result<(), questline_core::port::StoreError> {
+                $crate::verifications::end(self, end).await
             }
 
             async fn is_code_alive(

@@ -98,6 +98,7 @@ impl Ours {
             phone: None,
             settings: "{}".into(),
             refused: vec![],
+            extensions: vec![],
         };
         let call = FlowCall {
             game: &self.game,

@@ -44,6 +44,7 @@ pub(crate) async fn handle(slot: &Arc<Slot>, call: FlowCall<'_>, recorded: Optio
         recorded,
     };
     let refused = snapshot::refusals(&snapshot.refused);
+    let extensions = snapshot::extensions(&snapshot.extensions);
     let mut store = store(flow.engine(), State::new(&limits, Some(caller)))?;
     let mut instantiate_us = 0;
     let is_migrating = AtomicBool::new(false);
@@ -58,7 +59,7 @@ pub(crate) async fn handle(slot: &Arc<Slot>, call: FlowCall<'_>, recorded: Optio
             };
             is_migrating.store(false, Ordering::Relaxed);
             let state = migrated.as_deref().or(snapshot.state.as_deref());
-            let conversation = snapshot::conversation(game, &snapshot, state, &refused, grants, now);
+            let conversation = snapshot::conversation(game, &snapshot, state, &refused, &extensions, grants, now);
             let answer = flow.linked.call_handle(&instance, &mut store, &conversation, &event).await?;
             Ok(answer.map_err(|error| match error {
                 FlowError::Transient(reason) => FlowFailure::Transient(trap::words(reason)),

@@ -26,7 +26,9 @@ impl Recovery<'_> {
             return Ok(self.done()?.reply(body)?);
         }
         let now_ms = clock::now();
-        if let Some(until_ms) = self.state.locked_until_ms.filter(|until_ms| *until_ms > now_ms) {
+        // The host's lock holds over all phones of the player, this flow's own in this chat.
+        let locked = [self.state.locked_until_ms, self.conversation.recovery().and_then(|recovery| recovery.locked_until_ms)];
+        if let Some(until_ms) = locked.into_iter().flatten().max().filter(|until_ms| *until_ms > now_ms) {
             let minutes = (until_ms - now_ms).div_ceil(60_000).to_string();
             let body = self.copy("recovery-locked", &[("minutes", &minutes)])?;
             return Ok(self.done()?.reply(body)?);

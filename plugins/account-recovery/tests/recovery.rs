@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use account_recovery::AccountRecovery;
+use questline_sdk::RecoveryState;
 use questline_sdk::mock::{self, Answer};
 use questline_sdk::prelude::*;
 use questline_testing as starfall;
@@ -202,6 +203,34 @@ fn too_many_wrong_answers_lock_the_account_for_an_hour() {
     assert!(chat.say("I lost my account").body().starts_with("Your ticket T-1 is open"), "the agent still looks at it");
     assert!(chat.close_ticket("T-1", "").body().starts_with("Your ticket T-1 is closed."));
     assert!(chat.say("I lost my account").body().starts_with("I can help you back"));
+}
+
+#[test]
+fn a_lock_of_the_hosts_holds_in_a_new_chat() {
+    let locked = |until_ms: u64| RecoveryState { locked_until_ms: Some(until_ms), failures_left: 5 };
+    let now_ms = nova().host.now_ms;
+    let mut chat = nova().recovery(locked(now_ms + 90_000));
+    let answer = chat.say("I lost access to my account");
+    assert!(answer.body().contains("2 minutes"), "{}", answer.body());
+    assert!(answer.recoveries().is_empty() && answer.tickets().is_empty());
+    let mut chat = nova().recovery(locked(now_ms));
+    assert!(chat.say("I lost access to my account").body().contains("How much did you pay"), "it is over");
+}
+
+#[test]
+fn what_the_flow_compares_itself_it_tells_the_host() {
+    let told = |answer: &Answer| -> Vec<String> {
+        let attempt = |effect: &Effect| match effect {
+            Effect::Extension(extension) if extension.name == "recovery-attempt" => Some(extension.value.clone()),
+            _ => None,
+        };
+        answer.effects.iter().filter_map(attempt).collect()
+    };
+    let mut chat = nova();
+    chat.say("I lost access to my account");
+    assert_eq!(told(&chat.say("1.00")), ["{\"check\":\"purchase\",\"passed\":false}"]);
+    assert_eq!(told(&chat.say("99.99")), ["{\"check\":\"purchase\",\"passed\":true}"]);
+    assert!(told(&chat.say("wrong guild")).is_empty(), "the host sees the question's check itself");
 }
 
 #[test]

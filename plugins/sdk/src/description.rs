@@ -158,6 +158,7 @@ impl Effect {
             Self::ChangeConsent(_) => Capability::Consent,
             Self::HandOver(_) => Capability::HandOver,
             Self::Track(_) => Capability::Measures,
+            Self::Extension(extension) if extension.name == crate::recovery::ATTEMPT => Capability::RecoveryCredentials,
             Self::Extension(_) => return None,
         })
     }

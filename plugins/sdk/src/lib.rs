@@ -79,6 +79,7 @@ pub mod mock;
 mod outcome;
 #[cfg(target_arch = "wasm32")]
 mod panic_hook;
+mod recovery;
 
 /// The guide's examples compile and hold.
 #[cfg(doctest)]
@@ -105,6 +106,7 @@ pub use description::{Capability, EventKind};
 pub use event::Picked;
 pub use flow::{Component, Flow};
 pub use limits::LimitError;
+pub use recovery::RecoveryState;
 
 /// All that a flow usually names.
 pub mod prelude {

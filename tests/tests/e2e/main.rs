@@ -24,6 +24,7 @@ mod privacy;
 mod releases;
 mod releases_mid_flow;
 mod releases_refused;
+mod rescue;
 mod sending;
 mod starfall;
 mod starfall_flows;

@@ -144,16 +144,22 @@ async fn answer(State(studio): State<Studio>, uri: Uri, headers: HeaderMap, body
     }
 }
 
-/// All that is true: there is one player, of tier gold.
+/// All that is true: there is one player, of tier gold, with two phones, one device and a first guild.
 fn truth(path: &str, body: &Value) -> Response {
     let profile = json!({ "name": "Ada", "tier": "gold", "locale": "en" });
     let known = body["player"] == "ada-1";
     let answer = match path {
-        "/players/by-contact" if body["phone"] == "+15550111" => json!({ "id": "ada-1", "profile": profile }),
+        "/players/by-contact" if body["phone"] == "+15550111" || body["phone"] == "+15550112" => {
+            json!({ "id": "ada-1", "profile": profile })
+        }
         "/players/profile" if known => profile,
         "/players/contact" if known => json!({ "phone": "+15550111", "bsuid": null }),
         "/players/balances" if known => json!({ "premium": 4321, "free": 77, "pending_rewards": 1 }),
         "/players/last-purchase" if known => Value::Null,
+        "/players/check-device" if known => json!({ "match": if body["fingerprint"] == "fp-ada" { "same" } else { "different" } }),
+        "/operations/check-security-answer" if known => json!({ "correct": body["request"]["answer"] == "comet" }),
+        "/operations/issue-credentials" if known => json!({ "username": "ada-recovery", "password": "told-once" }),
+        "/operations/freeze-account" | "/operations/unfreeze-account" if known => json!({}),
         "/operations/claim-rewards" if known => {
             json!({ "claimed": [{ "id": "r1", "name": "Test Chest", "premium": 9, "free": 0 }], "premium": 4330, "free": 77 })
         }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Account;
 use crate::time::{DAY_MS, SECOND_MS, UnixMs};
 
 /// Tries that are remembered; the oldest that count no more make room.
@@ -190,9 +191,21 @@ impl RecoveryBook {
     }
 }
 
+impl Account {
+    /// Counts credentials for the player, unless the account is frozen, locked, or had enough of them today.
+    pub fn issue_credentials(&mut self, by: &str, per_day_max: u32, now: UnixMs) -> Result<(), NotIssued> {
+        match self.frozen {
+            Some(_) => Err(NotIssued::Frozen),
+            None => self.recovery.issue(by, per_day_max, now),
+        }
+    }
+}
+
 /// Why there are no credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotIssued {
+    /// The player has frozen the account.
+    Frozen,
     /// Too many checks failed.
     Locked(Locked),
     /// They were given often enough within a day.

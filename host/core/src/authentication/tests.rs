@@ -70,6 +70,7 @@ fn game() -> Game {
             otherwise: Default::default(),
             guards: GuardRules::default(),
         }),
+        security: Default::default(),
     }
 }
 
@@ -218,7 +219,7 @@ fn every_refusal_of_a_proof_has_its_reason() {
         let mut conversation = of_ada(&game);
         conversation.window.heard(NOW, NOW);
         change(&mut game, &mut conversation);
-        let step = Step { game: &game, conversation, entry: &entry, now: NOW, audits: Vec::new() };
+        let step = Step { game: &game, conversation, entry: &entry, now: NOW, audits: Vec::new(), outbox: Vec::new(), recovery: None };
         let flow = &game.flows["main"];
         let (back, refusals) = step.decide_with(flow, 1, answer(vec![ask(purpose)]), code).expect_err(kind);
         let [refusal] = &refusals[..] else { panic!("{kind}: {refusals:?}") };

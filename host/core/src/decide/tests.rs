@@ -18,6 +18,8 @@ use crate::retry::Backoff;
 use crate::step::{HandledBy, Opened};
 use crate::template::{Template, Texts};
 
+mod secure;
+
 const NOW: UnixMs = UnixMs(1_800_000_000_000);
 
 struct NoCopy;
@@ -57,6 +59,7 @@ fn game(grants: Grants) -> Game {
         recovery: None,
         verification: None,
         links: None,
+        security: Default::default(),
     }
 }
 
@@ -219,13 +222,16 @@ fn stop_start_and_block_never_reach_a_flow() {
     assert_eq!((commit.conversation.marketing, commit.consents.len(), commit.outbox.len()), (Marketing::Withdrawn, 1, 1));
     let Opened::Done(commit, _) = open(&game, commit.conversation, &start) else { panic!("START went to a flow") };
     assert_eq!(commit.conversation.marketing, Marketing::Granted);
-    let Opened::Done(commit, _) = open(&game, commit.conversation, &block) else { panic!("BLOCK went to a flow") };
+    let Opened::Block(step) = open(&game, commit.conversation, &block) else { panic!("BLOCK went to a flow") };
+    let commit = step.block(crate::step::Behind::Nobody, &NoCopy);
     assert_eq!((commit.tickets.len(), commit.audits.len()), (1, 1));
     let number = commit.tickets[0].number.clone();
     let Opened::Done(commit, HandledBy::Secured) = open(&game, commit.conversation, &after) else { panic!("a secured account was opened") };
     let closed = entry(5, Event::TicketClosed(crate::event::TicketClosed { number, resolution: "checked".into() }));
-    let step = ask(&game, commit.conversation, &closed);
+    let Opened::Release(mut step) = open(&game, commit.conversation, &closed) else { panic!("nothing was released") };
+    step.release();
     assert_eq!(step.conversation.secured, None);
+    assert!(step.outbox.is_empty() && step.audits.is_empty(), "no account was frozen");
 }
 
 #[test]
@@ -301,6 +307,8 @@ fn with_recovery() -> Game {
         confidence_min: 0.8,
         valid_s: 3_600,
         per_day_max: 2,
+        lockout: Default::default(),
+        checks: BTreeMap::new(),
     };
     Game { recovery: Some(recovery), ..game(Grants::all()) }
 }
@@ -360,7 +368,7 @@ fn every_refusal_of_credentials_has_its_reason_and_is_audited() {
         let mut conversation = of_ada(&game);
         conversation.window.heard(NOW, NOW);
         change(&mut game, &mut conversation);
-        let step = Step { game: &game, conversation, entry: &timer, now: NOW, audits: Vec::new() };
+        let step = Step { game: &game, conversation, entry: &timer, now: NOW, audits: Vec::new(), outbox: Vec::new(), recovery: None };
         let (back, refusals) = step.decide(&game.flows["vip"], 1, answer(vec![wish])).expect_err(kind);
         let [refusal] = &refusals[..] else { panic!("{kind}: {refusals:?}") };
         assert_eq!((refusal.index, refusal.reason), (0, reason), "{kind}");

@@ -95,6 +95,18 @@ pub struct CheckVerification {
     pub now: UnixMs,
 }
 
+/// An end of all that is open for a player.
+pub struct EndVerifications {
+    /// Of which game.
+    pub game: GameId,
+    /// The player.
+    pub player: Place,
+    /// Contacts of theirs.
+    pub contacts: Vec<Place>,
+    /// When.
+    pub now: UnixMs,
+}
+
 /// One-time codes, kept.
 #[async_trait]
 pub trait Verifications: Send + Sync {
@@ -106,6 +118,10 @@ pub trait Verifications: Send + Sync {
 
     /// Counts a try, compares, and on success ends all that the player has open. None when there is nothing to try.
     async fn check_verification(&self, check: CheckVerification) -> Result<Option<Checked>, StoreError>;
+
+    /// Ends all that is open for a player with any contact, and for these contacts for anybody: no code that was made up to
+    /// now counts any more.
+    async fn end_verifications(&self, end: EndVerifications) -> Result<(), StoreError>;
 
     /// Whether the `send`-th code of a verification still counts.
     async fn is_code_alive(&self, game: &GameId, id: &VerificationId, send: u32, now: UnixMs) -> Result<bool, StoreError>;

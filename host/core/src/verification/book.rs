@@ -173,16 +173,29 @@ pub struct PlayerMark {
     /// By which verification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<VerificationId>,
+    /// When all that was open was ended without a proof; 0 if it never was.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ended_at: UnixMs,
+}
+
+fn is_zero(at: &UnixMs) -> bool {
+    at.0 == 0
 }
 
 impl PlayerMark {
     fn ends(&self, verification: &Verification) -> bool {
         self.by.is_some_and(|by| by != verification.id) && verification.made_at <= self.approved_at
+            || self.ended_at.0 > 0 && verification.made_at <= self.ended_at
+    }
+
+    /// Ends all that the player has open, whatever contact it went to.
+    pub fn end(&mut self, now: UnixMs) {
+        self.ended_at = self.ended_at.max(now);
     }
 
     /// When it can be forgotten.
     pub fn forget_at(&self, life_ms: u64) -> UnixMs {
-        self.approved_at.plus_ms(life_ms.max(KEPT_MS))
+        self.approved_at.max(self.ended_at).plus_ms(life_ms.max(KEPT_MS))
     }
 }
 
@@ -392,8 +405,14 @@ impl Subject {
         }
         self.streak = 0;
         let known = &self.verifications[right];
-        *mark = PlayerMark { approved_at: now, by: Some(known.id) };
+        (mark.approved_at, mark.by) = (now, Some(known.id));
         Some(known.checked(Status::Approved))
+    }
+
+    /// Ends all that is open for the contact: none of its codes counts any more. Says whether there was anything.
+    pub fn end(&mut self) -> bool {
+        let open = self.verifications.iter_mut().filter(|known| matches!(known.state, State::Open | State::UsedUp));
+        open.map(|known| known.state = State::Superseded).count() > 0
     }
 
     /// Whether the `send`-th code of a verification still counts.

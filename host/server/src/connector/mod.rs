@@ -12,7 +12,7 @@ use questline_core::port::{Backend, Players};
 use serde::Deserialize;
 
 use crate::config::SecretSource;
-use crate::game::{self, Bundle, LoadContext, SecretRefused};
+use crate::game::{self, Bundle, GameProblem, LoadContext, SecretRefused};
 
 pub use breaker::Breaker;
 
@@ -47,6 +47,21 @@ impl BackendFile {
     pub fn declares(&self, operation: &str) -> bool {
         self.operations.contains_key(operation)
     }
+
+    /// The operations that are checks of whose account it is, each with the field of its answer that tells.
+    pub fn checks(&self) -> Result<BTreeMap<String, String>, GameProblem> {
+        let mut checks = BTreeMap::new();
+        for (name, operation) in &self.operations {
+            let Some(field) = &operation.counts_as_check else { continue };
+            if !(1..=64).contains(&field.len()) {
+                return Err(GameProblem::Rule(format!(
+                    "backend.operations.{name}.counts_as_check names the field of the answer that is true when the check passed: 1 to 64 bytes"
+                )));
+            }
+            checks.insert(name.clone(), field.clone());
+        }
+        Ok(checks)
+    }
 }
 
 /// `[backend.operations.<name>]` in game.toml.
@@ -54,6 +69,8 @@ impl BackendFile {
 #[serde(deny_unknown_fields)]
 pub struct OperationFile {
     timeout_ms: Option<u64>,
+    /// It checks whose account it is: the field of its answer that is `true` when the check passed.
+    counts_as_check: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

@@ -102,6 +102,7 @@ struct Player {
     devices: HashSet<String>,
     rewards: Vec<Reward>,
     security_question: Option<SecurityQuestion>,
+    is_frozen: bool,
 }
 
 /// The players.
@@ -147,6 +148,7 @@ impl From<PlayerFile> for Player {
             devices: file.devices.into_iter().collect(),
             rewards: file.rewards,
             security_question: file.security_question,
+            is_frozen: false,
         }
     }
 }
@@ -237,8 +239,17 @@ impl SampleBackend {
         let mut secret = [0_u8; 9];
         SystemRandom::new().fill(&mut secret).map_err(|_| ServiceError::Unavailable("no randomness".to_owned()))?;
         let password = secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let name = self.studio.of(player, |player| player.profile.name.to_lowercase())?;
+        let name = self.studio.of(player, |player| (!player.is_frozen).then(|| player.profile.name.to_lowercase()))?;
+        let name = name.ok_or_else(|| ServiceError::Invalid("the account is frozen".to_owned()))?;
         Ok(json!({ "username": format!("{name}-recovery"), "password": password }).to_string())
+    }
+
+    /// Nobody gets into a frozen account.
+    fn freeze(&self, player: &PlayerId, is_frozen: bool) -> Result<String, ServiceError> {
+        self.studio.of(player, |player| {
+            player.is_frozen = is_frozen;
+            json!({}).to_string()
+        })
     }
 
     /// Whether the answer to the player's security question is right, in any case and spacing.
@@ -278,6 +289,8 @@ impl Backend for SampleBackend {
             }
             "claim-rewards" => self.once(idempotency_key, || self.claim(known?)),
             "issue-credentials" => self.once(idempotency_key, || self.credentials(known?)),
+            "freeze-account" => self.once(idempotency_key, || self.freeze(known?, true)),
+            "unfreeze-account" => self.once(idempotency_key, || self.freeze(known?, false)),
             "security-question" => self
                 .studio
                 .of(known?, |player| json!({ "question": player.security_question.as_ref().map(|known| &known.question) }).to_string()),
@@ -357,7 +370,10 @@ mod tests {
             ],
         });
         let studio = Arc::new(SampleStudio::read(file.to_string().as_bytes()).unwrap());
-        let declared = ["rank", "security-question", "check-security-answer", "issue-credentials", "none"].map(str::to_owned).into();
+        let declared =
+            ["rank", "security-question", "check-security-answer", "issue-credentials", "freeze-account", "unfreeze-account", "none"]
+                .map(str::to_owned)
+                .into();
         let backend = SampleBackend::new(studio, declared);
         let ada = PlayerId::parse("p1").unwrap();
         let call = async |operation: &str, request: Value, key: &str| -> Value {
@@ -377,5 +393,10 @@ mod tests {
         assert_eq!(first["username"], "ada-recovery");
         assert_eq!(call("issue-credentials", json!({}), "k8").await, first, "repeated, it is the same");
         assert_ne!(call("issue-credentials", json!({}), "k9").await["password"], first["password"]);
+        call("freeze-account", json!({}), "k10").await;
+        let refused = backend.call("issue-credentials", Some(&ada), "{}", "k11").await;
+        assert!(matches!(refused, Err(ServiceError::Invalid(_))), "{refused:?}");
+        call("unfreeze-account", json!({}), "k12").await;
+        call("issue-credentials", json!({}), "k13").await;
     }
 }

@@ -109,7 +109,7 @@ impl Workshop {
             self.services(sample, loaded.services.clone()).map_err(|problem| Broken::plain("players.json is not right", problem))?;
         loaded.rules.templates.values().for_each(|one| template::approve(&self.emulator, one));
         let flows = Arc::new(NotedFlows { flows: loaded.flows, people: self.people.clone() });
-        let game = LoadedGame { services, flows, rules: loaded.rules, release: loaded.release };
+        let game = LoadedGame { services, flows, rules: loaded.rules, release: loaded.release, checked: Default::default() };
         self.journal.game(describe(&game, &plugins, &bundle, &samples));
         Ok((game, built))
     }

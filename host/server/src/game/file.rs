@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use questline_core::account::lockout::LockoutRules;
 use questline_core::capability::{Capability, Grants};
 use questline_core::flow::FlowLimits;
 use questline_core::game::{FlowBinding, Game, HOST_FLOW, MidFlow, Route};
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 use super::copy::CopyBook;
 use super::links::LinksFile;
+use super::security::SecurityFile;
 use super::verification::VerificationFile;
 use super::{Bundle, DeclaredGame, GameProblem, LoadContext};
 use crate::connector::{self, BackendFile, ConnectorError, PlayersFile, SampleData};
@@ -49,6 +51,8 @@ pub(super) struct GameFile {
     verification: Option<VerificationFile>,
     #[serde(default)]
     links: Option<LinksFile>,
+    #[serde(default)]
+    security: SecurityFile,
 }
 
 /// `[recovery]`: temporary credentials for players who cannot get in.
@@ -60,23 +64,32 @@ struct RecoveryFile {
     confidence_min: f64,
     valid_s: u32,
     per_day_max: u32,
+    failures_max: u32,
+    failure_window_s: u32,
+    lock_s: u32,
+    lock_s_max: u32,
 }
 
 impl Default for RecoveryFile {
     fn default() -> Self {
+        let lockout = LockoutRules::default();
         Self {
             operation: "issue-credentials".to_owned(),
             text: "recovery-credentials".to_owned(),
             confidence_min: 0.8,
             valid_s: 3_600,
             per_day_max: 3,
+            failures_max: lockout.failures_max,
+            failure_window_s: lockout.window_s,
+            lock_s: lockout.lock_s,
+            lock_s_max: lockout.lock_s_max,
         }
     }
 }
 
 impl RecoveryFile {
     fn into_rules(self, backend: &BackendFile, copy: &CopyBook, locale: &str) -> Result<RecoveryRules, GameProblem> {
-        let Self { operation, text, confidence_min, valid_s, per_day_max } = self;
+        let Self { operation, text, confidence_min, valid_s, per_day_max, failures_max, failure_window_s, lock_s, lock_s_max } = self;
         if !backend.declares(&operation) {
             return Err(rule(format!("recovery.operation is {operation:?}, and there is no [backend.operations.{operation}]")));
         }
@@ -89,8 +102,18 @@ impl RecoveryFile {
         if !(1..=20).contains(&per_day_max) {
             return Err(rule(format!("recovery.per_day_max is {per_day_max}; it takes 1 to 20")));
         }
+        let limits = [
+            ("failures_max", failures_max, 1..=20),
+            ("failure_window_s", failure_window_s, 60..=2_592_000),
+            ("lock_s", lock_s, 1..=604_800),
+            ("lock_s_max", lock_s_max, lock_s..=2_592_000),
+        ];
+        if let Some((name, value, range)) = limits.into_iter().find(|(_, value, range)| !range.contains(value)) {
+            return Err(rule(format!("recovery.{name} is {value}; it takes {} to {}", range.start(), range.end())));
+        }
+        let lockout = LockoutRules { failures_max, window_s: failure_window_s, lock_s, lock_s_max };
         recovery::wording(copy, &text, locale, valid_s).map_err(|problem| GameProblem::TextMissing(format!("recovery.text: {problem}")))?;
-        Ok(RecoveryRules { operation, text, confidence_min, valid_s, per_day_max })
+        Ok(RecoveryRules { operation, text, confidence_min, valid_s, per_day_max, lockout, checks: backend.checks()? })
     }
 }
 
@@ -175,6 +198,12 @@ impl GameFile {
             flows.insert(name.clone(), FlowBinding { name, grants, limits: flow.limits, settings: Arc::from(settings) });
         }
         let recovery = self.recovery.map(|recovery| recovery.into_rules(&self.backend, &copy, &self.locale)).transpose()?;
+        let security = self.security.into_rules(&self.backend)?;
+        if recovery.is_none()
+            && let Some(operation) = self.backend.checks()?.into_keys().next()
+        {
+            return Err(rule(format!("backend.operations.{operation}.counts_as_check counts for credentials: there is no [recovery]")));
+        }
         let verification = self.verification.map(|verification| verification.into_rules(&templates)).transpose()?;
         let links = self.links.map(|links| links.into_rules(&self.backend)).transpose()?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));
@@ -206,6 +235,7 @@ impl GameFile {
                 mid_flow: self.release.mid_flow,
                 verification,
                 links,
+                security,
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,

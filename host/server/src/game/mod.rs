@@ -5,12 +5,13 @@ mod copy;
 mod file;
 mod links;
 mod secrets;
+mod security;
 mod template;
 mod verification;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use questline_core::capability::Grants;
@@ -49,12 +50,14 @@ pub struct LoadedGame {
     pub release: ReleaseDigest,
     /// Its flows.
     pub flows: Arc<dyn Flows>,
+    /// The same with checks of whose account it is counted, made when it is first needed.
+    pub(crate) checked: OnceLock<Services>,
 }
 
 impl LoadedGame {
     /// The same game with other connections to the studio.
     pub fn with_services(&self, services: Services) -> Self {
-        Self { rules: self.rules.clone(), services, release: self.release, flows: Arc::clone(&self.flows) }
+        Self { rules: self.rules.clone(), services, release: self.release, flows: Arc::clone(&self.flows), checked: OnceLock::new() }
     }
 }
 

@@ -6,6 +6,7 @@ mod fairness;
 mod linking;
 mod mid_flow;
 mod observe;
+mod security;
 mod stepper;
 
 use std::sync::Arc;

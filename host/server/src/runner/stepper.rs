@@ -8,7 +8,7 @@ use questline_core::commit::Commit;
 use questline_core::conversation::Conversation;
 use questline_core::decide::Measure;
 use questline_core::event::{Event, GameEvent, Inbound};
-use questline_core::flow::{CallCost, FlowAnswer, FlowFailure};
+use questline_core::flow::{CallCost, FlowAnswer, FlowFailure, Snapshot};
 use questline_core::game::FlowBinding;
 use questline_core::id::{FlowName, OutboxRef};
 use questline_core::outcome::{InvalidOutcome, Next, Refusal};
@@ -21,6 +21,7 @@ use crate::clock::random;
 use crate::game::LoadedGame;
 use crate::links::{LinkDesk, Turned};
 use crate::metrics::Metrics;
+use crate::security::AccountGuard;
 use crate::verification::CodeDesk;
 
 /// A contact that the studio did not know is looked up again after this time.
@@ -40,6 +41,8 @@ pub struct Stepper {
     pub codes: Option<Arc<CodeDesk>>,
     /// What links contacts to accounts; none where there are no links.
     pub links: Option<Arc<LinkDesk>>,
+    /// What freezes accounts and counts tries to recover them; none where nothing is kept of players.
+    pub security: Option<Arc<AccountGuard>>,
     /// Makes all that is random the same every time, for transcripts. In production there is none.
     pub seed: Option<u64>,
 }
@@ -95,7 +98,7 @@ pub enum Stepped {
 }
 
 impl Stepped {
-    fn commit(commit: Commit, outcome: &'static str) -> Self {
+    pub(super) fn commit(commit: Commit, outcome: &'static str) -> Self {
         Self::Commit { commit: Box::new(commit), measures: Vec::new(), outcome, ran: Ran::default() }
     }
 }
@@ -136,12 +139,19 @@ impl Stepper {
                 Ok(Stepped::commit(step.settle_failure(status, receipt.as_ref(), reaction, self.random()), "delivery-failed"))
             }
             Opened::Ask(step) => self.ask(game, step).await,
+            Opened::Block(step) => self.block(game, step).await,
+            Opened::Freeze(step) => self.freeze(game, step).await,
+            Opened::Release(mut step) => {
+                self.release(&mut step).await?;
+                self.ask(game, step).await
+            }
         }
     }
 
     /// Asks flows in their order until one takes the event.
     async fn ask(&self, game: &LoadedGame, mut step: Step<'_>) -> Result<Stepped, StoreError> {
         let mut ran = Ran::default();
+        let known_before = step.conversation.session.player.clone();
         if let Err(failure) = self.recognise(game, &mut step).await {
             return Ok(self.failed(step, failure, ran));
         }
@@ -158,6 +168,10 @@ impl Stepper {
             tracing::warn!("a proof does not count: it is about another account of this contact");
             return Ok(Stepped::commit(step.go_by(), "not-for-this-player"));
         }
+        let mut step = match self.arrived(game, step, known_before.as_ref()).await? {
+            Ok(step) => step,
+            Err(stepped) => return Ok(stepped),
+        };
         let intent = match &*step.entry.event {
             Event::Message(message) if game.rules.routes_by_intent() => match &message.content {
                 Inbound::Text(text) => game.services.intents.classify(text).into_iter().next().map(|intent| intent.name),
@@ -205,6 +219,9 @@ impl Stepper {
                 }
                 return Ok(Asked::Passed(Box::new(step)));
             }
+            self.count_told(game, &step, flow, &answer.outcome).await?;
+            let reserved = self.reserve(game, &step, flow, &answer.outcome).await?;
+            step.recovery = reserved.refusal;
             let code = self.begin_code(game, &step, flow, &answer.outcome).await?;
             match step.decide_with(flow, answer.state_version, answer.outcome, code) {
                 Ok(decision) => {
@@ -215,8 +232,13 @@ impl Stepper {
                         ran: std::mem::take(ran),
                     }));
                 }
-                Err((back, refusals)) if refused.is_empty() => (step, refused) = (*back, refusals),
-                Err((back, refusals)) => return failed(*back, FlowFailure::Refused(refusals), ran),
+                Err((back, refusals)) => {
+                    self.take_back(game, reserved).await?;
+                    if !refused.is_empty() {
+                        return failed(*back, FlowFailure::Refused(refusals), ran);
+                    }
+                    (step, refused) = (*back, refusals);
+                }
             }
         }
     }
@@ -224,13 +246,18 @@ impl Stepper {
     async fn call(&self, game: &LoadedGame, step: &Step<'_>, flow: &FlowBinding, refused: Vec<Refusal>) -> Result<FlowAnswer, FlowFailure> {
         let conversation = &step.conversation;
         let snapshot = step.snapshot(flow, refused).ok_or_else(|| FlowFailure::Host("the game's ticket prefix is unusable".to_owned()))?;
+        let extensions = self.recovery_fact(game, step, flow).await?.into_iter().collect();
+        let snapshot = Snapshot { extensions, ..snapshot };
         let call = FlowCall {
             game: &game.rules.id,
             flow: &flow.name,
             snapshot,
             event: &step.entry.event,
             references: &|wamid| conversation.reference_of(wamid),
-            services: &game.services,
+            services: match &self.security {
+                Some(security) => game.checked_services(&security.lockout),
+                None => &game.services,
+            },
             grants: flow.grants,
             limits: flow.limits,
             now: step.now,
@@ -242,13 +269,13 @@ impl Stepper {
     }
 
     /// Finds out who is writing, if nobody knows yet.
-    async fn recognise(&self, game: &LoadedGame, step: &mut Step<'_>) -> Result<(), FlowFailure> {
+    pub(super) async fn recognise(&self, game: &LoadedGame, step: &mut Step<'_>) -> Result<(), FlowFailure> {
         let session = &step.conversation.session;
         let held = || session.unknown_since.is_some_and(|since| step.now.since_ms(since) < UNKNOWN_HOLD_MS);
         let wanted = match &*step.entry.event {
             Event::Message(_) | Event::GameEvent(GameEvent { player: None, .. }) => !held(),
             // Whoever sent it says that there is a player.
-            Event::GameEvent(_) | Event::Authenticated(_) => true,
+            Event::GameEvent(_) | Event::Authenticated(_) | Event::FreezeAccount(_) => true,
             _ => false,
         };
         if session.player.is_some() || !wanted {
@@ -269,7 +296,7 @@ impl Stepper {
     }
 
     /// Spreads waits.
-    fn random(&self) -> u64 {
+    pub(super) fn random(&self) -> u64 {
         self.seed.unwrap_or_else(random)
     }
 

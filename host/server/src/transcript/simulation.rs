@@ -109,6 +109,7 @@ impl Simulation {
             metrics: metrics.clone(),
             codes: None,
             links: None,
+            security: None,
             seed: Some(SEED),
         };
         let number = match game.rules.numbers.first() {

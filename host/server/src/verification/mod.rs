@@ -14,8 +14,8 @@ use questline_core::contact::{Address, Contact};
 use questline_core::event::{CodeIssued, Event};
 use questline_core::id::{DeviceId, GameId, PlayerId};
 use questline_core::port::{
-    Batch, CheckVerification, Clock, Codes, DedupKey, Inbox, Incoming, MakeCode, Place, Places, ResendVerification, StartVerification,
-    StoreError, Untold, Verifications,
+    AccountKeys, Accounts, Batch, CheckVerification, Clock, Codes, DedupKey, EndVerifications, Inbox, Incoming, MakeCode, Place, Places,
+    ResendVerification, StartVerification, StoreError, Untold, Verifications,
 };
 use questline_core::secret::SecretTemplate;
 use questline_core::template::Category;
@@ -37,6 +37,8 @@ pub struct CodeDesk {
     pub games: Arc<Games>,
     /// What is open.
     pub store: Arc<dyn Verifications>,
+    /// Whose accounts are frozen.
+    pub accounts: Arc<dyn Accounts>,
     /// Where codes begin their way to the player.
     pub inbox: Arc<dyn Inbox>,
     /// The operator's keys; none where there are no codes.
@@ -114,9 +116,13 @@ impl CodeDesk {
     }
 
     /// Starts a verification, durably; its code stays here.
-    pub async fn begin(&self, game: &LoadedGame, wish: CodeWish) -> Result<Issued, NoCode> {
+    pub async fn begin(&self, game: &LoadedGame, mut wish: CodeWish) -> Result<Issued, NoCode> {
         let (rules, keys) = self.ready(game)?;
         let name = &game.rules.id;
+        if self.is_frozen(name, wish.player.as_ref()).await? {
+            // Answered like any other, and no code of it is sent or ever right.
+            wish.to = None;
+        }
         if wish.to.as_ref().is_some_and(|to| to.contact.phone().is_none()) && is_authentication(game, rules) {
             self.metrics.verification(name, "no-phone");
             return Err(NoCode::NoPhone);
@@ -162,7 +168,7 @@ impl CodeDesk {
         let name = &game.rules.id;
         let keys: Arc<dyn CodeKeys> = keys.clone();
         let check = CheckVerification { game: name.clone(), id: Some(id), contact: None, code, by: None, keys, now: self.clock.now() };
-        let checked = self.store.check_verification(check).await?;
+        let checked = self.unless_frozen(name, self.store.check_verification(check).await?).await?;
         self.metrics.verification(name, checked.as_ref().map_or("unknown", |checked| checked.status.as_str()));
         if let Some(Checked { status: Status::Approved, purpose, player, to: Some(address), device, .. }) = checked.clone() {
             let proof = Proof { address, method: BY_CODE_IN_GAME, purpose, player, device, key: id.to_string() };
@@ -178,11 +184,36 @@ impl CodeDesk {
         let contact = contact_place(keys, name, contact);
         let keys: Arc<dyn CodeKeys> = keys.clone();
         let check = CheckVerification { game: name.clone(), id: None, contact, code, by: Some(by), keys, now: self.clock.now() };
-        let checked = self.store.check_verification(check).await?;
+        let checked = self.unless_frozen(name, self.store.check_verification(check).await?).await?;
         if let Some(checked) = &checked {
             self.metrics.verification(name, checked.status.as_str());
         }
         Ok(checked)
+    }
+
+    async fn is_frozen(&self, game: &GameId, player: Option<&PlayerId>) -> Result<bool, StoreError> {
+        let Some(player) = player else { return Ok(false) };
+        let known = self.accounts.accounts(game, AccountKeys::player(player)).await?;
+        Ok(known.players.iter().any(|account| account.frozen.is_some()))
+    }
+
+    /// What was right opens no frozen account, also where code and freeze crossed one another.
+    async fn unless_frozen(&self, game: &GameId, checked: Option<Checked>) -> Result<Option<Checked>, StoreError> {
+        let right = checked.as_ref().filter(|checked| checked.status == Status::Approved);
+        if !self.is_frozen(game, right.and_then(|right| right.player.as_ref())).await? {
+            return Ok(checked);
+        }
+        Ok(checked.map(|checked| Checked { status: Status::Replaced, ..checked }))
+    }
+
+    /// Ends all codes that a player has open, with any contact, and those of these contacts for anybody.
+    pub async fn end_all(&self, game: &LoadedGame, player: &PlayerId, contacts: &[Contact]) -> Result<(), StoreError> {
+        let Ok((_, keys)) = self.ready(game) else { return Ok(()) };
+        let name = &game.rules.id;
+        let Some(place) = keys.place(name, "player", player.as_str()) else { return Ok(()) };
+        let contacts = contacts.iter().filter_map(|contact| contact_place(keys, name, contact)).collect();
+        let end = EndVerifications { game: name.clone(), player: place, contacts, now: self.clock.now() };
+        self.store.end_verifications(end).await
     }
 
     /// Counts and logs what became of a wish.

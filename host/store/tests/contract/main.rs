@@ -143,6 +143,7 @@ macro_rules! contract {
                     codes_and_tries_survive_a_crash
                     a_resend_kills_the_code_before_it_in_the_store_too
                     success_ends_what_a_player_has_open_anywhere
+                    all_that_a_player_has_open_is_ended
                     a_code_in_the_chat_is_tried_on_what_is_open
                     old_verifications_are_forgotten
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use questline_core::port::{CheckVerification, Place, Places, ResendVerification, StartVerification};
+use questline_core::port::{CheckVerification, EndVerifications, Place, Places, ResendVerification, StartVerification};
 use questline_core::time::{DAY_MS, HOUR_MS, UnixMs};
 use questline_core::verification::book::{Checked, Issued, ResendRefusal, Status};
 use questline_core::verification::code::{Code, CodeDigest, CodeKeys, KeyId, SealedCode};
@@ -216,6 +216,29 @@ pub async fn success_ends_what_a_player_has_open_anywhere<E: Engine>() {
     assert!(!world.store().is_code_alive(&game("starfall"), &id(2), 1, world.now()).await.unwrap());
     assert_eq!(status(&world, 2, "123456").await, Status::Replaced);
     assert_eq!(status(&world, 3, "123456").await, Status::Approved, "it is somebody else's");
+}
+
+pub async fn all_that_a_player_has_open_is_ended<E: Engine>() {
+    let mut world = World::<E>::new().await;
+    let of_player = |n| Places { player: Some(place("p")), ..places(n) };
+    start(&world, 1, of_player(1)).await.unwrap();
+    start(&world, 2, places(2)).await.unwrap();
+    start(&world, 3, places(3)).await.unwrap();
+    world.setup.clock.pass_ms(5);
+    for _ in 0..2 {
+        let end =
+            EndVerifications { game: game("starfall"), player: place("p"), contacts: vec![place("c2"), place("c9")], now: world.now() };
+        world.store().end_verifications(end).await.unwrap();
+    }
+    world.restart().await;
+    for n in [1, 2] {
+        assert!(!world.store().is_code_alive(&game("starfall"), &id(n), 1, world.now()).await.unwrap());
+        assert_eq!(status(&world, n, "123456").await, Status::Replaced, "{n}");
+    }
+    assert_eq!(status(&world, 3, "123456").await, Status::Approved, "it is somebody else's");
+    world.setup.clock.pass_ms(60_000);
+    start(&world, 4, of_player(1)).await.unwrap();
+    assert_eq!(status(&world, 4, "123456").await, Status::Approved, "what begins later counts");
 }
 
 pub async fn a_code_in_the_chat_is_tried_on_what_is_open<E: Engine>() {

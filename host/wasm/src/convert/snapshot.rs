@@ -2,12 +2,13 @@
 
 use questline_core::capability::{Capability, Grants};
 use questline_core::conversation::Authentication as CoreAuthentication;
+use questline_core::event::Extension;
 use questline_core::flow::Snapshot;
 use questline_core::id::GameId;
 use questline_core::outcome::{Refusal as CoreRefusal, RefusalReason as CoreReason};
 use questline_core::time::UnixMs;
 
-use crate::bindings::types::{Authenticated, Authentication, Conversation, Refusal, RefusalReason};
+use crate::bindings::types::{Authenticated, Authentication, Conversation, ExtensionParam, Refusal, RefusalReason};
 
 /// Refusals of the first answer, which [`conversation`] points at.
 pub(crate) fn refusals(refused: &[CoreRefusal]) -> Vec<Refusal<'_>> {
@@ -30,12 +31,18 @@ fn reason_of(reason: CoreReason) -> RefusalReason {
     }
 }
 
+/// What [`conversation`] points at beside its fields.
+pub(crate) fn extensions(extensions: &[Extension]) -> Vec<ExtensionParam<'_>> {
+    extensions.iter().map(|Extension { name, value }| ExtensionParam { name, value }).collect()
+}
+
 /// The snapshot in the contract's words. The phone number passes only with its capability, whatever the snapshot holds.
 pub(crate) fn conversation<'a>(
     game: &'a GameId,
     snapshot: &'a Snapshot,
     state: Option<&'a str>,
     refused: &'a [Refusal<'a>],
+    extensions: &'a [ExtensionParam<'a>],
     grants: Grants,
     now: UnixMs,
 ) -> Conversation<'a> {
@@ -57,6 +64,6 @@ pub(crate) fn conversation<'a>(
         phone: snapshot.phone.as_deref().filter(|_| grants.has(Capability::ContactPhone)),
         settings: &snapshot.settings,
         refused,
-        extensions: &[],
+        extensions,
     }
 }

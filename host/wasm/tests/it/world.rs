@@ -197,6 +197,7 @@ pub(crate) fn snapshot() -> Snapshot {
         phone: None,
         settings: "{}".into(),
         refused: vec![],
+        extensions: vec![],
     }
 }
 

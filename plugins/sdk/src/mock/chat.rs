@@ -9,7 +9,7 @@ use crate::types::{
     Authenticated, Authentication, AuthenticationEvent, Choice, Conversation, Effect, Event, GameEvent, HandedOver, Inbound, Outbound,
     QuickReply, Refusal, RefusalReason, TicketClosed, Timer,
 };
-use crate::{Capability, EventKind, Flow, FlowError, Next, Outcome};
+use crate::{Capability, EventKind, Flow, FlowError, Next, Outcome, RecoveryState};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -72,6 +72,13 @@ impl<F: Flow> Chat<F> {
     #[must_use]
     pub fn settings(mut self, settings: &impl Serialize) -> Self {
         self.conversation.settings = json(settings);
+        self
+    }
+
+    /// How the host says that the recovery of the player's account stands.
+    #[must_use]
+    pub fn recovery(mut self, state: RecoveryState) -> Self {
+        self.conversation.extensions = vec![crate::recovery::fact(&state)];
         self
     }
 

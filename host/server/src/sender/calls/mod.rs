@@ -138,7 +138,7 @@ impl Calls {
     fn finish(&self, message: &OutboxMessage, name: &'static str, result: SendResult, recorder: &mpsc::UnboundedSender<Entry>) {
         self.metrics.operation(&message.message.game, name);
         if let SendResult::Dead { reason, detail, .. } = &result {
-            tracing::error!(outbox = %message.id, outcome = name, reason, detail, "an operation is a dead letter");
+            tracing::error!(alert = true, outbox = %message.id, outcome = name, reason, detail, "an operation is a dead letter");
         }
         let _ = recorder.send(Entry::done(SendRecord { id: message.id, result }));
     }
