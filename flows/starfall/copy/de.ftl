@@ -206,3 +206,37 @@ host-unlink-prove = Um die Verknüpfung zu beenden, schreib hier den Code, den w
 host-unlink-none = Dieser Chat ist mit keinem Konto verknüpft.
 host-unlink-elsewhere = Das geht hier gerade nicht. Beende die Verknüpfung in Starfall.
 host-unlinked = Dieser Chat ist nicht mehr mit deinem { $game }-Konto verknüpft.
+
+## Zweiter Faktor: sagt der Host selbst
+
+host-challenge =
+    { $detail }
+
+    Bist du das? Dann tippe auf die Zahl, die { $game } dir zeigt. Bist du es nicht, antworte { $no }: Dann kommt niemand hinein.
+host-challenge-no = NEIN
+host-challenge-login = Jemand meldet sich in deinem Konto an.
+host-challenge-registration = Jemand legt mit deiner Nummer ein Konto an.
+host-challenge-device-authorisation = Jemand möchte dein Konto auf einem neuen Gerät benutzen.
+host-challenge-high-value = Jemand möchte in deinem Konto etwas Wichtiges ändern.
+host-challenge-security-alert = Mit deinem Konto ist etwas geschehen, das du wissen solltest.
+host-challenge-from = { $what } Von { $ip }.
+host-challenge-approved = Danke, du warst es. Im Spiel geht es weiter.
+host-challenge-denied = Danke, niemand kommt hinein. Wenn jemand dein Passwort kennen könnte, ändere es jetzt.
+host-challenge-wrong = Das ist nicht die Zahl, die das Spiel zeigt. Niemand kommt hinein. Wenn du es warst, versuche es im Spiel noch einmal.
+host-challenge-locked = { $minutes ->
+    [one] Niemand kommt hinein, und für eine Minute wirst du nicht wieder gefragt. Wenn du es nicht warst, ändere jetzt dein Passwort.
+   *[other] Niemand kommt hinein, und für { $minutes } Minuten wirst du nicht wieder gefragt. Wenn du es nicht warst, ändere jetzt dein Passwort.
+}
+host-challenge-over = Diese Frage hat sich erledigt. Wenn du es bist, versuche es im Spiel noch einmal.
+host-two-factor-on = Der Schutz mit zwei Faktoren ist an: { $game } fragt dich ab jetzt hier, ob du es bist. Bewahre deine Wiederherstellungscodes sicher auf.
+host-two-factor-off = Der Schutz mit zwei Faktoren ist aus: { $game } fragt dich hier nicht mehr, ob du es bist.
+host-devices = Diese Geräte dürfen dein Konto benutzen. Wähle eines aus, um es zu entfernen.
+host-devices-button = Geräte
+host-devices-none = Mit deinem Konto ist kein Gerät verbunden.
+host-devices-unknown = Ich weiß nicht, welches Konto deines ist.
+host-device-unnamed = Ein Gerät
+host-device-seen = Zuletzt gesehen: { $date }
+host-device-removed = { $device } ist aus deinem Konto entfernt.
+host-device-gone = Dieses Gerät ist nicht mehr mit deinem Konto verbunden.
+host-device-code = Um { $device } zu entfernen, muss ich wissen, dass du es bist: Schreib den Code, der jetzt kommt, hier in den Chat.
+host-device-later = Ich kann dir gerade keinen Code schicken. Versuche es später noch einmal.

@@ -206,3 +206,37 @@ host-unlink-prove = To end the link, write the code here that we send you now.
 host-unlink-none = This chat is linked to no account.
 host-unlink-elsewhere = This cannot be done here now. End the link in Starfall.
 host-unlinked = This chat is linked to your { $game } account no more.
+
+## Second factor: said by the host itself
+
+host-challenge =
+    { $detail }
+
+    Is this you? Then tap the number that { $game } shows you. If it is not you, answer { $no }: nobody gets in.
+host-challenge-no = NO
+host-challenge-login = Somebody signs in to your account.
+host-challenge-registration = Somebody makes an account with your number.
+host-challenge-device-authorisation = Somebody wants to use your account on a new device.
+host-challenge-high-value = Somebody wants to change something important in your account.
+host-challenge-security-alert = Something happened to your account that you should know of.
+host-challenge-from = { $what } From { $ip }.
+host-challenge-approved = Thank you: it was you. It goes on in the game.
+host-challenge-denied = Thank you: nobody gets in. If somebody else may know your password, change it now.
+host-challenge-wrong = That is not the number that the game shows, so nobody gets in. If it was you, try once more in the game.
+host-challenge-locked = { $minutes ->
+    [one] Nobody gets in, and you are not asked again for a minute. If it was not you, change your password now.
+   *[other] Nobody gets in, and you are not asked again for { $minutes } minutes. If it was not you, change your password now.
+}
+host-challenge-over = This question is over. If it is you, try once more in the game.
+host-two-factor-on = Two-factor protection is on: from now on { $game } asks you here whether it is you. Keep your recovery codes in a safe place.
+host-two-factor-off = Two-factor protection is off: { $game } no longer asks you here whether it is you.
+host-devices = These devices may use your account. Choose one to remove it.
+host-devices-button = Devices
+host-devices-none = No device is bound to your account.
+host-devices-unknown = I do not know which account is yours.
+host-device-unnamed = A device
+host-device-seen = Last seen { $date }
+host-device-removed = { $device } is removed from your account.
+host-device-gone = This device is not bound to your account any more.
+host-device-code = To remove { $device } I have to know that it is you: write the code that comes now here in the chat.
+host-device-later = I cannot send you a code now. Please try again later.

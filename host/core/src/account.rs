@@ -2,10 +2,16 @@
 //! are linked to it, and its devices. Pure; a store reads what a change concerns, has it changed here, and writes it in
 //! one go.
 
+pub mod challenge;
+pub mod chat;
 pub mod device;
+pub mod factor;
 pub mod freeze;
 pub mod link;
 pub mod lockout;
+pub mod push;
+pub mod recovery_codes;
+pub mod strikes;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +20,7 @@ use crate::id::PlayerId;
 use crate::time::UnixMs;
 use crate::verification::guard::Window;
 use device::Devices;
+use factor::Factor;
 use freeze::{Frozen, SeenIn};
 pub use link::LinkedContact;
 use link::{LinkId, Linking};
@@ -43,6 +50,9 @@ pub struct Account {
     /// Links on their way.
     #[serde(default, skip_serializing_if = "Linking::is_empty")]
     pub linking: Linking,
+    /// Its second factor.
+    #[serde(default, skip_serializing_if = "Factor::is_none")]
+    pub factor: Factor,
 }
 
 impl Account {
@@ -53,8 +63,9 @@ impl Account {
 
     /// When all of it can be forgotten, if it can.
     pub fn forget_at(&self) -> Option<UnixMs> {
-        let lasting = Self { linking: Linking::default(), ..self.clone() };
-        lasting.is_empty().then(|| self.linking.forget_at())
+        let factor = if self.factor.on().is_some() { self.factor.clone() } else { Factor::default() };
+        let lasting = Self { linking: Linking::default(), factor, ..self.clone() };
+        lasting.is_empty().then(|| self.linking.forget_at().max(self.factor.forget_at()))
     }
 }
 
@@ -90,6 +101,9 @@ pub struct ContactRecord {
     /// Wrong tokens that it sent within the last hour.
     #[serde(default, skip_serializing_if = "Window::is_empty")]
     pub wrong_tokens: Window,
+    /// Challenges that went to it within the last hour.
+    #[serde(default, skip_serializing_if = "Window::is_empty")]
+    pub pushes: Window,
 }
 
 impl ContactRecord {
@@ -100,7 +114,7 @@ impl ContactRecord {
 
     /// When all of it can be forgotten, if it can.
     pub fn forget_at(&self) -> Option<UnixMs> {
-        let lasting = Self { wrong_tokens: Window::default(), ..self.clone() };
-        lasting.is_empty().then(|| self.wrong_tokens.forget_at(UnixMs(0)))
+        let lasting = Self { wrong_tokens: Window::default(), pushes: Window::default(), ..self.clone() };
+        lasting.is_empty().then(|| self.wrong_tokens.forget_at(UnixMs(0)).max(self.pushes.forget_at(UnixMs(0))))
     }
 }

@@ -111,6 +111,36 @@ actions! {
     ContactLinked "contact-linked",
     /// A contact is linked to a player no more.
     ContactUnlinked "contact-unlinked",
+    /// The second factor was asked for; a code confirms it.
+    TwoFactorBegun "two-factor-begun",
+    /// The second factor was turned on.
+    TwoFactorOn "two-factor-on",
+    /// The second factor was turned off.
+    TwoFactorOff "two-factor-off",
+    /// Somebody wanted the second factor changed and did not prove themselves.
+    TwoFactorRefused "two-factor-refused",
+    /// Recovery codes were made, in place of all before.
+    RecoveryCodesMade "recovery-codes-made",
+    /// A recovery code was used.
+    RecoveryCodeUsed "recovery-code-used",
+    /// A wrong recovery code was entered.
+    RecoveryCodeRejected "recovery-code-rejected",
+    /// The game asked whether it is the player.
+    ChallengeBegun "challenge-begun",
+    /// The player was asked, by a message or a code.
+    ChallengeSent "challenge-sent",
+    /// A challenge was not begun or not sent, or an answer to it did not count.
+    ChallengeRefused "challenge-refused",
+    /// It was the player.
+    ChallengeApproved "challenge-approved",
+    /// It was not the player.
+    ChallengeDenied "challenge-denied",
+    /// The player denied so many that no further one is begun for a while.
+    ChallengesLocked "challenges-locked",
+    /// A device was bound to an account.
+    DeviceBound "device-bound",
+    /// A device was removed from an account.
+    DeviceRemoved "device-removed",
     /// Personal details of a player were erased from this log.
     PlayerErased "player-erased",
 }

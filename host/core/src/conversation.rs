@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::account::link::Awaited;
+use crate::account::push::{OpenChallenge, Removing};
 use crate::consent::Marketing;
 use crate::contact::{Address, Contact};
 use crate::event::{Message, Wamid};
@@ -47,6 +48,9 @@ pub struct Conversation {
     /// When credentials were issued within the last day; outlives sessions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recoveries: Vec<UnixMs>,
+    /// Accounts whose second factor this chat is, for as long as it is trusted; outlives sessions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub second_factor_of: Vec<PlayerId>,
     /// The player's latest messages, oldest first.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub recent: VecDeque<Recent>,
@@ -91,6 +95,15 @@ pub struct Session {
     /// What the host does once the player has proven themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaited: Option<Box<Awaited>>,
+    /// The device that the proof was on, where it is bound to the account: see [`Conversation::bound_device`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_device: Option<DeviceId>,
+    /// Challenges that wait here for the player's answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub challenges: Vec<OpenChallenge>,
+    /// A device that is removed once the player has proven themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removing: Option<Removing>,
     /// BCP 47, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
@@ -177,6 +190,7 @@ impl Conversation {
             secured: None,
             frozen: None,
             recoveries: Vec::new(),
+            second_factor_of: Vec::new(),
             recent: VecDeque::new(),
             session: Session::default(),
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::account::link::{LinkId, Linked, Wish};
+use crate::account::push::TwoFactorEvent;
 use crate::contact::Contact;
 use crate::id::{DeviceId, FlowName, OutboxRef, PlayerId, TicketNumber};
 use crate::status::DeliveryState;
@@ -47,6 +48,8 @@ pub enum Event {
     /// BLOCK was written while nobody could say whose account it is: with this ticket, it is still to be frozen; for the
     /// host alone.
     FreezeAccount(TicketNumber),
+    /// Something happened to an account's second factor; for the host alone.
+    TwoFactor(TwoFactorEvent),
 }
 
 impl Event {
@@ -68,6 +71,7 @@ impl Event {
             Self::AccountFrozen(_) => "account-frozen",
             Self::AccountReleased(_) => "account-released",
             Self::FreezeAccount(_) => "freeze-account",
+            Self::TwoFactor(_) => "two-factor",
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::account::link::LinkRules;
+use crate::account::factor::TwoFactorRules;
 use crate::capability::Grants;
 use crate::event::Event;
 use crate::flow::FlowLimits;
@@ -48,6 +49,8 @@ pub struct Game {
     pub links: Option<LinkRules>,
     /// What the studio's backend is told of frozen accounts.
     pub security: SecurityRules,
+    /// The second factor of players; where there are no one-time codes, there is none.
+    pub two_factor: TwoFactorRules,
 }
 
 /// What a game says about frozen accounts: `[security]` in game.toml.
@@ -179,6 +182,7 @@ mod tests {
             verification: None,
             links: None,
             security: SecurityRules::default(),
+            two_factor: TwoFactorRules::default(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod secure;
 
+use crate::account::chat;
 use crate::audit::{Action, Actor, AuditRecord};
 use crate::authentication;
 use crate::command::HostCommand;
@@ -76,6 +77,8 @@ pub enum HandledBy {
     Secured,
     /// A one-time code was put into the outbox.
     Code,
+    /// What concerns the second factor or devices.
+    TwoFactor,
 }
 
 impl HandledBy {
@@ -88,6 +91,7 @@ impl HandledBy {
             Self::Preference => "preference",
             Self::Secured => "secured",
             Self::Code => "code",
+            Self::TwoFactor => "two-factor",
         }
     }
 }
@@ -115,6 +119,7 @@ impl<'a> Step<'a> {
             }
             Event::Preference(preference) => Opened::Done(Box::new(step.prefer(preference)), HandledBy::Preference),
             Event::Status(status) if status.state == DeliveryState::Failed => Opened::Failed(step, status),
+            Event::TwoFactor(event) => Opened::Done(Box::new(step.hear_two_factor(event, copy)), HandledBy::TwoFactor),
             Event::CodeIssued(issued) => Opened::Done(Box::new(step.send_code(issued)), HandledBy::Code),
             Event::Authenticated(_) | Event::CodeRejected(_) if step.conversation.secured.is_some() => {
                 let audit = step.audit(Action::ProofIgnored, Actor::Player, "the account is secured");
@@ -166,7 +171,7 @@ impl<'a> Step<'a> {
         Opened::Ask(self)
     }
 
-    fn done(self) -> Commit {
+    pub(crate) fn done(self) -> Commit {
         let mut commit = Commit::of(self.conversation, self.entry.seq);
         commit.audits = self.audits;
         commit.outbox = self.outbox;
@@ -178,7 +183,7 @@ impl<'a> Step<'a> {
         self.done()
     }
 
-    fn done_saying(mut self, text: String) -> Commit {
+    pub(crate) fn done_saying(mut self, text: String) -> Commit {
         let message = self.reply(text);
         self.conversation.session.outbound = self.conversation.session.outbound.saturating_add(1);
         let mut commit = self.done();
@@ -222,6 +227,10 @@ impl<'a> Step<'a> {
         session.forget_player();
         session.states.clear();
         session.active = None;
+        session.challenges.clear();
+        session.bound_device = None;
+        session.removing = None;
+        self.conversation.second_factor_of.clear();
     }
 
     /// Puts a code into the outbox, unless it is dead or the account is secured.
@@ -317,7 +326,7 @@ impl<'a> Step<'a> {
         self.audit(if marketing == Marketing::Granted { Action::ConsentGranted } else { Action::ConsentWithdrawn }, actor, detail)
     }
 
-    fn reply(&self, text: String) -> NewMessage {
+    pub(crate) fn reply(&self, text: String) -> NewMessage {
         NewMessage {
             game: self.game.id.clone(),
             number: self.conversation.number.clone(),
@@ -329,11 +338,11 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn text(&self, copy: &dyn Copy, key: &str, arguments: &[(&str, &str)]) -> String {
+    pub(crate) fn text(&self, copy: &dyn Copy, key: &str, arguments: &[(&str, &str)]) -> String {
         let locale = self.conversation.session.locale.as_deref().unwrap_or(&self.game.locale);
         let owned: Vec<(String, String)> = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         copy.text(key, locale, &owned).unwrap_or_else(|_: ServiceError| {
-            let default = TEXTS.iter().find(|(known, _)| *known == key).map_or("", |(_, text)| text);
+            let default = TEXTS.iter().chain(&chat::TEXTS).find(|(known, _)| *known == key).map_or("", |(_, text)| text);
             owned.iter().fold(default.to_owned(), |text, (name, value)| text.replace(&format!("{{ ${name} }}"), value))
         })
     }

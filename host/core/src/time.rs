@@ -34,6 +34,20 @@ impl UnixMs {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The day as people write it, UTC: `2026-09-21`.
+    pub fn date(self) -> String {
+        // Howard Hinnant's civil_from_days, for days since 1970.
+        let shifted = self.0 / DAY_MS + 719_468;
+        let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let year = year_of_era + era * 400 + u64::from(month <= 2);
+        format!("{year}-{month:02}-{day:02}")
+    }
+
     /// Whole seconds.
     pub fn as_s(self) -> u64 {
         self.0 / SECOND_MS

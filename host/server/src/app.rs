@@ -35,6 +35,7 @@ use crate::security::{AccountGuard, Lockout};
 use crate::sender::{Number, Sender};
 use crate::timer;
 use crate::traffic::Traffic;
+use crate::two_factor::TwoFactorDesk;
 use crate::verification::{CodeDesk, Keyring, UnusableKeys};
 
 pub use flows::{FlowsError, GameLoader, compiled_dir};
@@ -229,6 +230,12 @@ impl Host {
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
+        let two_factor = Arc::new(TwoFactorDesk {
+            accounts: store.accounts.clone(),
+            audit: store.audit.clone(),
+            desk: store.desk.clone(),
+            codes: codes.clone(),
+        });
         let dialled = |number: &crate::config::NumberConfig| Some((number.id.clone(), number.display_phone.clone()?));
         let links = Arc::new(LinkDesk {
             accounts: store.accounts.clone(),
@@ -254,6 +261,7 @@ impl Host {
             events: GameEvents::new(store.inbox.clone()),
             codes: codes.clone(),
             links: links.clone(),
+            two_factor: two_factor.clone(),
             games: games.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -271,6 +279,7 @@ impl Host {
                 codes: Some(codes.clone()),
                 links: Some(links),
                 security: Some(security),
+                two_factor: Some(two_factor),
                 seed: None,
             },
             traffic: traffic.clone(),

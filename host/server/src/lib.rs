@@ -11,6 +11,7 @@ pub mod timer;
 
 pub mod links;
 pub mod transcript;
+pub mod two_factor;
 pub mod verification;
 
 pub mod config;

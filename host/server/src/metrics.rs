@@ -81,6 +81,7 @@ pub struct Metrics {
     game_events: Family<GameOutcome, Counter>,
     verifications: Family<GameOutcome, Counter>,
     links: Family<GameOutcome, Counter>,
+    two_factor: Family<GameOutcome, Counter>,
     operations: Family<GameOutcome, Counter>,
 }
 
@@ -116,6 +117,7 @@ impl Default for Metrics {
             game_events: Family::default(),
             verifications: Family::default(),
             links: Family::default(),
+            two_factor: Family::default(),
             operations: Family::default(),
         };
         let registry = &mut metrics.registry;
@@ -139,6 +141,7 @@ impl Default for Metrics {
         registry.register("sends_in_flight", "Requests to Meta without an answer yet", metrics.sends_in_flight.clone());
         registry.register("holds", "Times that sending was held, by scope", metrics.holds.clone());
         registry.register("game_events", "Events that games' backends sent, by what they were answered", metrics.game_events.clone());
+        registry.register("two_factor", "What happened to second factors, challenges and recovery codes", metrics.two_factor.clone());
         registry.register("verifications", "One-time codes asked for and checked, by what came of it", metrics.verifications.clone());
         registry.register("backend_operations", "Operations asked of studios' backends, by what came of it", metrics.operations.clone());
         registry.register("links", "Links of contacts to accounts, by what came of it", metrics.links.clone());
@@ -202,6 +205,11 @@ impl Metrics {
     /// A link was asked for, made, refused or ended.
     pub fn link(&self, game: &GameId, outcome: &'static str) {
         self.links.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
+    }
+
+    /// Something happened to a player's second factor.
+    pub fn two_factor(&self, game: &GameId, outcome: &'static str) {
+        self.two_factor.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
     }
 
     /// A one-time code was asked for or checked.

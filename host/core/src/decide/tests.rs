@@ -60,6 +60,7 @@ fn game(grants: Grants) -> Game {
         verification: None,
         links: None,
         security: Default::default(),
+        two_factor: Default::default(),
     }
 }
 

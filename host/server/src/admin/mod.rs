@@ -10,6 +10,7 @@ mod releases;
 mod routes;
 mod token;
 mod tokens;
+mod two_factor;
 mod verifications;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::game::Games;
 use crate::links::LinkDesk;
 use crate::metrics::Metrics;
 use crate::release::Releaser;
+use crate::two_factor::TwoFactorDesk;
 use crate::verification::CodeDesk;
 use routes::Routes;
 
@@ -52,6 +54,8 @@ pub struct Admin {
     pub codes: Arc<CodeDesk>,
     /// Links of contacts to accounts.
     pub links: Arc<LinkDesk>,
+    /// The second factor of players.
+    pub two_factor: Arc<TwoFactorDesk>,
     /// Games that exist.
     pub games: Arc<Games>,
     /// Figures.
@@ -86,7 +90,17 @@ fn v1() -> Routes {
     let verifications = Routes::default()
         .post("/games/{game}/verifications", verifications::start)
         .post("/games/{game}/verifications/{id}/check", verifications::check)
-        .post("/games/{game}/verifications/{id}/resend", verifications::resend);
+        .post("/games/{game}/verifications/{id}/resend", verifications::resend)
+        .get("/games/{game}/players/{player}/two-factor", two_factor::status)
+        .post("/games/{game}/players/{player}/two-factor", two_factor::begin)
+        .delete("/games/{game}/players/{player}/two-factor", two_factor::turn_off)
+        .post("/games/{game}/players/{player}/two-factor/confirm", two_factor::confirm)
+        .post("/games/{game}/players/{player}/two-factor/recovery-codes", two_factor::renew_codes)
+        .post("/games/{game}/players/{player}/two-factor/challenges", two_factor::challenge)
+        .get("/games/{game}/players/{player}/two-factor/challenges/{id}", two_factor::look)
+        .post("/games/{game}/players/{player}/two-factor/challenges/{id}/check", two_factor::check)
+        .get("/games/{game}/players/{player}/devices", two_factor::devices)
+        .delete("/games/{game}/players/{player}/devices/{device}", two_factor::remove_device);
     let links = Routes::default()
         .post("/games/{game}/links", links::create)
         .get("/games/{game}/players/{player}/contacts", links::contacts)

@@ -101,7 +101,7 @@ impl IntoResponse for Failed {
     }
 }
 
-fn failed(admin: &Admin, problem: NoCode) -> Failed {
+pub(super) fn failed(admin: &Admin, problem: NoCode) -> Failed {
     let text = problem.to_string();
     Failed::Problem(match problem {
         NoCode::Guard(refused) => return Failed::Guarded(refused, admin.clock.now()),
@@ -170,7 +170,7 @@ async fn begin(admin: &Admin, game: &LoadedGame, wish: Wish) -> Result<Issued, F
 }
 
 /// How whoever is named is reached; none when nobody knows.
-async fn reached(admin: &Admin, game: &LoadedGame, target: &Target) -> Result<Option<Address>, Problem> {
+pub(super) async fn reached(admin: &Admin, game: &LoadedGame, target: &Target) -> Result<Option<Address>, Problem> {
     let may_be_unknown = matches!(target, Target::Player(_)) && !game.rules.numbers.is_empty();
     match address(admin, game, target, None).await {
         Ok(address) => Ok(Some(address)),

@@ -136,17 +136,8 @@ async fn find(client: &Client, game: &GameId, digits: &str) -> Result<ReleaseDig
 
 /// A time as people read it, UTC.
 pub(super) fn date(at: UnixMs) -> String {
-    let (days, seconds) = (at.0 / 86_400_000, at.0 / 1_000 % 86_400);
-    // Howard Hinnant's civil_from_days, for days since 1970.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+    let seconds = at.as_s() % 86_400;
+    format!("{} {:02}:{:02}:{:02}", at.date(), seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }
 
 #[cfg(test)]

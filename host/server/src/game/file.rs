@@ -18,6 +18,7 @@ use serde::Deserialize;
 use super::copy::CopyBook;
 use super::links::LinksFile;
 use super::security::SecurityFile;
+use super::two_factor::TwoFactorFile;
 use super::verification::VerificationFile;
 use super::{Bundle, DeclaredGame, GameProblem, LoadContext};
 use crate::connector::{self, BackendFile, ConnectorError, PlayersFile, SampleData};
@@ -53,6 +54,7 @@ pub(super) struct GameFile {
     links: Option<LinksFile>,
     #[serde(default)]
     security: SecurityFile,
+    two_factor: TwoFactorFile,
 }
 
 /// `[recovery]`: temporary credentials for players who cannot get in.
@@ -206,6 +208,7 @@ impl GameFile {
         }
         let verification = self.verification.map(|verification| verification.into_rules(&templates)).transpose()?;
         let links = self.links.map(|links| links.into_rules(&self.backend)).transpose()?;
+        let two_factor = self.two_factor.into_rules()?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));
         let (players, backend) = connector::connect(bundle, self.players, self.backend, context)?;
         let route = |route: RouteFile| Route {
@@ -236,6 +239,7 @@ impl GameFile {
                 verification,
                 links,
                 security,
+                two_factor,
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,

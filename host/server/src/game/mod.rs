@@ -7,6 +7,7 @@ mod links;
 mod secrets;
 mod security;
 mod template;
+mod two_factor;
 mod verification;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -8,6 +8,7 @@ mod mid_flow;
 mod observe;
 mod security;
 mod stepper;
+mod two_factor;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -22,6 +22,7 @@ use crate::game::LoadedGame;
 use crate::links::{LinkDesk, Turned};
 use crate::metrics::Metrics;
 use crate::security::AccountGuard;
+use crate::two_factor::TwoFactorDesk;
 use crate::verification::CodeDesk;
 
 /// A contact that the studio did not know is looked up again after this time.
@@ -43,6 +44,8 @@ pub struct Stepper {
     pub links: Option<Arc<LinkDesk>>,
     /// What freezes accounts and counts tries to recover them; none where nothing is kept of players.
     pub security: Option<Arc<AccountGuard>>,
+    /// The second factor of players; none where there is none.
+    pub two_factor: Option<Arc<TwoFactorDesk>>,
     /// Makes all that is random the same every time, for transcripts. In production there is none.
     pub seed: Option<u64>,
 }
@@ -115,6 +118,9 @@ impl Stepper {
         // What came of the code takes the place of the message: no flow, no history and no dead letter has the code.
         let proven = proof.map(|event| InboxEntry { event: Arc::new(event), ..entry.clone() });
         let entry = proven.as_ref().unwrap_or(entry);
+        if let Some(stepped) = self.second_factor(game, &mut conversation, entry, now).await? {
+            return Ok(stepped);
+        }
         let conversation = match self.proven(game, conversation, entry, now).await? {
             Turned::Done(commit) => return Ok(Stepped::commit(*commit, "link")),
             Turned::Others(conversation) => conversation,
@@ -301,7 +307,7 @@ impl Stepper {
     }
 
     /// Again later, or never again.
-    fn failed(&self, step: Step<'_>, failure: FlowFailure, ran: Ran) -> Stepped {
+    pub(super) fn failed(&self, step: Step<'_>, failure: FlowFailure, ran: Ran) -> Stepped {
         let attempts = step.entry.attempts + 1;
         let wait_ms = if failure.is_worth_retrying() { step.game.step_retry.wait_ms(attempts, self.random()) } else { None };
         match wait_ms {

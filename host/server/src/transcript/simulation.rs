@@ -110,6 +110,7 @@ impl Simulation {
             codes: None,
             links: None,
             security: None,
+            two_factor: None,
             seed: Some(SEED),
         };
         let number = match game.rules.numbers.first() {

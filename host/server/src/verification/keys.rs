@@ -1,7 +1,8 @@
 //! The operator's keys for one-time codes: each gives a key for digests, one for sealing and a name. The first makes, all
 //! compare and open, and the last names places: a key that joins in front moves nothing that is counted.
 
-use questline_core::id::GameId;
+use questline_core::account::recovery_codes::{RecoveryCode, RecoveryKeys};
+use questline_core::id::{GameId, PlayerId};
 use questline_core::port::Place;
 use questline_core::verification::VerificationId;
 use questline_core::verification::code::{Code, CodeDigest, CodeKeys, KeyId, SealedCode};
@@ -40,6 +41,7 @@ struct Key {
     digest: hmac::Key,
     seal: LessSafeKey,
     place: hmac::Key,
+    recovery: hmac::Key,
 }
 
 impl Key {
@@ -53,6 +55,7 @@ impl Key {
             digest: hmac::Key::new(hmac::HMAC_SHA256, derive("questline code digests").as_ref()),
             seal: LessSafeKey::new(seal),
             place: hmac::Key::new(hmac::HMAC_SHA256, derive("questline code places").as_ref()),
+            recovery: hmac::Key::new(hmac::HMAC_SHA256, derive("questline recovery codes").as_ref()),
         })
     }
 
@@ -62,6 +65,17 @@ impl Key {
         context.update(&send.to_be_bytes());
         context.update(code.reveal().as_bytes());
         context.sign()
+    }
+
+    fn recovery_tag(&self, game: &GameId, player: &PlayerId, code: &RecoveryCode) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.recovery);
+        for part in [game.as_str(), player.as_str(), code.reveal()] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut tag = [0; 32];
+        tag.copy_from_slice(context.sign().as_ref());
+        tag
     }
 }
 
@@ -88,7 +102,7 @@ impl Keyring {
     }
 
     /// Random bytes of the system.
-    pub(super) fn random<const N: usize>(&self) -> Option<[u8; N]> {
+    pub(crate) fn random<const N: usize>(&self) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         self.random.fill(&mut bytes).ok()?;
         Some(bytes)
@@ -143,6 +157,17 @@ impl CodeKeys for Keyring {
     }
 }
 
+impl RecoveryKeys for Keyring {
+    fn digest(&self, game: &GameId, player: &PlayerId, code: &RecoveryCode) -> CodeDigest {
+        let key = &self.keys[0];
+        CodeDigest::new(key.id.clone(), key.recovery_tag(game, player, code))
+    }
+
+    fn matches(&self, game: &GameId, player: &PlayerId, code: &RecoveryCode, digest: &CodeDigest) -> bool {
+        self.key(&digest.key).is_some_and(|key| digest.is(&key.recovery_tag(game, player, code)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -185,6 +210,20 @@ mod tests {
         let game = GameId::parse("cup").unwrap();
         assert_eq!(old.place(&game, "ip", "1.2.3.4"), both.place(&game, "ip", "1.2.3.4"));
         assert_ne!(old.place(&game, "ip", "1.2.3.4"), old.place(&game, "device", "1.2.3.4"));
+    }
+
+    #[test]
+    fn a_recovery_code_belongs_to_one_player_and_its_key_is_rotated() {
+        let (old, both, new) = (Keyring::new(&[secret(0)]), Keyring::new(&[secret(1), secret(0)]), Keyring::new(&[secret(1)]));
+        let (old, both, new) = (old.unwrap(), both.unwrap(), new.unwrap());
+        let (game, other) = (GameId::parse("cup").unwrap(), GameId::parse("other").unwrap());
+        let (ada, bob) = (PlayerId::parse("ada").unwrap(), PlayerId::parse("bob").unwrap());
+        let code = RecoveryCode::from_bytes([7; 8]);
+        let digest = RecoveryKeys::digest(&old, &game, &ada, &code);
+        let is = |keys: &Keyring, game: &GameId, player: &PlayerId| RecoveryKeys::matches(keys, game, player, &code, &digest);
+        assert!(is(&old, &game, &ada) && is(&both, &game, &ada) && !is(&new, &game, &ada));
+        assert!(!is(&old, &game, &bob) && !is(&old, &other, &ada));
+        assert!(!RecoveryKeys::matches(&old, &game, &ada, &RecoveryCode::from_bytes([8; 8]), &digest));
     }
 
     #[test]

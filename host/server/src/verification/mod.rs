@@ -164,16 +164,22 @@ impl CodeDesk {
     /// Tries a code. None when there is no such verification. When it is right, the contact's chat session is authenticated
     /// too, and its flow hears of it.
     pub async fn check(&self, game: &LoadedGame, id: VerificationId, code: Code) -> Result<Option<Checked>, NoCode> {
+        let checked = self.compare(game, id, code).await?;
+        if let Some(Checked { status: Status::Approved, purpose, player, to: Some(address), device, .. }) = checked.clone() {
+            let proof = Proof { address, method: BY_CODE_IN_GAME, purpose, player, device, key: id.to_string() };
+            proof.tell(&*self.inbox, &*self.clock).await?;
+        }
+        Ok(checked)
+    }
+
+    /// Tries a code, and nobody hears of it: for what has more to do before it means something.
+    pub(crate) async fn compare(&self, game: &LoadedGame, id: VerificationId, code: Code) -> Result<Option<Checked>, NoCode> {
         let (_, keys) = self.ready(game)?;
         let name = &game.rules.id;
         let keys: Arc<dyn CodeKeys> = keys.clone();
         let check = CheckVerification { game: name.clone(), id: Some(id), contact: None, code, by: None, keys, now: self.clock.now() };
         let checked = self.unless_frozen(name, self.store.check_verification(check).await?).await?;
         self.metrics.verification(name, checked.as_ref().map_or("unknown", |checked| checked.status.as_str()));
-        if let Some(Checked { status: Status::Approved, purpose, player, to: Some(address), device, .. }) = checked.clone() {
-            let proof = Proof { address, method: BY_CODE_IN_GAME, purpose, player, device, key: id.to_string() };
-            proof.tell(&*self.inbox, &*self.clock).await?;
-        }
         Ok(checked)
     }
 
@@ -230,7 +236,7 @@ impl CodeDesk {
     }
 
     /// Puts a code into its conversation's inbox, once.
-    async fn send(&self, game: &GameId, issued: &Issued) -> Result<(), StoreError> {
+    pub(crate) async fn send(&self, game: &GameId, issued: &Issued) -> Result<(), StoreError> {
         let Some(address) = issued.to.clone() else { return Ok(()) };
         let event = Event::CodeIssued(event_of(issued));
         let incoming = Incoming { address, dedup: Some(key_of(game, issued)), event };

@@ -27,6 +27,7 @@ mod releases;
 mod status;
 mod support;
 mod timers;
+mod two_factor;
 mod verifications;
 
 /// All of the contract, for one engine: `contract!(name, Engine);`
@@ -134,6 +135,12 @@ macro_rules! contract {
                     no_change_of_a_player_is_lost
                     of_many_claims_to_a_contact_one_holds
                     of_a_thousand_messages_with_one_token_one_links
+                }
+                two_factor {
+                    of_a_thousand_uses_of_a_recovery_code_at_once_one_counts
+                    of_a_thousand_approvals_of_a_challenge_at_once_one_counts
+                    of_an_approval_and_a_denial_at_once_one_counts
+                    what_was_asked_of_nobody_is_forgotten
                 }
                 verifications {
                     of_a_thousand_right_codes_at_once_one_counts

@@ -135,7 +135,7 @@ pub(in crate::admin) fn target(fields: &mut Fields<'_>, says: &str) -> Result<Ta
     }
 }
 
-fn contact(json: &RawValue) -> Result<Contact, Problem> {
+pub(in crate::admin) fn contact(json: &RawValue) -> Result<Contact, Problem> {
     let mut fields = object(json.get().as_bytes(), "contact.")?;
     let phone = fields.take::<PhoneNumber>("phone", "5 to 15 digits with the country code, for instance \"+15550100\"")?;
     let bsuid = fields.take::<Bsuid>("user_id", "a business-scoped user id, for instance \"US.13491208655302741918\"")?;
