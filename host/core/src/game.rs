@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::account::link::LinkRules;
 use crate::account::factor::TwoFactorRules;
+use crate::account::link::LinkRules;
 use crate::capability::Grants;
 use crate::event::Event;
 use crate::flow::FlowLimits;

@@ -105,10 +105,15 @@ const TEXTS: [(&str, &str); 4] = [
 ];
 
 impl<'a> Step<'a> {
+    /// A step in which nothing has happened yet.
+    pub fn new(game: &'a Game, conversation: Conversation, entry: &'a InboxEntry, now: UnixMs) -> Self {
+        Self { game, conversation, entry, now, audits: Vec::new(), outbox: Vec::new(), recovery: None }
+    }
+
     /// Notes the event in the conversation and does what is the host's own to do.
     pub fn open(game: &'a Game, mut conversation: Conversation, entry: &'a InboxEntry, now: UnixMs, copy: &dyn Copy) -> Opened<'a> {
         conversation.touch(now);
-        let mut step = Self { game, conversation, entry, now, audits: Vec::new(), outbox: Vec::new(), recovery: None };
+        let mut step = Self::new(game, conversation, entry, now);
         match &*entry.event {
             Event::Message(message) => step.open_message(message, copy),
             Event::System(change) => {

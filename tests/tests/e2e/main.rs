@@ -34,6 +34,7 @@ mod studio_http;
 mod threats;
 mod tidy;
 mod tokens;
+mod two_factor;
 mod verifications;
 
 // Flows in WebAssembly text: this room uses a part of what they can do.

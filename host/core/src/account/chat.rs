@@ -317,3 +317,36 @@ fn cut(text: String, chars_max: usize) -> String {
         Some(_) => text.chars().take(chars_max - 1).chain(['…']).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn only_the_whole_text_is_a_word() {
+        for text in ["NO", "no!", " No. ", "N O"] {
+            assert!(is_word(text, &["NO"]), "{text}");
+        }
+        for text in ["", "no way", "nope", "n", "..."] {
+            assert!(!is_word(text, &["NO", "", "!"]), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_text_is_there_once_and_fits() {
+        let known: HashSet<&str> = TEXTS.iter().map(|(key, _)| *key).collect();
+        assert_eq!(known.len(), TEXTS.len());
+        assert!(Purpose::ALL.into_iter().all(|purpose| known.contains(purpose_key(purpose))));
+        for (key, text) in TEXTS {
+            let max = if key == "host-devices-button" { BUTTON_TITLE_CHARS_MAX } else { BODY_CHARS_MAX / 2 };
+            assert!(text.chars().count() <= max, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut() {
+        assert_eq!((cut("Tablet".into(), 6), cut("Tablets".into(), 6)), ("Tablet".to_owned(), "Table…".to_owned()));
+    }
+}

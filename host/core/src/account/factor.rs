@@ -269,9 +269,9 @@ impl Account {
     }
 
     /// Turns it on, and binds the device: the code that confirms what was begun has come. None where that was not begun,
-    /// cannot reach anybody, or is too old.
+    /// cannot reach anybody, or is too old, and while the account is frozen.
     pub fn confirm_two_factor(&mut self, id: &VerificationId, codes: Vec<CodeDigest>, now: UnixMs) -> Option<Enrolment> {
-        self.factor.enrolment(id, now)?.to.as_ref()?;
+        self.factor.enrolment(id, now).filter(|begun| begun.to.is_some() && self.frozen.is_none())?;
         let begun = self.factor.enrolment.take()?;
         let to = begun.to.clone()?;
         self.factor.on = Some(Enrolled { since: now, to });

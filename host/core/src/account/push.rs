@@ -231,3 +231,108 @@ impl std::fmt::Display for Tap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::contact::{Address, Contact, PhoneNumber};
+    use crate::conversation::Authentication;
+    use crate::id::{ConversationId, GameId, NumberId, TicketNumber};
+    use crate::message::{BUTTON_ID_CHARS_MAX, ROW_ID_CHARS_MAX};
+    use crate::time::HOUR_MS;
+    use proptest::prelude::*;
+
+    const NOW: UnixMs = UnixMs(1_790_000_000_000);
+
+    fn player(name: &str) -> PlayerId {
+        PlayerId::parse(name).unwrap()
+    }
+
+    fn device(name: &str) -> DeviceId {
+        DeviceId::parse(name).unwrap()
+    }
+
+    fn conversation() -> Conversation {
+        let contact = Contact::new(PhoneNumber::parse("15550100").ok(), None).unwrap();
+        let address = Address { game: GameId::parse("cup").unwrap(), number: NumberId::parse("100").unwrap(), contact };
+        Conversation::new(ConversationId(1), address)
+    }
+
+    fn push() -> Push {
+        Push {
+            id: ChallengeId::from_bytes([1; 16]),
+            player: player("ada"),
+            purpose: Purpose::Login,
+            device: NamedDevice { id: device("d"), name: None },
+            detail: None,
+            ip: None,
+            numbers: [10, 11, 12],
+            by_code: false,
+            locale: None,
+            expires_at: NOW.plus_ms(120_000),
+        }
+    }
+
+    #[test]
+    fn a_challenge_reaches_the_chat_that_is_trusted_and_no_other() {
+        let mut chat = conversation();
+        chat.window.heard(NOW, NOW);
+        assert!(matches!(chat.route(&push(), NOW), Route::Nowhere(_)), "it was not turned on here");
+        chat.trust_as_second_factor(&player("ada"));
+        assert_eq!(chat.route(&push(), NOW), Route::Message);
+        assert_eq!(chat.route(&Push { by_code: true, ..push() }, NOW), Route::Code);
+        assert!(matches!(chat.route(&Push { player: player("bob"), ..push() }, NOW), Route::Nowhere(_)));
+        assert!(matches!(chat.route(&push(), push().expires_at), Route::Nowhere(_)), "too late");
+        let later = Push { expires_at: NOW.plus_ms(48 * HOUR_MS), ..push() };
+        assert_eq!(chat.route(&later, NOW.plus_ms(25 * HOUR_MS)), Route::Code, "the window is closed");
+        let secured = Conversation { secured: TicketNumber::parse("T-1").ok(), ..chat.clone() };
+        assert!(matches!(secured.route(&push(), NOW), Route::Nowhere(_)));
+        chat.distrust_as_second_factor(&player("ada"));
+        assert!(matches!(chat.route(&push(), NOW), Route::Nowhere(_)));
+    }
+
+    #[test]
+    fn a_challenge_is_taken_once_and_in_time() {
+        let mut chat = conversation();
+        let open = OpenChallenge { id: push().id, player: player("ada"), expires_at: NOW.plus_ms(10) };
+        chat.expect_answer(open.clone(), NOW);
+        assert_eq!(chat.clone().take_challenge(&open.id, NOW.plus_ms(10)), None);
+        assert_eq!(chat.take_challenge(&open.id, NOW), Some(open.clone()));
+        assert_eq!(chat.take_challenge(&open.id, NOW), None);
+        for n in 0..100 {
+            chat.expect_answer(OpenChallenge { id: ChallengeId::from_bytes([n; 16]), ..open.clone() }, NOW);
+            chat.trust_as_second_factor(&player(&format!("p{n}")));
+        }
+        assert_eq!((chat.session.challenges.len(), chat.second_factor_of.len()), (OPEN_MAX, ACCOUNTS_MAX));
+    }
+
+    #[test]
+    fn a_session_is_bound_while_it_is_proven_on_a_device_that_stays() {
+        let mut chat = conversation();
+        chat.session.bound_device = Some(device("d"));
+        assert_eq!(chat.bound_device(), None, "nobody proved anything");
+        chat.session.authentication = Authentication::Authenticated { method: "two-factor".into(), at: NOW };
+        assert_eq!((chat.bound_device(), chat.proven_at()), (Some(&device("d")), Some(NOW)));
+        assert!(!chat.distrust_device(&device("other")) && chat.bound_device().is_some());
+        assert!(chat.distrust_device(&device("d")));
+        assert_eq!((chat.bound_device(), chat.proven_at()), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn a_tap_is_read_as_it_is_written(id in any::<[u8; 16]>(), number in 10u8..100, name in "[ -~]{1,128}") {
+            let (number, row) = (Tap::Number(ChallengeId::from_bytes(id), number), Tap::Device(DeviceKey::of(&device(&name))));
+            prop_assert_eq!(Tap::parse(&number.to_string()), Some(number));
+            prop_assert_eq!(Tap::parse(&row.to_string()), Some(row));
+            prop_assert!(number.to_string().len() <= BUTTON_ID_CHARS_MAX && row.to_string().len() <= ROW_ID_CHARS_MAX);
+        }
+
+        #[test]
+        fn nothing_else_is_one(text in "(host:two-factor:|host:device:|)[ -~]{0,60}") {
+            if let Some(tap) = Tap::parse(&text) {
+                prop_assert_eq!(tap.to_string(), text.to_lowercase());
+            }
+        }
+    }
+}

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::strikes::Strikes;
-use crate::id::{GameId, PlayerId};
 use crate::time::UnixMs;
 use crate::verification::code::CodeDigest;
 
@@ -76,15 +75,6 @@ impl fmt::Debug for RecoveryCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecoveryCode(hidden)")
     }
-}
-
-/// The operator's keys for recovery codes: the first makes, all compare. A digest belongs to one player of one game.
-pub trait RecoveryKeys: Send + Sync {
-    /// A digest of a player's code.
-    fn digest(&self, game: &GameId, player: &PlayerId, code: &RecoveryCode) -> CodeDigest;
-
-    /// Whether the code is the digest's, in constant time. False where the digest's key is there no more.
-    fn matches(&self, game: &GameId, player: &PlayerId, code: &RecoveryCode, digest: &CodeDigest) -> bool;
 }
 
 /// What is kept of an account's recovery codes, and of tries to guess one.

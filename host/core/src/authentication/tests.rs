@@ -62,6 +62,7 @@ fn game() -> Game {
         mid_flow: MidFlow::default(),
         recovery: None,
         links: None,
+        two_factor: Default::default(),
         verification: Some(VerificationRules {
             template: "code".into(),
             support_link: None,

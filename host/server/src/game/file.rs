@@ -54,6 +54,7 @@ pub(super) struct GameFile {
     links: Option<LinksFile>,
     #[serde(default)]
     security: SecurityFile,
+    #[serde(default)]
     two_factor: TwoFactorFile,
 }
 

@@ -54,7 +54,7 @@ impl Stepper {
             Event::TwoFactor(TwoFactorEvent::Challenged(push)) if conversation.route(push, now) == Route::Code => {
                 Box::pin(self.push_by_code(desk, game, conversation.clone(), entry, push, now)).await.map(Some)
             }
-            Event::Authenticated(proof) => Box::pin(self.proven(desk, game, conversation, entry, proof, now)).await,
+            Event::Authenticated(proof) => Box::pin(self.proof_came(desk, game, conversation, entry, proof, now)).await,
             _ => Ok(None),
         }
     }
@@ -70,7 +70,7 @@ impl Stepper {
         now: UnixMs,
     ) -> Result<Option<Stepped>, StoreError> {
         let copy = &*game.services.copy;
-        let mut step = Step { game: &game.rules, conversation, entry, now, audits: Vec::new() };
+        let mut step = Step::new(&game.rules, conversation, entry, now);
         step.conversation.touch(now);
         let Some(meant) = step.meant(message, copy) else { return Ok(None) };
         step.conversation.hear(entry.seq, message, now);
@@ -84,9 +84,14 @@ impl Stepper {
                 open.into_iter().filter(|open| now < open.expires_at).map(|open| (open, Answer::NotMe)).collect()
             }
             Meant::Devices | Meant::Tapped(Tap::Device(_)) => {
+                let known_before = step.conversation.session.player.clone();
                 if let Err(failure) = self.recognise(game, &mut step).await {
                     return Ok(Some(self.failed(step, failure, Ran::default())));
                 }
+                let step = match self.arrived(game, step, known_before.as_ref()).await? {
+                    Ok(step) => step,
+                    Err(stepped) => return Ok(Some(stepped)),
+                };
                 return match meant {
                     Meant::Tapped(Tap::Device(key)) => self.remove(desk, game, step, key).await.map(Some),
                     _ => {
@@ -134,7 +139,7 @@ impl Stepper {
 
     /// The player proved who they are: the session is bound to the device of the proof if that is bound to the account, and a
     /// device that waits for the proof is removed.
-    async fn proven(
+    async fn proof_came(
         &self,
         desk: &TwoFactorDesk,
         game: &LoadedGame,
@@ -154,12 +159,17 @@ impl Stepper {
         let copy = &*game.services.copy;
         match Step::open(&game.rules, conversation.clone(), entry, now, copy) {
             Opened::Ask(mut step) => {
+                let known_before = step.conversation.session.player.clone();
                 if let Err(failure) = self.recognise(game, &mut step).await {
                     return Ok(Some(self.failed(step, failure, Ran::default())));
                 }
                 if !step.authenticate(proof) {
                     return Ok(Some(handled(step.go_by())));
                 }
+                let step = match self.arrived(game, step, known_before.as_ref()).await? {
+                    Ok(step) => step,
+                    Err(stepped) => return Ok(Some(stepped)),
+                };
                 let (player, device): (PlayerId, Device) = (removing.player, removing.device);
                 desk.remove_device(&game.rules.id, &player, &device.id, &Actor::Player).await?;
                 Ok(Some(handled(step.device_removed(&player, Some(&device), copy))))
@@ -184,7 +194,7 @@ impl Stepper {
         let mut code = match self.begin(desk, game, wish).await? {
             Ok(code) => code,
             Err(why) => {
-                let mut step = Step { game: &game.rules, conversation, entry, now, audits: Vec::new() };
+                let mut step = Step::new(&game.rules, conversation, entry, now);
                 step.conversation.touch(now);
                 return Ok(handled(step.not_asked(push, &why)));
             }
@@ -195,7 +205,7 @@ impl Stepper {
         let issued = InboxEntry { event: Arc::new(Event::CodeIssued(code)), ..entry.clone() };
         match Step::open(&game.rules, conversation, &issued, now, &*game.services.copy) {
             Opened::Done(commit, by) => Ok(Stepped::commit(*commit, by.as_str())),
-            Opened::Ask(step) | Opened::Failed(step, _) => Ok(handled(step.go_by())),
+            _ => Err(StoreError::Unavailable("a code that was issued is not sent".to_owned())),
         }
     }
 

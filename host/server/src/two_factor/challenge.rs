@@ -6,7 +6,7 @@ use questline_core::account::Account;
 use questline_core::account::challenge::{Challenge, ChallengeId, ChallengeStatus, NamedDevice, NewChallenge, Numbers, Way};
 use questline_core::account::factor::{Answer, Answered, CodeTry, RecoveryUse};
 use questline_core::account::push::{Push, TwoFactorEvent};
-use questline_core::account::recovery_codes::{RecoveryCode, RecoveryKeys, RecoveryTry};
+use questline_core::account::recovery_codes::{RecoveryCode, RecoveryTry};
 use questline_core::audit::{Action, Actor};
 use questline_core::contact::Contact;
 use questline_core::id::{GameId, PlayerId};
@@ -176,7 +176,7 @@ impl TwoFactorDesk {
         let (name, now) = (&game.rules.id, self.now());
         let whose = (name.clone(), player.clone());
         let change = move |account: &mut Account| {
-            let is_right = |digest: &CodeDigest| RecoveryKeys::matches(&*keys, &whose.0, &whose.1, &code, digest);
+            let is_right = |digest: &CodeDigest| keys.is_recovery_code(&whose.0, &whose.1, &code, digest);
             let used = account.use_recovery_code(Some(&id), is_right, &rules, now)?;
             let known = account.factor.challenge(&id)?;
             Some((used, known.status(now), known.purpose))

@@ -12,7 +12,7 @@ use questline_core::account::challenge::{ChallengeId, NamedDevice};
 use questline_core::account::chat::BY_TWO_FACTOR;
 use questline_core::account::factor::{Enrolment, NotPushed, RecoveryUse, TwoFactorRules};
 use questline_core::account::push::TwoFactorEvent;
-use questline_core::account::recovery_codes::{RECOVERY_CODES, RecoveryCode, RecoveryKeys, RecoveryTry};
+use questline_core::account::recovery_codes::{RECOVERY_CODES, RecoveryCode, RecoveryTry};
 use questline_core::account::{Account, ContactKey, ContactRecord};
 use questline_core::audit::{Action, Actor, AuditRecord};
 use questline_core::contact::{Address, Contact};
@@ -194,7 +194,7 @@ impl TwoFactorDesk {
         let (mut shown, mut digests) = (Vec::with_capacity(RECOVERY_CODES), Vec::with_capacity(RECOVERY_CODES));
         for _ in 0..RECOVERY_CODES {
             let code = RecoveryCode::from_bytes(keys.random().ok_or(NoCode::NoRandomness)?);
-            digests.push(RecoveryKeys::digest(keys, game, player, &code));
+            digests.push(keys.recovery_digest(game, player, &code));
             shown.push(code.shown());
         }
         Ok((shown, digests))
@@ -256,6 +256,7 @@ impl TwoFactorDesk {
         if !self.change_devices(name, player, actor, confirm).await? {
             return Err(NotDone::Unknown);
         }
+        self.proven(&to, player, &begun.device.id, checked.purpose, &id.to_string()).await?;
         let done =
             [(Action::TwoFactorOn, "confirmed by a code".to_owned()), (Action::RecoveryCodesMade, format!("{RECOVERY_CODES} of them"))];
         self.note(name, player, Some(&to.contact), actor, done).await?;
@@ -283,7 +284,7 @@ impl TwoFactorDesk {
                 Proof::Challenge(id) if account.spend_challenge(id, &rules, now) => Proven::Yes,
                 Proof::Challenge(_) => Proven::No,
                 Proof::RecoveryCode(code) => {
-                    let is_right = |digest: &CodeDigest| RecoveryKeys::matches(&*keys, &whose.0, &whose.1, code, digest);
+                    let is_right = |digest: &CodeDigest| keys.is_recovery_code(&whose.0, &whose.1, code, digest);
                     match account.use_recovery_code(None, is_right, &rules, now) {
                         Some(RecoveryUse::Tried(RecoveryTry::Right { .. })) => Proven::Yes,
                         Some(RecoveryUse::Tried(RecoveryTry::Locked(until))) => Proven::Locked(until),

@@ -1,7 +1,7 @@
 //! The operator's keys for one-time codes: each gives a key for digests, one for sealing and a name. The first makes, all
 //! compare and open, and the last names places: a key that joins in front moves nothing that is counted.
 
-use questline_core::account::recovery_codes::{RecoveryCode, RecoveryKeys};
+use questline_core::account::recovery_codes::RecoveryCode;
 use questline_core::id::{GameId, PlayerId};
 use questline_core::port::Place;
 use questline_core::verification::VerificationId;
@@ -157,13 +157,16 @@ impl CodeKeys for Keyring {
     }
 }
 
-impl RecoveryKeys for Keyring {
-    fn digest(&self, game: &GameId, player: &PlayerId, code: &RecoveryCode) -> CodeDigest {
+/// A digest of a recovery code belongs to one player of one game.
+impl Keyring {
+    /// A digest of a player's recovery code.
+    pub(crate) fn recovery_digest(&self, game: &GameId, player: &PlayerId, code: &RecoveryCode) -> CodeDigest {
         let key = &self.keys[0];
         CodeDigest::new(key.id.clone(), key.recovery_tag(game, player, code))
     }
 
-    fn matches(&self, game: &GameId, player: &PlayerId, code: &RecoveryCode, digest: &CodeDigest) -> bool {
+    /// Whether the code is the digest's, in constant time. False where the digest's key is there no more.
+    pub(crate) fn is_recovery_code(&self, game: &GameId, player: &PlayerId, code: &RecoveryCode, digest: &CodeDigest) -> bool {
         self.key(&digest.key).is_some_and(|key| digest.is(&key.recovery_tag(game, player, code)))
     }
 }
@@ -219,11 +222,11 @@ mod tests {
         let (game, other) = (GameId::parse("cup").unwrap(), GameId::parse("other").unwrap());
         let (ada, bob) = (PlayerId::parse("ada").unwrap(), PlayerId::parse("bob").unwrap());
         let code = RecoveryCode::from_bytes([7; 8]);
-        let digest = RecoveryKeys::digest(&old, &game, &ada, &code);
-        let is = |keys: &Keyring, game: &GameId, player: &PlayerId| RecoveryKeys::matches(keys, game, player, &code, &digest);
+        let digest = old.recovery_digest(&game, &ada, &code);
+        let is = |keys: &Keyring, game: &GameId, player: &PlayerId| keys.is_recovery_code(game, player, &code, &digest);
         assert!(is(&old, &game, &ada) && is(&both, &game, &ada) && !is(&new, &game, &ada));
         assert!(!is(&old, &game, &bob) && !is(&old, &other, &ada));
-        assert!(!RecoveryKeys::matches(&old, &game, &ada, &RecoveryCode::from_bytes([8; 8]), &digest));
+        assert!(!old.is_recovery_code(&game, &ada, &RecoveryCode::from_bytes([8; 8]), &digest));
     }
 
     #[test]

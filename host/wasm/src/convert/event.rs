@@ -92,7 +92,9 @@ pub(crate) fn event<'a>(event: &'a core::Event, parts: &'a Parts<'a>, cards: &'a
             Event::HandedOver(HandedOver { from: from.as_str(), note: note.as_deref() })
         }
         core::Event::System(_) | core::Event::Preference(_) | core::Event::CodeIssued(_) | core::Event::Link(_) => return None,
-        core::Event::AccountFrozen(_) | core::Event::AccountReleased(_) | core::Event::FreezeAccount(_) | core::Event::TwoFactor(_) => return None,
+        core::Event::AccountFrozen(_) | core::Event::AccountReleased(_) | core::Event::FreezeAccount(_) | core::Event::TwoFactor(_) => {
+            return None;
+        }
     })
 }
 
