@@ -95,7 +95,7 @@ actions! {
     Authenticated "authenticated",
     /// A wrong or dead code was entered.
     CodeRejected "code-rejected",
-    /// A flow asked for a code, and a guard or a rule refused it.
+    /// A code was asked for, over the API or by a flow, and a guard or a rule refused it.
     CodeRefused "code-refused",
     /// A proof came that does not count: it is about another account than the session's, or the account is secured.
     ProofIgnored "proof-ignored",

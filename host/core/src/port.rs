@@ -32,7 +32,8 @@ pub use credentials::{Credentials, Untold};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
 pub use verifications::{
-    CheckVerification, Codes, EndVerifications, MakeCode, Place, Places, ResendVerification, StartVerification, Verifications,
+    CheckVerification, Codes, EndVerifications, ForgetVerifications, MakeCode, Place, Places, ResendVerification, StartVerification,
+    Verifications,
 };
 
 pub use crate::service::{Balances, DeviceMatch, Profile, Purchase, ServiceError};

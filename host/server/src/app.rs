@@ -260,6 +260,7 @@ impl Host {
             audit: store.audit.clone(),
             events: GameEvents::new(store.inbox.clone()),
             codes: codes.clone(),
+            accounts: store.accounts.clone(),
             links: links.clone(),
             two_factor: two_factor.clone(),
             games: games.clone(),

@@ -9,7 +9,9 @@
 //! | `dial/<place>` | codes of a country calling code, and how many of them were used |
 
 use questline_core::id::GameId;
-use questline_core::port::{CheckVerification, EndVerifications, Place, Places, ResendVerification, StartVerification, StoreError};
+use questline_core::port::{
+    CheckVerification, EndVerifications, ForgetVerifications, Place, Places, ResendVerification, StartVerification, StoreError,
+};
 use questline_core::time::{HOUR_MS, UnixMs};
 use questline_core::verification::VerificationId;
 use questline_core::verification::book::{Checked, Guards, Issued, PlayerMark, ResendRefusal, State, Subject, Verification};
@@ -220,6 +222,22 @@ pub(crate) async fn end(store: &dyn Pages, end: EndVerifications) -> Result<(), 
     change_with_answer(store, &game, names, apply).await
 }
 
+pub(crate) async fn forget(store: &dyn Pages, forget: ForgetVerifications) -> Result<u64, StoreError> {
+    let ForgetVerifications { game, player, nobody, contacts, now } = forget;
+    let names: Vec<String> = std::iter::once(contact_page(&nobody)).chain(contacts.iter().map(contact_page)).collect();
+    let apply = move |pages: &[Option<Vec<u8>>]| {
+        let (mut forgotten, mut writes) = (0, Vec::with_capacity(pages.len()));
+        for page in pages {
+            let mut subject: Subject = read(CONTACT, Some(page))?.unwrap_or_default();
+            let found = subject.forget_player(&player) as u64;
+            forgotten += found;
+            writes.push((found > 0).then(|| write(CONTACT, &subject, subject.forget_at(now))).transpose()?);
+        }
+        Ok((forgotten, writes))
+    };
+    change_with_answer(store, &game, names, apply).await
+}
+
 /// The verification of a contact that a code without a name is about: one that is open, else the one that this very entry
 /// has approved before.
 async fn newest(
@@ -276,6 +294,13 @@ macro_rules! verifications_over_pages {
 
             async fn end_verifications(&self, end: questline_core::port::EndVerifications) -> Result<(), questline_core::port::StoreError> {
                 $crate::verifications::end(self, end).await
+            }
+
+            async fn forget_verifications(
+                &self,
+                forget: questline_core::port::ForgetVerifications,
+            ) -> Result<u64, questline_core::port::StoreError> {
+                $crate::verifications::forget(self, forget).await
             }
 
             async fn is_code_alive(

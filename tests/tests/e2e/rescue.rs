@@ -18,6 +18,8 @@ on_both_stores![
     a_freeze_goes_out_whatever_happens_to_host_and_backend,
     block_secures_at_once_and_freezes_when_the_studio_answers,
     who_comes_to_a_frozen_account_is_told_nothing,
+    refusals_and_wrong_codes_stand_in_the_audit_log,
+    a_player_is_forgotten_but_no_frozen_account,
 ];
 
 const KEY: &str = "a key of the tests: 32 characters at the least";
@@ -324,4 +326,63 @@ async fn who_comes_to_a_frozen_account_is_told_nothing(engine: Engine) {
     hears(&one).await;
     at_rest(&stage, &host).await;
     assert_eq!(says(&two, "who").await.text(), "ada-1", "with the ticket all of it ends");
+}
+
+async fn refusals_and_wrong_codes_stand_in_the_audit_log(engine: Engine) {
+    let studio = Studio::start().await;
+    let stage = stage(engine, &studio, "").await;
+    let host = stage.start().await;
+    let ada = stage.player(PHONE, "Ada");
+    let wish = json!({ "contact": { "phone": PHONE }, "purpose": "login" });
+    let mut started = Value::Null;
+    for _ in 0..5 {
+        started = start(&host, wish.clone()).await;
+        code(&ada).await;
+    }
+    assert_eq!(host.post("/games/cup/verifications", &wish).await.0, 429);
+    let path = format!("/games/cup/verifications/{}/resend", started["id"].as_str().unwrap());
+    assert_eq!(host.post(&path, &json!({})).await.0, 429);
+    assert_eq!(check(&host, &started, "12345").await["status"], "rejected");
+    let unknown = format!("/games/cup/verifications/{}/check", "0".repeat(32));
+    assert_eq!(host.post(&unknown, &json!({ "code": "123456" })).await.0, 404);
+    at_rest(&stage, &host).await;
+    let rows = host.get("/games/cup/audit?limit=500").await["rows"].as_array().unwrap().clone();
+    let told = |action: &str| -> Vec<(String, bool)> {
+        let found = rows.iter().filter(|row| row["action"] == action && row["actor"] == "operator");
+        found.map(|row| (row["details"]["text"].as_str().unwrap().to_owned(), row["details"]["contact"].is_string())).collect()
+    };
+    let refused = told("code-refused");
+    assert!(refused[0].0.starts_with("over the API, for login: contact; again in ") && refused[0].1, "{refused:?}");
+    assert!(refused[1].0.starts_with("over the API, for another code: contact"), "{refused:?}");
+    let expected =
+        [("over the API, for login: rejected; 2 tries left".to_owned(), true), ("over the API: unknown-verification".to_owned(), false)];
+    assert_eq!(told("code-rejected"), expected);
+    let all = Value::from(rows).to_string();
+    assert!(!all.contains("15550111") && !all.contains("12345\""), "neither number nor code");
+}
+
+async fn a_player_is_forgotten_but_no_frozen_account(engine: Engine) {
+    let studio = Studio::start().await;
+    let stage = stage(engine, &studio, "").await;
+    let host = stage.start().await;
+    let ada = stage.player(PHONE, "Ada");
+    assert_eq!(says(&ada, "device fp-other").await.text(), "DeviceMatch::Different");
+    let started = start(&host, json!({ "player": "ada-1", "purpose": "login" })).await;
+    let sent = code(&ada).await;
+    let erase = async || {
+        let output = questline_tests::host::run(&stage.config(), &["players", "erase", "--game", "cup", "--player", "ada-1"]).await;
+        let words = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code().unwrap(), words.concat())
+    };
+    let (status, words) = erase().await;
+    assert!(status == 0 && words.contains("the account is forgotten") && words.contains("1 one-time codes"), "{words}");
+    let path = format!("/games/cup/verifications/{}/check", started["id"].as_str().unwrap());
+    assert_eq!(host.post(&path, &json!({ "code": sent })).await.0, 404, "nobody knows of it any more");
+    let facts: Value = serde_json::from_str(says(&ada, "facts").await.text()).unwrap();
+    assert_eq!(facts["failures_left"], 3, "{facts}");
+    says(&ada, "BLOCK").await;
+    let number = ticket(&host).await;
+    let (status, words) = erase().await;
+    assert!(status == 1 && words.contains(&format!("close ticket {number} first")), "{words}");
+    assert!(says(&ada, "who").await.text().contains(&number), "it is frozen as before");
 }

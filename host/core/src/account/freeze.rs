@@ -59,8 +59,10 @@ impl Account {
         self.seen_in.push(SeenIn { conversation, address: address.clone() });
     }
 
-    /// Freezes the account, unless it is; gives why it is frozen now.
+    /// Freezes the account, unless it is; gives why it is frozen now. A link on its way ends.
     pub fn freeze(&mut self, frozen: Frozen) -> Frozen {
+        // Who wants to join has to ask anew.
+        self.linking.pending = None;
         self.frozen.get_or_insert(frozen).clone()
     }
 

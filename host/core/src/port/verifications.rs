@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{StoreError, Untold};
 use crate::contact::Contact;
-use crate::id::GameId;
+use crate::id::{GameId, PlayerId};
 use crate::secret::SecretTemplate;
 use crate::time::UnixMs;
 use crate::verification::book::{Checked, Issued, ResendRefusal};
@@ -107,6 +107,20 @@ pub struct EndVerifications {
     pub now: UnixMs,
 }
 
+/// A player who is to be forgotten.
+pub struct ForgetVerifications {
+    /// Of which game.
+    pub game: GameId,
+    /// The player.
+    pub player: PlayerId,
+    /// Where verifications of the player count that reached nobody.
+    pub nobody: Place,
+    /// Contacts of theirs.
+    pub contacts: Vec<Place>,
+    /// When.
+    pub now: UnixMs,
+}
+
 /// One-time codes, kept.
 #[async_trait]
 pub trait Verifications: Send + Sync {
@@ -122,6 +136,9 @@ pub trait Verifications: Send + Sync {
     /// Ends all that is open for a player with any contact, and for these contacts for anybody: no code that was made up to
     /// now counts any more.
     async fn end_verifications(&self, end: EndVerifications) -> Result<(), StoreError>;
+
+    /// Forgets what was asked for in a player's name, with these contacts; says how much that was.
+    async fn forget_verifications(&self, forget: ForgetVerifications) -> Result<u64, StoreError>;
 
     /// Whether the `send`-th code of a verification still counts.
     async fn is_code_alive(&self, game: &GameId, id: &VerificationId, send: u32, now: UnixMs) -> Result<bool, StoreError>;

@@ -409,6 +409,13 @@ impl Subject {
         Some(known.checked(Status::Approved))
     }
 
+    /// Forgets what was asked for in a player's name; says how much that was. How many were asked for stays.
+    pub fn forget_player(&mut self, player: &PlayerId) -> usize {
+        let before = self.verifications.len();
+        self.verifications.retain(|known| known.player.as_ref() != Some(player));
+        before - self.verifications.len()
+    }
+
     /// Ends all that is open for the contact: none of its codes counts any more. Says whether there was anything.
     pub fn end(&mut self) -> bool {
         let open = self.verifications.iter_mut().filter(|known| matches!(known.state, State::Open | State::UsedUp));

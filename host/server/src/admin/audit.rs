@@ -1,12 +1,12 @@
-//! The audit log over the API: read it, write what people do, erase a player from it.
+//! The audit log over the API: read it, and write what people do.
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::{Extension, Json};
 use questline_core::audit::{Action, AuditRecord, Entry, Head};
-use questline_core::id::{GameId, PlayerId};
+use questline_core::id::GameId;
 use serde::{Deserialize, Serialize};
 
 use super::token::{Bearer, no_game};
@@ -80,28 +80,4 @@ pub(super) async fn entries(
     }
     let next = if found.entries.len() == limit { found.entries.last().map(|entry| entry.seq) } else { None };
     Ok(Json(Entries { rows: found.entries, next, head: found.head }))
-}
-
-/// What an erasure did.
-#[derive(Serialize)]
-pub(super) struct Erased {
-    /// Entries of the audit log that have lost their details.
-    audit_entries: u64,
-    /// The entry that says so.
-    audit_entry: u64,
-}
-
-pub(super) async fn erase(
-    State(admin): State<Arc<Admin>>,
-    Extension(bearer): Extension<Bearer>,
-    Path((game, player)): Path<(String, String)>,
-) -> Result<Json<Erased>, Problem> {
-    let id = GameId::parse(&game).map_err(|problem| Problem::invalid(problem.to_string()))?;
-    if admin.games.get(&id).is_none() {
-        return Err(no_game(&game));
-    }
-    let player = PlayerId::parse(&player).map_err(|problem| Problem::invalid(problem.to_string()))?;
-    let erased = admin.audit.erase_player(&id, &player, &bearer.actor(), admin.clock.now()).await?;
-    tracing::info!(game = %id, entries = erased.entries, by = bearer.name(), "a player was erased from the audit log");
-    Ok(Json(Erased { audit_entries: erased.entries, audit_entry: erased.seq }))
 }

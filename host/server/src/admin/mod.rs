@@ -1,7 +1,9 @@
 //! The HTTP API and what machines ask: `/v1/...` (JSON, with a token), `/metrics`, `/healthz`, `/readyz`.
 
 mod audit;
+mod code_audit;
 mod desk;
+mod erasure;
 mod events;
 mod links;
 mod openapi;
@@ -23,7 +25,7 @@ use axum::http::{Method, Uri};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use questline_core::port::{Audit, Clock, Desk};
+use questline_core::port::{Accounts, Audit, Clock, Desk};
 use questline_core::token::Scope;
 
 use crate::game::Games;
@@ -52,6 +54,8 @@ pub struct Admin {
     pub events: GameEvents,
     /// One-time codes.
     pub codes: Arc<CodeDesk>,
+    /// What is known of players.
+    pub accounts: Arc<dyn Accounts>,
     /// Links of contacts to accounts.
     pub links: Arc<LinkDesk>,
     /// The second factor of players.
@@ -80,7 +84,7 @@ fn v1() -> Routes {
         .get("/depth", desk::depth)
         .get("/audit", audit::heads)
         .get("/games/{game}/audit", audit::entries)
-        .delete("/games/{game}/players/{player}", audit::erase)
+        .delete("/games/{game}/players/{player}", erasure::erase)
         .get("/tokens", tokens::list)
         .post("/tokens", tokens::create)
         .delete("/tokens/{id}", tokens::revoke);

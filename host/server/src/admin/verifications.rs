@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use questline_core::contact::Address;
 use questline_core::id::{DeviceId, PlayerId};
 use questline_core::time::{SECOND_MS, UnixMs};
@@ -20,8 +20,10 @@ use questline_core::verification::{Purpose, VerificationId};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::code_audit::Asked;
 use super::events::parse::{Fields, Target, object, target};
 use super::events::{address, known_game, read};
+use super::token::Bearer;
 use super::{Admin, Problem};
 use crate::game::LoadedGame;
 use crate::verification::{CodeWish, NoCode};
@@ -145,6 +147,7 @@ fn wish(mut fields: Fields<'_>) -> Result<Wish, Problem> {
 /// Starts a verification.
 pub(super) async fn start(
     State(admin): State<Arc<Admin>>,
+    Extension(bearer): Extension<Bearer>,
     Path(game): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -153,20 +156,28 @@ pub(super) async fn start(
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
     let wish = wish(object(&body, "")?)?;
     let answer_at = Instant::now() + ANSWER_AFTER;
-    let started = begin(&admin, &game, wish).await;
+    let started = begin(Asked { admin: &admin, game: &game, bearer: &bearer }, wish).await;
     tokio::time::sleep_until(answer_at).await;
     Ok((StatusCode::ACCEPTED, Json(started?.into())))
 }
 
-async fn begin(admin: &Admin, game: &LoadedGame, wish: Wish) -> Result<Issued, Failed> {
+async fn begin(asked: Asked<'_>, wish: Wish) -> Result<Issued, Failed> {
+    let Asked { admin, game, .. } = asked;
     let Wish { target, purpose, ip, device, locale } = wish;
     let to = reached(admin, game, &target).await?;
     let player = match target {
         Target::Player(player) => Some(player),
         Target::Contact(_) => None,
     };
+    let (whose, contact) = (player.clone(), to.as_ref().map(|to| to.contact.clone()));
     let wish = CodeWish { to, player, purpose, ip, device, locale, key: None };
-    admin.codes.start(game, wish).await.map_err(|problem| failed(admin, problem))
+    match admin.codes.start(game, wish).await {
+        Ok(issued) => Ok(issued),
+        Err(problem) => {
+            asked.refused(whose, contact, Some(purpose), &problem).await?;
+            Err(failed(admin, problem))
+        }
+    }
 }
 
 /// How whoever is named is reached; none when nobody knows.
@@ -186,6 +197,7 @@ fn id(text: &str) -> Result<VerificationId, Problem> {
 /// Tries a code.
 pub(super) async fn check(
     State(admin): State<Arc<Admin>>,
+    Extension(bearer): Extension<Bearer>,
     Path((game, id)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
@@ -198,15 +210,22 @@ pub(super) async fn check(
     let code = Code::parse(&typed).ok_or_else(|| fields.wrong("code", takes))?;
     fields.end("code")?;
     let checked = admin.codes.check(&game, id, code).await.map_err(|problem| failed(&admin, problem))?;
+    Asked { admin: &admin, game: &game, bearer: &bearer }.checked(checked.as_ref()).await?;
     Ok(Json(checked.ok_or_else(unknown)?.into()))
 }
 
 /// Sends another code in place of the one before.
 pub(super) async fn resend(
     State(admin): State<Arc<Admin>>,
+    Extension(bearer): Extension<Bearer>,
     Path((game, id)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<Started>), Failed> {
     let (game, id) = (known_game(&admin, &game)?, self::id(&id)?);
-    let issued = admin.codes.resend(&game, id).await.map_err(|problem| failed(&admin, problem))?;
-    Ok((StatusCode::ACCEPTED, Json(issued.into())))
+    match admin.codes.resend(&game, id).await {
+        Ok(issued) => Ok((StatusCode::ACCEPTED, Json(issued.into()))),
+        Err(problem) => {
+            Asked { admin: &admin, game: &game, bearer: &bearer }.refused(None, None, None, &problem).await?;
+            Err(failed(&admin, problem))
+        }
+    }
 }

@@ -17,7 +17,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Erase a player's personal details from the audit log, and note there that it was done.
+    /// Forget a player's account and codes, erase their personal details from the audit log, and note there that it was done.
     Erase {
         /// Of which game.
         #[arg(long, value_parser = GameId::parse)]
@@ -32,6 +32,8 @@ enum Command {
 struct Erased {
     audit_entries: u64,
     audit_entry: u64,
+    account: bool,
+    verifications: u64,
 }
 
 pub(super) async fn run(args: &Args, config: Config) -> Outcome {
@@ -39,8 +41,14 @@ pub(super) async fn run(args: &Args, config: Config) -> Outcome {
     let player = PlayerId::parse(player).map_err(Failure::new)?;
     let player: String = url::form_urlencoded::byte_serialize(player.as_str().as_bytes()).collect();
     let client = Client::new(&config)?;
-    let Erased { audit_entries, audit_entry } = client.delete(&format!("/games/{game}/players/{player}")).await?;
+    let Erased { audit_entries, audit_entry, account, verifications } = client.delete(&format!("/games/{game}/players/{player}")).await?;
     println!("{audit_entries} entries of {game}'s audit log have lost their personal details; entry {audit_entry} says so");
+    if account {
+        println!("what the host knew of the account is forgotten: devices, linked contacts, tries to recover it");
+    }
+    if verifications > 0 {
+        println!("{verifications} one-time codes that named the player are forgotten");
+    }
     println!("conversations, consents, tickets and dead letters are as they were: see docs/SECURITY.md");
     Ok(())
 }

@@ -14,8 +14,8 @@ use questline_core::contact::{Address, Contact};
 use questline_core::event::{CodeIssued, Event};
 use questline_core::id::{DeviceId, GameId, PlayerId};
 use questline_core::port::{
-    AccountKeys, Accounts, Batch, CheckVerification, Clock, Codes, DedupKey, EndVerifications, Inbox, Incoming, MakeCode, Place, Places,
-    ResendVerification, StartVerification, StoreError, Untold, Verifications,
+    AccountKeys, Accounts, Batch, CheckVerification, Clock, Codes, DedupKey, EndVerifications, ForgetVerifications, Inbox, Incoming,
+    MakeCode, Place, Places, ResendVerification, StartVerification, StoreError, Untold, Verifications,
 };
 use questline_core::secret::SecretTemplate;
 use questline_core::template::Category;
@@ -220,6 +220,18 @@ impl CodeDesk {
         let contacts = contacts.iter().filter_map(|contact| contact_place(keys, name, contact)).collect();
         let end = EndVerifications { game: name.clone(), player: place, contacts, now: self.clock.now() };
         self.store.end_verifications(end).await
+    }
+
+    /// Forgets what was asked for in a player's name; says how much that was.
+    pub async fn forget_player(&self, game: &LoadedGame, player: &PlayerId, contacts: &[Contact]) -> Result<u64, StoreError> {
+        let Ok((_, keys)) = self.ready(game) else { return Ok(0) };
+        let name = &game.rules.id;
+        // What is open ends first: with a contact that nobody knows of any more it would be found by nobody.
+        self.end_all(game, player, &[]).await?;
+        let Some(nobody) = keys.place(name, "nobody", player.as_str()) else { return Ok(0) };
+        let contacts = contacts.iter().filter_map(|contact| contact_place(keys, name, contact)).collect();
+        let forget = ForgetVerifications { game: name.clone(), player: player.clone(), nobody, contacts, now: self.clock.now() };
+        self.store.forget_verifications(forget).await
     }
 
     /// Counts and logs what became of a wish.
