@@ -91,6 +91,14 @@ actions! {
     MigrationFailed "migration-failed",
     /// A one-time code was handed over for sending.
     CodeSent "code-sent",
+    /// A code did not arrive and was handed over to the next channel.
+    CodeMovedOn "code-moved-on",
+    /// A code did not arrive, and there was no further channel.
+    CodeUndelivered "code-undelivered",
+    /// The player was asked for their phone number, to send a code to.
+    NumberAsked "number-asked",
+    /// The player told their phone number in answer to that.
+    NumberLearned "number-learned",
     /// A code proved who the player is.
     Authenticated "authenticated",
     /// A wrong or dead code was entered.

@@ -1,18 +1,18 @@
 //! Proofs of who the player is, as a step deals with them: a flow asks for one, the host begins its code, and the code goes
 //! out with the commit of the answer that asked; a proof that came makes the session authenticated.
 
+pub(crate) mod route;
+
 use crate::audit::{Action, Actor};
 use crate::conversation::{Authentication, Conversation};
 use crate::effect::Effect;
 use crate::event::{AuthenticationEvent, CodeIssued};
-use crate::game::{FlowBinding, Game};
-use crate::outbox::{Content, MessageClass, NewMessage};
+use crate::game::FlowBinding;
 use crate::outcome::{Outcome, RefusalReason};
 use crate::step::Step;
-use crate::template::Category;
 use crate::time::{SECOND_MS, UnixMs};
 use crate::verification::guard::Refused;
-use crate::verification::{CodePromise, Purpose, VerificationRules};
+use crate::verification::{Purpose, VerificationRules};
 
 /// A one-time code that the player typed in the chat.
 pub const BY_CODE: &str = "code";
@@ -121,8 +121,7 @@ impl Step<'_> {
         if conversation.session.player.is_none() && purpose != Purpose::Registration {
             return Err(AuthenticationRefusal::PlayerUnknown);
         }
-        let needs_phone = self.game.templates.get(&rules.template).is_some_and(|template| template.category == Category::Authentication);
-        if needs_phone && conversation.contact.phone().is_none() {
+        if rules.next_channel(&self.game.templates, &conversation.contact, 0).is_none() {
             return Err(AuthenticationRefusal::NoPhone);
         }
         Ok(purpose)
@@ -186,38 +185,6 @@ impl VerificationRules {
     pub fn purpose(&self, name: &str) -> Option<Purpose> {
         Purpose::parse(name).or_else(|| self.aliases.get(name).copied())
     }
-}
-
-/// The message that tells a code in a conversation; none where it is dead by now, or the game has no codes any more.
-pub(crate) fn code_message(game: &Game, conversation: &Conversation, issued: &CodeIssued, now: UnixMs) -> Option<NewMessage> {
-    let rules = game.verification.as_ref()?;
-    if conversation.secured.is_some() || now >= issued.expires_at {
-        return None;
-    }
-    let locale = issued.locale.as_ref().or(conversation.session.locale.as_ref()).unwrap_or(&game.locale);
-    let promise = CodePromise {
-        id: issued.id,
-        send: issued.send,
-        purpose: issued.purpose,
-        template: rules.template.clone(),
-        locale: locale.clone(),
-        life_s: u32::try_from(issued.expires_at.since_ms(issued.made_at) / SECOND_MS).unwrap_or(u32::MAX),
-        sealed: issued.sealed.clone(),
-    };
-    Some(NewMessage {
-        game: game.id.clone(),
-        number: conversation.number.clone(),
-        contact: conversation.contact.clone(),
-        class: MessageClass::Critical,
-        content: Content::Code(promise),
-        committed_at: now,
-        expires_at: Some(issued.expires_at),
-    })
-}
-
-/// What the audit says of a code on its way.
-pub(crate) fn sent(issued: &CodeIssued) -> String {
-    format!("for {}; code {} of its verification", issued.purpose.as_str(), issued.send)
 }
 
 impl Conversation {

@@ -12,6 +12,7 @@ use crate::event::{Message, Wamid};
 use crate::id::{ConversationId, DeviceId, FlowName, GameId, InboxSeq, NumberId, PlayerId, ReleaseDigest, TicketNumber};
 use crate::service::Profile;
 use crate::time::{DAY_MS, UnixMs};
+use crate::verification::trail::CodeTrail;
 use crate::window::ServiceWindow;
 
 /// A session ends this long after the last activity.
@@ -51,6 +52,9 @@ pub struct Conversation {
     /// Accounts whose second factor this chat is, for as long as it is trusted; outlives sessions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub second_factor_of: Vec<PlayerId>,
+    /// One-time codes on their way to the player, at most [`TRAILS_MAX`](crate::verification::trail::TRAILS_MAX).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<CodeTrail>,
     /// The player's latest messages, oldest first.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub recent: VecDeque<Recent>,
@@ -191,6 +195,7 @@ impl Conversation {
             frozen: None,
             recoveries: Vec::new(),
             second_factor_of: Vec::new(),
+            codes: Vec::new(),
             recent: VecDeque::new(),
             session: Session::default(),
         }

@@ -4,7 +4,8 @@
 //! a second refusal fails the step.
 
 use crate::audit::{Action, Actor, AuditRecord};
-use crate::authentication::{self, AskedCode};
+use crate::authentication::AskedCode;
+use crate::authentication::route::{Sending, give_to_channel};
 use crate::capability::Capability;
 use crate::commit::{Commit, Ticket, TimerChange};
 use crate::consent::{ConsentRecord, Marketing};
@@ -278,11 +279,14 @@ impl Apply<'_> {
 
     fn send_code(&mut self) {
         let AskedCode::Begun(issued) = std::mem::replace(&mut self.code, AskedCode::None) else { return };
-        let message = authentication::code_message(self.game, &self.commit.conversation, &issued, self.now);
-        let Some(message) = message else { return };
-        self.commit.outbox.push(message);
-        self.commit.conversation.expect_code();
-        self.audit(Action::CodeSent, authentication::sent(&issued));
+        let conversation = &mut self.commit.conversation;
+        if conversation.secured.is_some() || self.now >= issued.expires_at {
+            return;
+        }
+        let Sending { message, timer, action, detail } = give_to_channel(self.game, conversation, issued, 0, None, self.now);
+        self.commit.outbox.extend(message);
+        self.commit.timers.extend(timer);
+        self.audit(action, detail);
     }
 
     fn change_consent(&mut self, change: ChangeConsent) {

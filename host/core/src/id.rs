@@ -82,6 +82,17 @@ name!(
     /// A flow within a game.
     FlowName, "a flow's name", 64, "a-z, 0-9 and -", slug
 );
+impl FlowName {
+    /// The host's own among the names of flows: its timers bear it, and no game has a flow of that name.
+    pub fn host() -> Self {
+        Self(crate::game::HOST_FLOW.into())
+    }
+
+    /// Whether it is that one.
+    pub fn is_host(&self) -> bool {
+        self.as_str() == crate::game::HOST_FLOW
+    }
+}
 name!(
     /// A WhatsApp business phone number, by Meta's `phone_number_id` (not the number itself).
     NumberId, "a phone_number_id", 32, "0-9", |byte| byte.is_ascii_digit()

@@ -84,6 +84,15 @@ impl Content {
             Self::Operation(_) => "operation",
         }
     }
+
+    /// Whether it is for the studio's backend, and not for Meta.
+    pub fn is_for_backend(&self) -> bool {
+        match self {
+            Self::Operation(_) => true,
+            Self::Code(promise) => promise.by.template().is_none(),
+            Self::Reply { .. } | Self::Template(_) | Self::Reaction { .. } | Self::Credentials(_) => false,
+        }
+    }
 }
 
 /// A message as a commit hands it to the store, which gives it its place.

@@ -3,16 +3,16 @@
 //! A step begins with [`Step::open`]. Either the host handles the event alone and the step is done, or flows are asked;
 //! then [`decide`](crate::decide) turns the answer into a commit, or [`Step::give_up`] keeps the event as a dead letter.
 
+mod codes;
 mod secure;
 
 use crate::account::chat;
 use crate::audit::{Action, Actor, AuditRecord};
-use crate::authentication;
 use crate::command::HostCommand;
 use crate::commit::{Bury, Commit, DeadLetter, Letter, Resend};
 use crate::consent::{ConsentRecord, Marketing};
 use crate::conversation::{Authentication, Conversation};
-use crate::event::{CodeIssued, Event, Inbound, Message, Preference, StatusEvent, SystemChange};
+use crate::event::{Event, Inbound, Message, Preference, StatusEvent, SystemChange};
 use crate::flow::FlowFailure;
 use crate::game::Game;
 use crate::message::Outbound;
@@ -22,6 +22,8 @@ use crate::recovery::RecoveryRefusal;
 use crate::send::{Hold, Reaction};
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
+use crate::verification::trail::CodeWatch;
+pub use codes::{CodeNews, Followed};
 
 pub use secure::{Behind, SECURITY_INTENT};
 
@@ -60,6 +62,8 @@ pub enum Opened<'a> {
     /// The ticket of a secured conversation was closed: the account is released first, then flows are asked; see
     /// [`Step::release`].
     Release(Step<'a>),
+    /// Time is up for a code to arrive: what to do depends on whether it did; see [`Step::follow_code`].
+    Watched(Step<'a>, CodeWatch),
 }
 
 /// What the host did itself, for logs and metrics.
@@ -97,7 +101,8 @@ impl HandledBy {
 }
 
 /// Texts of the host's own, by key, for games whose copy lacks them.
-const TEXTS: [(&str, &str); 4] = [
+const TEXTS: [(&str, &str); 5] = [
+    ("host-asks-number", "To send you a code we need your phone number. Tap the button below to share it."),
     ("host-stopped", "You will get no more news and offers from us. Write START to get them again."),
     ("host-started", "You will get news and offers again. Write STOP at any time to end them."),
     ("host-blocked", "Your account is secured: nothing is changed or shown here until our team has looked. Your ticket is { $ticket }."),
@@ -125,7 +130,11 @@ impl<'a> Step<'a> {
             Event::Preference(preference) => Opened::Done(Box::new(step.prefer(preference)), HandledBy::Preference),
             Event::Status(status) if status.state == DeliveryState::Failed => Opened::Failed(step, status),
             Event::TwoFactor(event) => Opened::Done(Box::new(step.hear_two_factor(event, copy)), HandledBy::TwoFactor),
-            Event::CodeIssued(issued) => Opened::Done(Box::new(step.send_code(issued)), HandledBy::Code),
+            Event::CodeIssued(issued) => Opened::Done(Box::new(step.send_code(issued, copy)), HandledBy::Code),
+            Event::Timer(timer) if timer.flow.is_host() => match CodeWatch::read(timer) {
+                Some(watch) => Opened::Watched(step, watch),
+                None => Opened::Done(Box::new(step.done()), HandledBy::System),
+            },
             Event::Authenticated(_) | Event::CodeRejected(_) if step.conversation.secured.is_some() => {
                 let audit = step.audit(Action::ProofIgnored, Actor::Player, "the account is secured");
                 let mut commit = step.done();
@@ -173,7 +182,10 @@ impl<'a> Step<'a> {
         if self.conversation.secured.is_some() {
             return Opened::Done(Box::new(self.tell_secured(copy)), HandledBy::Secured);
         }
-        Opened::Ask(self)
+        match &message.content {
+            Inbound::Contacts(shared) => self.open_contacts(shared),
+            _ => Opened::Ask(self),
+        }
     }
 
     pub(crate) fn done(self) -> Commit {
@@ -225,6 +237,8 @@ impl<'a> Step<'a> {
     }
 
     fn drop_trust(&mut self) {
+        // Whoever is there now has not asked for these.
+        self.conversation.codes.clear();
         let session = &mut self.conversation.session;
         session.authentication = Authentication::Unauthenticated;
         session.device = None;
@@ -236,20 +250,6 @@ impl<'a> Step<'a> {
         session.bound_device = None;
         session.removing = None;
         self.conversation.second_factor_of.clear();
-    }
-
-    /// Puts a code into the outbox, unless it is dead or the account is secured.
-    fn send_code(mut self, issued: &CodeIssued) -> Commit {
-        let message = authentication::code_message(self.game, &self.conversation, issued, self.now);
-        let Some(message) = message else { return self.done() };
-        let session = &mut self.conversation.session;
-        session.outbound = session.outbound.saturating_add(1);
-        self.conversation.expect_code();
-        let audit = self.audit(Action::CodeSent, Actor::Host, authentication::sent(issued));
-        let mut commit = self.done();
-        commit.outbox.push(message);
-        commit.audits.push(audit);
-        commit
     }
 
     fn prefer(mut self, preference: &Preference) -> Commit {
@@ -266,7 +266,12 @@ impl<'a> Step<'a> {
 
     /// What to do about a failed message, however the failure became known. `random` spreads the waits.
     pub fn settle_failure(mut self, status: &StatusEvent, receipt: Option<&Receipt>, reaction: Reaction, random: u64) -> Commit {
-        let reason = status.error.as_ref().map_or_else(|| "failed".to_owned(), |error| format!("meta-{}", error.code));
+        let content = receipt.and_then(|receipt| Some(&receipt.message.as_ref()?.content));
+        let reason = match &status.error {
+            _ if content.is_some_and(Content::is_for_backend) => "operation-refused".to_owned(),
+            Some(error) => format!("meta-{}", error.code),
+            None => "failed".to_owned(),
+        };
         let detail = status.error.as_ref().map_or_else(String::new, |error| error.detail.clone());
         if reaction == Reaction::RevokeTrust {
             let audit = self.audit(Action::TrustRevoked, Actor::Host, "the identity behind the number changed");

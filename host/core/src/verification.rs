@@ -12,15 +12,18 @@ pub mod code;
 pub mod guard;
 #[cfg(test)]
 mod tests;
+pub mod trail;
+pub mod way;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contact::Address;
+use crate::contact::{Address, Contact};
 use crate::id::{DeviceId, PlayerId};
-use crate::time::SECOND_MS;
+use crate::template::{Category, Template};
+use crate::time::{SECOND_MS, UnixMs};
 use code::{CodeDigest, SealedCode};
 use guard::GuardRules;
 
@@ -145,8 +148,9 @@ impl CodeRules {
 /// What a game says about codes: `[verification]` in game.toml.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerificationRules {
-    /// The template that tells them.
-    pub template: String,
+    /// How they go to the player: by the first of these that reaches the contact, and on to the next one if they do not
+    /// arrive. At least one, at most [`CHANNELS_MAX`].
+    pub channels: Vec<CodeChannel>,
     /// Where a player who did not ask for a code finds help; for templates that name it.
     pub support_link: Option<String>,
     /// What flows of the game call a purpose, beside its own name.
@@ -164,6 +168,68 @@ impl VerificationRules {
     pub fn of(&self, purpose: Purpose) -> CodeRules {
         self.purposes.get(&purpose).copied().unwrap_or(self.otherwise)
     }
+
+    /// The first channel from a place on that reaches this contact, with its place.
+    pub fn next_channel(&self, templates: &BTreeMap<String, Template>, contact: &Contact, from: usize) -> Option<(u8, &CodeChannel)> {
+        let reaches = |channel: &&CodeChannel| match &channel.by {
+            CodeSender::Operation(_) => true,
+            CodeSender::Template(name) => templates.get(name).is_some_and(|one| contact.phone().is_some() || !needs_number(one)),
+        };
+        let mut channels = (0..).zip(&self.channels).skip(from);
+        channels.find(|(_, channel)| reaches(channel))
+    }
+
+    /// Whether a channel of theirs reaches phone numbers only.
+    pub fn wants_number(&self, templates: &BTreeMap<String, Template>) -> bool {
+        self.channels.iter().any(|channel| match &channel.by {
+            CodeSender::Operation(_) => false,
+            CodeSender::Template(name) => templates.get(name).is_some_and(needs_number),
+        })
+    }
+}
+
+/// Meta sends authentication templates to phone numbers only (error 131062).
+fn needs_number(template: &Template) -> bool {
+    template.category == Category::Authentication
+}
+
+/// Channels of one game.
+pub const CHANNELS_MAX: usize = 5;
+
+/// One way for codes to the player: one of game.toml's `[[verification.channels]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeChannel {
+    /// What sends them.
+    pub by: CodeSender,
+    /// A code that has not arrived after this time goes on to the next channel.
+    pub delivered_within_ms: u64,
+}
+
+/// What sends a code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodeSender {
+    /// A template of WhatsApp.
+    Template(String),
+    /// An operation of the studio's backend, which has its own ways: an SMS, an e-mail.
+    Operation(String),
+}
+
+impl CodeSender {
+    /// The template's or operation's name, for logs, metrics and the audit.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Template(name) | Self::Operation(name) => name,
+        }
+    }
+
+    /// The template's name, if it is one.
+    pub fn template(&self) -> Option<&str> {
+        match self {
+            Self::Template(name) => Some(name),
+            Self::Operation(_) => None,
+        }
+    }
 }
 
 /// Stands in the outbox for a code: what is needed to send it, unless it is dead by then. The code is sealed: whoever reads
@@ -176,12 +242,18 @@ pub struct CodePromise {
     pub send: u32,
     /// What it proves.
     pub purpose: Purpose,
-    /// The template that tells it.
-    pub template: String,
+    /// What sends it.
+    pub by: CodeSender,
+    /// The channel's place in the game's list.
+    pub place: u8,
+    /// There is no further channel.
+    pub is_last: bool,
     /// Of the words.
     pub locale: String,
     /// How long it is good for, from its making on.
     pub life_s: u32,
+    /// When it dies.
+    pub expires_at: UnixMs,
     /// The code.
     pub sealed: SealedCode,
 }

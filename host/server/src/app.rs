@@ -226,6 +226,7 @@ impl Host {
             store: store.verifications.clone(),
             accounts: store.accounts.clone(),
             inbox: store.inbox.clone(),
+            desk: store.desk.clone(),
             keys: code_keys,
             clock: clock.clone(),
             metrics: metrics.clone(),

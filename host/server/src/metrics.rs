@@ -53,6 +53,16 @@ struct Scope {
     scope: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeSend {
+    game: String,
+    channel: String,
+    outcome: &'static str,
+}
+
+/// What a player takes to read a code and enter it.
+const AUTHENTICATION_SECONDS: [f64; 11] = [2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 120.0, 300.0, 600.0];
+
 /// All figures.
 pub struct Metrics {
     registry: Registry,
@@ -83,6 +93,8 @@ pub struct Metrics {
     links: Family<GameOutcome, Counter>,
     two_factor: Family<GameOutcome, Counter>,
     operations: Family<GameOutcome, Counter>,
+    code_sends: Family<CodeSend, Counter>,
+    time_to_authenticate: Family<OfGame, Histogram>,
 }
 
 impl Default for Metrics {
@@ -119,6 +131,8 @@ impl Default for Metrics {
             links: Family::default(),
             two_factor: Family::default(),
             operations: Family::default(),
+            code_sends: Family::default(),
+            time_to_authenticate: Family::new_with_constructor(|| Histogram::new(AUTHENTICATION_SECONDS)),
         };
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
@@ -145,6 +159,9 @@ impl Default for Metrics {
         registry.register("verifications", "One-time codes asked for and checked, by what came of it", metrics.verifications.clone());
         registry.register("backend_operations", "Operations asked of studios' backends, by what came of it", metrics.operations.clone());
         registry.register("links", "Links of contacts to accounts, by what came of it", metrics.links.clone());
+        registry.register("code_sends", "One-time codes by their channel, and what came of it", metrics.code_sends.clone());
+        let help = "From asking for a code until it was entered";
+        registry.register("time_to_authenticate_seconds", help, metrics.time_to_authenticate.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
         metrics
     }
@@ -220,6 +237,16 @@ impl Metrics {
     /// A studio's backend was asked to do something for a commit.
     pub fn operation(&self, game: &GameId, outcome: &'static str) {
         self.operations.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
+    }
+
+    /// What came of a one-time code by a channel: of a name that game.toml gives.
+    pub fn code_send(&self, game: &GameId, channel: &str, outcome: &'static str) {
+        self.code_sends.get_or_create(&CodeSend { game: game.to_string(), channel: channel.to_owned(), outcome }).inc();
+    }
+
+    /// A player proved who they are, so long after the first code was asked for.
+    pub fn time_to_authenticate(&self, game: &GameId, seconds: f64) {
+        self.time_to_authenticate.get_or_create(&OfGame { game: game.to_string() }).observe(seconds);
     }
 
     /// A step ended.
@@ -353,6 +380,8 @@ mod tests {
         metrics.game_events(&game, "accepted", 1);
         metrics.verification(&game, "issued");
         metrics.operation(&game, "done");
+        metrics.code_send(&game, "sms", "sent");
+        metrics.time_to_authenticate(&game, 1.0);
         metrics.step(&game, "flow", 0.1);
         metrics.guest_lines_dropped(&game, 1);
         metrics.release_switched(&game);

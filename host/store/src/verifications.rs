@@ -16,6 +16,8 @@ use questline_core::time::{HOUR_MS, UnixMs};
 use questline_core::verification::VerificationId;
 use questline_core::verification::book::{Checked, Guards, Issued, PlayerMark, ResendRefusal, State, Subject, Verification};
 use questline_core::verification::guard::{Dial, Refused, Window};
+use questline_core::verification::trail::CodeWatch;
+use questline_core::verification::way::{Begun, CodeStanding, Way};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -253,11 +255,54 @@ async fn newest(
     Ok(found.map(|known| known.id))
 }
 
-pub(crate) async fn is_alive(store: &dyn Pages, game: &GameId, id: &VerificationId, send: u32, now: UnixMs) -> Result<bool, StoreError> {
-    let Some(places) = places_of(store, game, id).await? else { return Ok(false) };
+/// Changes what is kept of one code, and answers; nothing is written where the answer says so.
+async fn change_code<A: Send + 'static>(
+    store: &dyn Pages,
+    game: &GameId,
+    id: &VerificationId,
+    now: UnixMs,
+    mut apply: impl FnMut(&mut Subject, Option<&PlayerMark>) -> (A, bool) + Send + 'static,
+) -> Result<Option<A>, StoreError> {
+    let Some(places) = places_of(store, game, id).await? else { return Ok(None) };
+    let names = names_of(&places);
+    let all = names.clone();
+    let apply = move |pages: &[Option<Vec<u8>>]| {
+        let mut subject: Subject = read(CONTACT, pages.first())?.unwrap_or_default();
+        let mark = mark_of(&places, pages)?;
+        let (answer, changed) = apply(&mut subject, mark.as_ref());
+        let mut writes = nothing(&all);
+        if changed {
+            writes[0] = Some(write(CONTACT, &subject, subject.forget_at(now))?);
+        }
+        Ok((answer, writes))
+    };
+    change_with_answer(store, game, names, apply).await.map(Some)
+}
+
+pub(crate) async fn begin(store: &dyn Pages, game: &GameId, code: CodeWatch, way: Way, now: UnixMs) -> Result<Begun, StoreError> {
+    let id = code.id;
+    let apply = move |subject: &mut Subject, mark: Option<&PlayerMark>| {
+        let begun = subject.begin_way(&code.id, code.send, way.clone(), mark, now);
+        let changed = matches!(begun, Begun::Go { .. });
+        (begun, changed)
+    };
+    Ok(change_code(store, game, &id, now, apply).await?.unwrap_or(Begun::Dead))
+}
+
+pub(crate) async fn delivered(store: &dyn Pages, game: &GameId, code: CodeWatch, at: UnixMs) -> Result<bool, StoreError> {
+    let id = code.id;
+    let apply = move |subject: &mut Subject, _: Option<&PlayerMark>| {
+        let noted = subject.way_delivered(&code.id, code.send, code.place, at);
+        (noted, noted)
+    };
+    Ok(change_code(store, game, &id, at, apply).await?.unwrap_or(false))
+}
+
+pub(crate) async fn standing(store: &dyn Pages, game: &GameId, code: CodeWatch, now: UnixMs) -> Result<Option<CodeStanding>, StoreError> {
+    let Some(places) = places_of(store, game, &code.id).await? else { return Ok(None) };
     let pages = store.read_pages(game, names_of(&places)).await?;
     let subject: Subject = read(CONTACT, pages.first())?.unwrap_or_default();
-    Ok(subject.is_alive(id, send, mark_of(&places, &pages)?.as_ref(), now))
+    Ok(subject.standing(&code.id, code.send, code.place, mark_of(&places, &pages)?.as_ref(), now))
 }
 
 /// The port over an engine's pages.
@@ -303,14 +348,32 @@ macro_rules! verifications_over_pages {
                 $crate::verifications::forget(self, forget).await
             }
 
-            async fn is_code_alive(
+            async fn begin_code(
                 &self,
                 game: &questline_core::id::GameId,
-                id: &questline_core::verification::VerificationId,
-                send: u32,
+                code: questline_core::verification::trail::CodeWatch,
+                way: questline_core::verification::way::Way,
                 now: questline_core::time::UnixMs,
+            ) -> Result<questline_core::verification::way::Begun, questline_core::port::StoreError> {
+                $crate::verifications::begin(self, game, code, way, now).await
+            }
+
+            async fn code_delivered(
+                &self,
+                game: &questline_core::id::GameId,
+                code: questline_core::verification::trail::CodeWatch,
+                at: questline_core::time::UnixMs,
             ) -> Result<bool, questline_core::port::StoreError> {
-                $crate::verifications::is_alive(self, game, id, send, now).await
+                $crate::verifications::delivered(self, game, code, at).await
+            }
+
+            async fn code_standing(
+                &self,
+                game: &questline_core::id::GameId,
+                code: questline_core::verification::trail::CodeWatch,
+                now: questline_core::time::UnixMs,
+            ) -> Result<Option<questline_core::verification::way::CodeStanding>, questline_core::port::StoreError> {
+                $crate::verifications::standing(self, game, code, now).await
             }
         }
     };

@@ -44,7 +44,8 @@ pub(crate) async fn stage(engine: Engine, lines: &str) -> Stage {
     std::fs::write(&key, "a key of the tests: 32 characters at the least").unwrap();
     let dir = stage.game_dir("cup");
     let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
-    std::fs::write(dir.join("game.toml"), format!("{text}\n[verification]\ntemplate = \"cup_code\"\n{lines}\n")).unwrap();
+    std::fs::write(dir.join("game.toml"), format!("{text}\n[verification]\nchannels = [{{ template = \"cup_code\" }}]\n{lines}\n"))
+        .unwrap();
     std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
     std::fs::create_dir(dir.join("templates")).unwrap();
     let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
@@ -92,7 +93,7 @@ async fn a_flow_asks_and_the_player_types_the_code(engine: Engine) {
     let codes = host.metric("questline_verifications_total{game=\"cup\",outcome=\"issued\"}").await;
     assert_eq!((codes, dead_letters(&host).await.len()), (1.0, 0));
     let expected = [
-        ("code-sent", json!({ "flow": "main" }), "for high-value; code 1 of its verification"),
+        ("code-sent", json!({ "flow": "main" }), "for high-value; code 1 of its verification; by cup_code"),
         ("code-rejected", json!("player"), "for high-value; 2 tries left"),
         ("authenticated", json!("player"), "by code, for high-value"),
     ];

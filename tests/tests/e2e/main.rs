@@ -7,6 +7,8 @@ mod support;
 
 mod audit;
 mod authentication;
+mod code_channels;
+mod code_numbers;
 mod contract;
 mod credentials;
 mod failing_flows;

@@ -42,7 +42,7 @@ async fn stage(engine: Engine, studio: &Studio, recovery: &str) -> Stage {
         "[backend]\n{connection}[backend.operations.issue-credentials]\n[backend.operations.check-security-answer]\ncounts_as_check = \"correct\"\n\
          [backend.operations.freeze-account]\n[backend.operations.unfreeze-account]\n\
          [security]\nfreeze_operation = \"freeze-account\"\nunfreeze_operation = \"unfreeze-account\"\n\
-         [recovery]\nfailures_max = 3\n{recovery}\n[verification]\ntemplate = \"cup_code\"\nresend_wait_s = 0\n"
+         [recovery]\nfailures_max = 3\n{recovery}\n[verification]\nchannels = [{{ template = \"cup_code\" }}]\nresend_wait_s = 0\n"
     );
     std::fs::write(dir.join("game.toml"), format!("{text}\n{rules}")).unwrap();
     std::fs::write(

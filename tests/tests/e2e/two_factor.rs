@@ -44,7 +44,7 @@ async fn stage(engine: Engine, lines: &str) -> Stage {
     for name in ["cup", "other"] {
         let dir = stage.game_dir(name);
         let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
-        let codes = "[verification]\ntemplate = \"cup_code\"\nresend_wait_s = 0\nrequests_per_hour = 20";
+        let codes = "[verification]\nchannels = [{ template = \"cup_code\" }]\nresend_wait_s = 0\nrequests_per_hour = 20";
         std::fs::write(dir.join("game.toml"), format!("{text}\n{codes}\n[two_factor]\n{lines}\n")).unwrap();
         std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
         std::fs::create_dir(dir.join("templates")).unwrap();

@@ -32,7 +32,7 @@ const PLAYERS: &str = r#"{"players": [
 
 /// A game that sends codes, with these lines in its `[verification]`.
 async fn stage(engine: Engine, lines: &str) -> Stage {
-    stage_with(engine, "template = \"cup_code\"", lines).await
+    stage_with(engine, "cup_code", lines).await
 }
 
 async fn stage_with(engine: Engine, template: &str, lines: &str) -> Stage {
@@ -41,7 +41,8 @@ async fn stage_with(engine: Engine, template: &str, lines: &str) -> Stage {
     std::fs::write(&key, KEY).unwrap();
     let dir = stage.game_dir("cup");
     let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
-    std::fs::write(dir.join("game.toml"), format!("{text}\n[verification]\n{template}\n{lines}\n")).unwrap();
+    std::fs::write(dir.join("game.toml"), format!("{text}\n[verification]\n{lines}\n[[verification.channels]]\ntemplate = {template:?}\n"))
+        .unwrap();
     std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
     std::fs::create_dir(dir.join("templates")).unwrap();
     let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
@@ -295,8 +296,8 @@ async fn a_studio_checks_codes_of_its_own_games_only(engine: Engine) {
 }
 
 async fn a_template_of_the_games_own_tells_more(engine: Engine) {
-    let template = "template = \"gaming_otp_verification\"\nsupport_link = \"https://cup.example/help\"\nlife_s = 300\ndigits = 8";
-    let stage = stage_with(engine, template, "").await;
+    let lines = "support_link = \"https://cup.example/help\"\nlife_s = 300\ndigits = 8";
+    let stage = stage_with(engine, "gaming_otp_verification", lines).await;
     let words = "Your {{1}} code is {{2}}. It is good for {{3}} minutes. If you did not ask for it, tell us at {{4}} please.";
     let source = format!("name = \"gaming_otp_verification\"\ncategory = \"utility\"\n[languages.en]\nbody = \"{words}\"\n");
     std::fs::write(stage.game_dir("cup").join("templates/otp.toml"), source).unwrap();

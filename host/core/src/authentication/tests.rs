@@ -11,17 +11,19 @@ use crate::decide::Decision;
 use crate::effect::{Reply, RequestAuthentication};
 use crate::event::{Event, Inbound, Message, Wamid};
 use crate::flow::FlowLimits;
-use crate::game::MidFlow;
+use crate::game::{Game, MidFlow};
 use crate::id::{ConversationId, DeviceId, FlowName, GameId, InboxSeq, NumberId, PlayerId};
 use crate::message::Outbound;
+use crate::outbox::MessageClass;
 use crate::outcome::Next;
 use crate::port::{InboxEntry, ServiceError};
 use crate::retry::Backoff;
 use crate::step::{HandledBy, Opened};
-use crate::template::{Template, Texts};
+use crate::template::{Category, Template, Texts};
 use crate::verification::VerificationId;
 use crate::verification::code::{KeyId, SealedCode};
 use crate::verification::guard::{GuardReason, GuardRules};
+use crate::verification::{CodeChannel, CodeSender};
 
 const NOW: UnixMs = UnixMs(1_800_000_000_000);
 
@@ -64,7 +66,7 @@ fn game() -> Game {
         links: None,
         two_factor: Default::default(),
         verification: Some(VerificationRules {
-            template: "code".into(),
+            channels: vec![CodeChannel { by: CodeSender::Template("code".into()), delivered_within_ms: 30_000 }],
             support_link: None,
             aliases: BTreeMap::from([("claim".into(), Purpose::HighValue)]),
             purposes: BTreeMap::new(),
@@ -161,7 +163,7 @@ fn the_code_goes_out_with_the_answer_that_asked_for_it() {
     assert_eq!((code.class, code.expires_at), (MessageClass::Critical, Some(NOW.plus_ms(600_000))));
     assert_eq!((&session.authentication, session.outbound), (&Authentication::CodeSent, 3));
     let audits: Vec<_> = commit.audits.iter().map(|audit| (audit.action, audit.actor.parts(), audit.detail.as_str())).collect();
-    assert_eq!(audits, [(Action::CodeSent, ("flow", "main"), "for high-value; code 1 of its verification")]);
+    assert_eq!(audits, [(Action::CodeSent, ("flow", "main"), "for high-value; code 1 of its verification; by code")]);
     assert!(commit.follow_ups.is_empty());
 }
 

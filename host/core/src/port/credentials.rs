@@ -14,6 +14,11 @@ pub enum Untold {
         /// In words, without personal data.
         detail: String,
     },
+    /// There is nothing to tell any more, and nobody misses it.
+    Moot {
+        /// Short name, for metrics.
+        reason: &'static str,
+    },
     /// Never.
     Never {
         /// Short name, for the dead letter.

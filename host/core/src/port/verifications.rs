@@ -7,13 +7,15 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, Untold};
-use crate::contact::Contact;
 use crate::id::{GameId, PlayerId};
+use crate::outbox::OutboxMessage;
 use crate::secret::SecretTemplate;
 use crate::time::UnixMs;
 use crate::verification::book::{Checked, Issued, ResendRefusal};
 use crate::verification::code::{Code, CodeKeys};
 use crate::verification::guard::{GuardRules, Refused};
+use crate::verification::trail::CodeWatch;
+use crate::verification::way::{Begun, CodeStanding, Way};
 use crate::verification::{CodePromise, CodeRules, NewCode, NewVerification, Purpose, VerificationId};
 
 /// A place in which something is counted or kept, under a name that tells nobody what it stands for: a keyed digest that the
@@ -140,13 +142,22 @@ pub trait Verifications: Send + Sync {
     /// Forgets what was asked for in a player's name, with these contacts; says how much that was.
     async fn forget_verifications(&self, forget: ForgetVerifications) -> Result<u64, StoreError>;
 
-    /// Whether the `send`-th code of a verification still counts.
-    async fn is_code_alive(&self, game: &GameId, id: &VerificationId, send: u32, now: UnixMs) -> Result<bool, StoreError>;
+    /// Begins to send a code by a channel, unless it counts no more or has gone on to a later channel.
+    async fn begin_code(&self, game: &GameId, code: CodeWatch, way: Way, now: UnixMs) -> Result<Begun, StoreError>;
+
+    /// Notes that a code came to the player by a channel. False when that is known.
+    async fn code_delivered(&self, game: &GameId, code: CodeWatch, at: UnixMs) -> Result<bool, StoreError>;
+
+    /// How a code stands, and how it went by a channel. None when no such verification is known.
+    async fn code_standing(&self, game: &GameId, code: CodeWatch, now: UnixMs) -> Result<Option<CodeStanding>, StoreError>;
 }
 
-/// What turns a promised code into the template that tells it, at the moment of sending.
+/// What sends a promised code, at the moment of sending.
 #[async_trait]
 pub trait Codes: Send + Sync {
     /// Opens the code and puts it into its template. Refuses when the code counts no more, or the contact cannot get one.
-    async fn tell(&self, game: &GameId, contact: &Contact, promise: &CodePromise) -> Result<SecretTemplate, Untold>;
+    async fn tell(&self, message: &OutboxMessage, promise: &CodePromise) -> Result<SecretTemplate, Untold>;
+
+    /// Opens the code and has the studio's backend send it. Refuses when the code counts no more.
+    async fn hand_over(&self, message: &OutboxMessage, promise: &CodePromise) -> Result<(), Untold>;
 }

@@ -136,6 +136,7 @@ impl Step<'_> {
 
     /// Who is writing has to be proven anew, once the ticket is closed.
     fn end_session(&mut self, ticket: Option<TicketNumber>) {
+        self.conversation.codes.clear();
         self.conversation.session = Default::default();
         self.conversation.session.active_at = self.now;
         self.conversation.secured = ticket;

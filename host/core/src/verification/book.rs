@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::code::{CodeDigest, SealedCode};
 use super::guard::{Dial, GuardReason, GuardRules, Refused, Window, resend_wait_ms};
+use super::way::Way;
 use super::{CodeRules, NewCode, NewVerification, Purpose, VerificationId};
 use crate::contact::Address;
 use crate::id::{DeviceId, PlayerId};
@@ -48,6 +49,9 @@ pub struct Verification {
     pub attempts_left: u8,
     /// Codes made so far.
     pub sends: u32,
+    /// The channels that the code that counts was given to, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Way>,
     /// How it stands.
     pub state: State,
     /// What started it, where a start can be repeated.
@@ -127,6 +131,10 @@ pub struct Checked {
     pub status: Status,
     /// Wrong tries that are left.
     pub attempts_left: u8,
+    /// When its first code was asked for.
+    pub asked_at: UnixMs,
+    /// The channel that its code was given to last.
+    pub channel: Option<Box<str>>,
 }
 
 /// What came of a start or a resend.
@@ -302,6 +310,7 @@ impl Subject {
             expires_at: now.plus_ms(rules.life_ms()),
             attempts_left: rules.attempts,
             sends: 1,
+            ways: Vec::new(),
             state: State::Open,
             key: wish.key,
         };
@@ -334,6 +343,7 @@ impl Subject {
         let known = &mut self.verifications[place];
         let (made, rules) = make(known.sends + 1, known.purpose)?;
         known.sends += 1;
+        known.ways.clear();
         known.digest = made.digest;
         known.sealed = made.sealed;
         known.made_at = now;
@@ -422,11 +432,6 @@ impl Subject {
         open.map(|known| known.state = State::Superseded).count() > 0
     }
 
-    /// Whether the `send`-th code of a verification still counts.
-    pub fn is_alive(&self, id: &VerificationId, send: u32, mark: Option<&PlayerMark>, now: UnixMs) -> bool {
-        self.verifications.iter().any(|known| known.id == *id && known.sends == send && known.status(mark, now).is_none())
-    }
-
     /// Whether any code counts.
     pub fn is_open(&self, mark: Option<&PlayerMark>, now: UnixMs) -> bool {
         self.verifications.iter().any(|known| known.status(mark, now).is_none())
@@ -504,6 +509,8 @@ impl Verification {
             device: self.device.clone(),
             status,
             attempts_left: self.attempts_left,
+            asked_at: self.created_at,
+            channel: self.ways.last().map(|way| way.channel.clone()),
         }
     }
 }

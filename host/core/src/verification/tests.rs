@@ -8,8 +8,10 @@ use proptest::prelude::*;
 use super::book::{Guards, Issued, PlayerMark, ResendRefusal, Status, Subject};
 use super::code::{Code, CodeDigest, KeyId, SealedCode};
 use super::guard::*;
+use super::way::{Begun, Way};
 use super::*;
 use crate::contact::PhoneNumber;
+use crate::id::{ConversationId, OutboxRef, OutboxSeq};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, UnixMs};
 
 const START: UnixMs = UnixMs(1_790_000_000_000);
@@ -83,9 +85,12 @@ fn secrets_are_not_shown() {
         id: id(7),
         send: 1,
         purpose: Purpose::Login,
-        template: "t".into(),
+        by: CodeSender::Template("t".into()),
+        place: 0,
+        is_last: true,
         locale: "en".into(),
         life_s: 600,
+        expires_at: START,
         sealed: SealedCode { key: KeyId("k".into()), text: "c0ffee".into() },
     };
     let shown = format!("{secret:?} {:?} {promise:?}", code(4_815).digest);
@@ -130,7 +135,8 @@ fn a_resend_kills_the_code_before_it() {
     let later = START.plus_ms(30_000);
     let issued = resend(&mut subject, 1, 77, later).unwrap().unwrap();
     assert_eq!((issued.send, issued.expires_at, issued.resend_after_ms), (2, later.plus_ms(600_000), 60_000));
-    assert!(!subject.is_alive(&id(1), 1, None, later) && subject.is_alive(&id(1), 2, None, later));
+    let alive = |send| subject.standing(&id(1), send, 0, None, later).unwrap().status.is_none();
+    assert!(!alive(1) && alive(2));
     assert_eq!(check(&mut subject, 1, 1, later).0, Status::Rejected);
     assert_eq!(check(&mut subject, 1, 77, later).0, Status::Approved);
     let ended = resend(&mut subject, 1, 78, later.plus_ms(HOUR_MS / 2)).unwrap();
@@ -176,7 +182,8 @@ fn success_ends_what_the_player_has_open_elsewhere() {
     start(&mut other, 2, START).unwrap();
     let checked = one.check(&mut mark, None, Some(&id(1)), None, is(1), START.plus_ms(5)).unwrap();
     assert_eq!(checked.status, Status::Approved);
-    assert!(!other.is_alive(&id(2), 1, Some(&mark), START.plus_ms(5)));
+    let standing = other.standing(&id(2), 1, 0, Some(&mark), START.plus_ms(5)).unwrap();
+    assert_eq!(standing.status, Some(Status::Replaced));
     let checked = other.check(&mut mark, None, Some(&id(2)), None, is(2), START.plus_ms(5)).unwrap();
     assert_eq!(checked.status, Status::Replaced);
     start(&mut other, 3, START.plus_ms(60_000)).unwrap();
@@ -336,4 +343,32 @@ proptest! {
             prop_assert!(made[place..].iter().filter(|other| other.since_ms(*at) < HOUR_MS).count() <= 5);
         }
     }
+}
+
+#[test]
+fn a_code_goes_out_by_each_channel_while_it_counts_and_never_by_one_before() {
+    let message = |seq| OutboxRef { conversation: ConversationId(7), seq: OutboxSeq(seq) };
+    let way = |place: u8| Way { place, channel: "sms".into(), message: message(u64::from(place)), sent_at: START, delivered_at: None };
+    let mut subject = Subject::default();
+    start(&mut subject, 1, START).unwrap();
+    let go = Begun::Go { player: None };
+    assert_eq!(subject.begin_way(&id(1), 1, way(0), None, START), go);
+    assert_eq!(subject.begin_way(&id(1), 1, way(0), None, START), go, "the same again");
+    assert_eq!(subject.begin_way(&id(1), 1, way(2), None, START), go);
+    assert_eq!(subject.begin_way(&id(1), 1, way(0), None, START), Begun::Passed);
+    assert_eq!(subject.begin_way(&id(1), 2, way(3), None, START), Begun::Dead, "no such code was made");
+    assert_eq!(subject.begin_way(&id(9), 1, way(0), None, START), Begun::Dead);
+    let at = START.plus_ms(900);
+    assert!(subject.way_delivered(&id(1), 1, 2, at) && !subject.way_delivered(&id(1), 1, 2, at), "it is noted once");
+    assert!(!subject.way_delivered(&id(1), 1, 1, at), "nothing was sent so");
+    let known = subject.standing(&id(1), 1, 2, None, at).unwrap();
+    assert_eq!((known.status, known.way.unwrap().delivered_at), (None, Some(at)));
+    let later = START.plus_ms(30_000);
+    resend(&mut subject, 1, 77, later).unwrap().unwrap();
+    assert_eq!(subject.begin_way(&id(1), 1, way(3), None, later), Begun::Dead, "a resend kills the code before it");
+    assert_eq!(subject.begin_way(&id(1), 2, way(0), None, later), go, "and begins anew");
+    let checked = check(&mut subject, 1, 77, later);
+    assert_eq!(checked.0, Status::Approved);
+    assert_eq!(subject.begin_way(&id(1), 2, way(1), None, later), Begun::Dead, "it was used");
+    assert_eq!(subject.standing(&id(1), 2, 0, None, later).unwrap().status, Some(Status::AlreadyUsed));
 }

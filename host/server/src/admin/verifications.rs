@@ -170,8 +170,13 @@ async fn begin(asked: Asked<'_>, wish: Wish) -> Result<Issued, Failed> {
         Target::Contact(_) => None,
     };
     let (whose, contact) = (player.clone(), to.as_ref().map(|to| to.contact.clone()));
-    let wish = CodeWish { to, player, purpose, ip, device, locale, key: None };
-    match admin.codes.start(game, wish).await {
+    let wish = |to| CodeWish { to, player: player.clone(), purpose, ip, device: device.clone(), locale: locale.clone(), key: None };
+    let started = match admin.codes.start(game, wish(to)).await {
+        // A refusal would tell that there is such a player: they are answered like nobody.
+        Err(NoCode::NoPhone) if player.is_some() => admin.codes.start(game, wish(None)).await,
+        started => started,
+    };
+    match started {
         Ok(issued) => Ok(issued),
         Err(problem) => {
             asked.refused(whose, contact, Some(purpose), &problem).await?;

@@ -207,7 +207,7 @@ impl GameFile {
         {
             return Err(rule(format!("backend.operations.{operation}.counts_as_check counts for credentials: there is no [recovery]")));
         }
-        let verification = self.verification.map(|verification| verification.into_rules(&templates)).transpose()?;
+        let verification = self.verification.map(|verification| verification.into_rules(&templates, &self.backend)).transpose()?;
         let links = self.links.map(|links| links.into_rules(&self.backend)).transpose()?;
         let two_factor = self.two_factor.into_rules()?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));

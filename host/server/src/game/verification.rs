@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use questline_core::template::{Category, Template, parameters};
+use questline_core::time::SECOND_MS;
 use questline_core::verification::guard::{GuardRules, PER_HOUR_MAX};
-use questline_core::verification::{CodeRules, DIGITS, Purpose, VerificationRules};
+use questline_core::verification::{CHANNELS_MAX, CodeChannel, CodeRules, CodeSender, DIGITS, Purpose, VerificationRules};
 use serde::Deserialize;
 
 use super::GameProblem;
+use crate::connector::BackendFile;
 
 /// The table.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct VerificationFile {
-    template: String,
+    /// In their order.
+    channels: Vec<ChannelFile>,
     #[serde(default)]
     support_link: Option<String>,
     digits: Option<u8>,
@@ -32,6 +35,18 @@ pub(super) struct VerificationFile {
     approval_sample_min: Option<u32>,
     approval_permille_min: Option<u32>,
 }
+
+/// One of `[[verification.channels]]`: a template, or an operation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChannelFile {
+    template: Option<String>,
+    operation: Option<String>,
+    delivered_within_s: Option<u32>,
+}
+
+/// Unless the channel says otherwise.
+const DELIVERED_WITHIN_S: u32 = 30;
 
 /// What a code of one purpose has of its own.
 #[derive(Debug, Default, Deserialize)]
@@ -54,24 +69,76 @@ fn within(name: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> Resul
 }
 
 impl VerificationFile {
-    pub(super) fn into_rules(self, templates: &BTreeMap<String, Template>) -> Result<VerificationRules, GameProblem> {
-        let missing =
-            || GameProblem::TemplateMissing(format!("verification.template is {:?}, and templates/ has none of that name", self.template));
-        let template = templates.get(&self.template).ok_or_else(missing)?;
-        check_template(template, self.support_link.as_deref())?;
+    pub(super) fn into_rules(
+        self,
+        templates: &BTreeMap<String, Template>,
+        backend: &BackendFile,
+    ) -> Result<VerificationRules, GameProblem> {
+        let senders = self.senders(templates, backend)?;
+        let used: Vec<&Template> = senders.iter().filter_map(|sender| templates.get(sender.template()?)).collect();
+        self.check_support_link(&used)?;
         let own = PurposeFile { digits: self.digits, life_s: self.life_s, attempts: self.attempts };
-        let otherwise = code_rules("", &own, CodeRules::default(), template)?;
+        let otherwise = code_rules("", &own, CodeRules::default(), &used)?;
         let purposes = self.purposes.iter().map(|(purpose, file)| {
-            let rules = code_rules(&format!("purposes.{}.", purpose.as_str()), file, otherwise, template)?;
+            let rules = code_rules(&format!("purposes.{}.", purpose.as_str()), file, otherwise, &used)?;
             Ok((*purpose, rules))
         });
-        let purposes = purposes.collect::<Result<_, GameProblem>>()?;
+        let purposes = purposes.collect::<Result<BTreeMap<_, _>, GameProblem>>()?;
+        let life_s_min = purposes.values().map(|rules: &CodeRules| rules.life_s).fold(otherwise.life_s, u32::min);
+        let channels = senders.into_iter().zip(&self.channels).enumerate().map(|(place, (by, file))| {
+            let within_s = file.delivered_within_s.unwrap_or(DELIVERED_WITHIN_S.min(life_s_min));
+            within(&format!("channels[{place}].delivered_within_s"), within_s, 1..=life_s_min)?;
+            Ok(CodeChannel { by, delivered_within_ms: u64::from(within_s) * SECOND_MS })
+        });
+        let channels = channels.collect::<Result<_, GameProblem>>()?;
         if let Some(alias) = self.aliases.keys().find(|alias| Purpose::parse(alias).is_some() || !(1..=64).contains(&alias.len())) {
             return Err(rule(format!("aliases.{alias}: an alias is a name of its own, of 1 to 64 bytes, for one of the purposes")));
         }
         let guards = self.guards()?;
-        let Self { template, support_link, aliases, .. } = self;
-        Ok(VerificationRules { template, support_link, aliases, purposes, otherwise, guards })
+        let Self { support_link, aliases, .. } = self;
+        Ok(VerificationRules { channels, support_link, aliases, purposes, otherwise, guards })
+    }
+
+    /// What sends codes, by the names that the channels give.
+    fn senders(&self, templates: &BTreeMap<String, Template>, backend: &BackendFile) -> Result<Vec<CodeSender>, GameProblem> {
+        if !(1..=CHANNELS_MAX).contains(&self.channels.len()) {
+            return Err(rule(format!("channels are {}; there have to be 1 to {CHANNELS_MAX}", self.channels.len())));
+        }
+        let mut senders: Vec<CodeSender> = Vec::with_capacity(self.channels.len());
+        for (place, file) in self.channels.iter().enumerate() {
+            let sender = match (&file.template, &file.operation) {
+                (Some(name), None) => {
+                    let missing = || format!("verification.channels[{place}].template is {name:?}, and templates/ has none of that name");
+                    check_template(templates.get(name).ok_or_else(|| GameProblem::TemplateMissing(missing()))?)?;
+                    CodeSender::Template(name.clone())
+                }
+                (None, Some(name)) if backend.declares(name) => CodeSender::Operation(name.clone()),
+                (None, Some(name)) => {
+                    return Err(rule(format!("channels[{place}].operation is {name:?}, and there is no [backend.operations.{name}]")));
+                }
+                _ => return Err(rule(format!("channels[{place}] takes a template or an operation, and not both"))),
+            };
+            if senders.iter().any(|known| known.name() == sender.name()) {
+                return Err(rule(format!("channels name {:?} twice", sender.name())));
+            }
+            senders.push(sender);
+        }
+        Ok(senders)
+    }
+
+    /// Templates of the game's own tell where a player finds help; those of Meta's form tell the code alone.
+    fn check_support_link(&self, used: &[&Template]) -> Result<(), GameProblem> {
+        let own = used.iter().find(|template| template.category != Category::Authentication);
+        match (&self.support_link, own) {
+            (None, Some(template)) => {
+                Err(rule(format!("support_link is missing: template {:?} tells game, code, minutes and where to find help", template.name)))
+            }
+            (Some(_), None) => Err(rule("support_link is set, and no template of channels tells it".to_owned())),
+            (Some(link), Some(_)) if !link.starts_with("https://") || link.len() > 200 || link.contains(char::is_whitespace) => {
+                Err(rule("support_link takes an address that begins with https:// and has at most 200 characters".to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn guards(&self) -> Result<GuardRules, GameProblem> {
@@ -99,9 +166,10 @@ impl VerificationFile {
     }
 }
 
-/// A code's rules, bounded by what its template says of its life.
-fn code_rules(prefix: &str, file: &PurposeFile, otherwise: CodeRules, template: &Template) -> Result<CodeRules, GameProblem> {
-    let life_s_max = template.code_expiration_minutes.map_or(5_400, |minutes| u32::from(minutes) * 60);
+/// A code's rules, bounded by what templates say of its life.
+fn code_rules(prefix: &str, file: &PurposeFile, otherwise: CodeRules, used: &[&Template]) -> Result<CodeRules, GameProblem> {
+    let said = used.iter().filter_map(|template| Some((template.code_expiration_minutes?, &template.name))).min();
+    let life_s_max = said.map_or(5_400, |(minutes, _)| u32::from(minutes) * 60);
     let rules = CodeRules {
         digits: file.digits.unwrap_or(otherwise.digits),
         life_s: file.life_s.unwrap_or(otherwise.life_s.min(life_s_max)),
@@ -110,32 +178,18 @@ fn code_rules(prefix: &str, file: &PurposeFile, otherwise: CodeRules, template: 
     within(&format!("{prefix}digits"), rules.digits.into(), u32::from(*DIGITS.start())..=u32::from(*DIGITS.end()))?;
     within(&format!("{prefix}attempts"), rules.attempts.into(), 1..=10)?;
     if !(30..=life_s_max).contains(&rules.life_s) {
-        let says = match template.code_expiration_minutes {
-            Some(minutes) => format!(": template {:?} says {minutes} minutes", template.name),
-            None => String::new(),
-        };
+        let says = said.map_or_else(String::new, |(minutes, name)| format!(": template {name:?} says {minutes} minutes"));
         return Err(rule(format!("{prefix}life_s is {}; it takes 30 to {life_s_max}{says}", rules.life_s)));
     }
     Ok(rules)
 }
 
 /// One of Meta's authentication form, or one of four values that tells game, code, minutes and where to find help.
-fn check_template(template: &Template, support_link: Option<&str>) -> Result<(), GameProblem> {
+fn check_template(template: &Template) -> Result<(), GameProblem> {
     let name = &template.name;
     let authentication = template.category == Category::Authentication;
-    if authentication != support_link.is_none() {
-        return Err(rule(match authentication {
-            true => format!("support_link is set, and template {name:?} has Meta's authentication form: it tells the code alone"),
-            false => format!("support_link is missing: template {name:?} tells game, code, minutes and where to find help"),
-        }));
-    }
     if template.category == Category::Marketing {
         return Err(rule(format!("template {name:?} is marketing: codes are not")));
-    }
-    if let Some(link) = support_link
-        && (!link.starts_with("https://") || link.len() > 200 || link.contains(char::is_whitespace))
-    {
-        return Err(rule("support_link takes an address that begins with https:// and has at most 200 characters".to_owned()));
     }
     if template.code_expiration_minutes.is_some_and(|minutes| !authentication || !(1..=90).contains(&minutes)) {
         return Err(rule(format!("template {name:?}: code_expiration_minutes takes 1 to 90, in authentication templates only")));

@@ -2,6 +2,7 @@
 //! between games.
 
 mod authentication;
+mod codes;
 mod fairness;
 mod linking;
 mod mid_flow;

@@ -14,7 +14,7 @@ use questline_core::id::{FlowName, OutboxRef};
 use questline_core::outcome::{InvalidOutcome, Next, Refusal};
 use questline_core::port::{Clock, FlowCall, InboxEntry, Outbox, Players, Receipt, ServiceError, StoreError};
 use questline_core::send::Reaction;
-use questline_core::step::{Opened, Step};
+use questline_core::step::{Followed, Opened, Step};
 
 use super::log_failure;
 use crate::clock::random;
@@ -132,7 +132,11 @@ impl Stepper {
                     Some(id) => self.receipts.receipt(id).await?,
                     None => None,
                 };
-                let (reaction, alert) = (self.react)(status.error.as_ref().map_or(0, |error| error.code));
+                let is_for_backend = |receipt: &Receipt| receipt.message.as_ref().is_some_and(|message| message.content.is_for_backend());
+                let (reaction, alert) = match receipt.as_ref().is_some_and(is_for_backend) {
+                    true => (Reaction::DeadLetter, false),
+                    false => (self.react)(status.error.as_ref().map_or(0, |error| error.code)),
+                };
                 tracing::warn!(
                     alert,
                     meta.code = status.error.as_ref().map(|error| error.code),
@@ -142,8 +146,13 @@ impl Stepper {
                 if reaction == Reaction::RevokeTrust {
                     self.unproven(game, &step.conversation).await?;
                 }
+                let step = match self.code_failed(game, step, status, receipt.as_ref(), reaction).await? {
+                    Followed::Done(commit) => return Ok(Stepped::commit(*commit, "delivery-failed")),
+                    Followed::Last(step) => *step,
+                };
                 Ok(Stepped::commit(step.settle_failure(status, receipt.as_ref(), reaction, self.random()), "delivery-failed"))
             }
+            Opened::Watched(step, watch) => self.code_watched(game, step, &watch).await,
             Opened::Ask(step) => self.ask(game, step).await,
             Opened::Block(step) => self.block(game, step).await,
             Opened::Freeze(step) => self.freeze(game, step).await,

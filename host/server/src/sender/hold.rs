@@ -35,12 +35,11 @@ impl Scopes {
 
     /// The key of a scope that a message stands in. Templates belong to the account.
     pub(super) fn key(&self, scope: PauseScope, message: &OutboxMessage) -> HoldKey {
-        match (scope, &message.message.content) {
-            (PauseScope::App, _) => self.app.clone(),
-            (PauseScope::Account, _) => self.account.clone(),
-            (PauseScope::Template, Content::Template(template)) => self.template(&template.name),
-            (PauseScope::Template, Content::Code(promise)) => self.template(&promise.template),
-            (PauseScope::Number | PauseScope::Template, _) => self.number.clone(),
+        match scope {
+            PauseScope::App => self.app.clone(),
+            PauseScope::Account => self.account.clone(),
+            PauseScope::Template => template_of(message).map_or_else(|| self.number.clone(), |name| self.template(name)),
+            PauseScope::Number => self.number.clone(),
         }
     }
 
@@ -53,7 +52,7 @@ impl Scopes {
 fn template_of(message: &OutboxMessage) -> Option<&str> {
     match &message.message.content {
         Content::Template(template) => Some(&template.name),
-        Content::Code(promise) => Some(&promise.template),
+        Content::Code(promise) => promise.by.template(),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! What follows from Meta's answer to one send: pure.
 
 use questline_core::event::StatusError;
-use questline_core::outbox::OutboxMessage;
+use questline_core::outbox::{Content, OutboxMessage};
 use questline_core::port::Untold;
 use questline_core::retry::Backoff;
 use questline_core::send::{Hold, PauseScope, Reaction, SendOutcome, SendResult};
@@ -46,6 +46,11 @@ pub(super) enum Then {
     Unknown,
 }
 
+/// Whether it is a code that goes on to another channel if it cannot be sent by this one.
+pub(super) fn goes_on_elsewhere(message: &OutboxMessage) -> bool {
+    matches!(&message.message.content, Content::Code(promise) if !promise.is_last)
+}
+
 pub(super) fn judge(message: &OutboxMessage, outcome: SendOutcome, now: UnixMs, random: u64) -> Judged {
     let attempts = message.attempts.saturating_add(1);
     let judged = |name, detail, then| Judged { name, detail, then, hold: None, alert: false };
@@ -66,6 +71,10 @@ pub(super) fn judge(message: &OutboxMessage, outcome: SendOutcome, now: UnixMs, 
                     Some(wait_ms) => ("refused-retry", Then::Again { due_at: now.plus_ms(wait_ms), attempts }, None),
                     None => ("refused", failed, None),
                 },
+                // A code has no time to wait for a template, where there is another way.
+                Reaction::Pause { scope: PauseScope::Template, hold } if goes_on_elsewhere(message) => {
+                    ("refused-hold", failed, Some((PauseScope::Template, hold)))
+                }
                 // The scope's hold decides when; the try does not count against the message.
                 Reaction::Pause { scope, hold } => {
                     ("refused-hold", Then::Again { due_at: now, attempts: message.attempts }, Some((scope, hold)))
@@ -90,6 +99,7 @@ pub(super) fn judge_untold(message: &OutboxMessage, untold: Untold, now: UnixMs,
                 ("untold", detail, Then::Done(result))
             }
         },
+        Untold::Moot { reason } => ("moot", reason.to_owned(), Then::Done(SendResult::Done)),
         Untold::Never { reason, detail } => {
             ("untold", detail.clone(), Then::Done(SendResult::Dead { reason: reason.to_owned(), detail, at: now }))
         }

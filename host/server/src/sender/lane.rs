@@ -11,6 +11,7 @@ use questline_core::time::UnixMs;
 
 use super::Number;
 use super::hold::{HoldKey, Holds, Scopes};
+use super::judge::goes_on_elsewhere;
 
 /// What to do next.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) enum Next {
     Check(OutboxMessage),
     /// Too late for this one: it leaves the outbox.
     Expired(OutboxMessage),
+    /// What it needs is held, and it goes on another way: it leaves the outbox.
+    Unsendable(OutboxMessage),
     /// Nothing before this time; with none, nothing before something changes.
     Wait(Option<UnixMs>),
 }
@@ -231,7 +234,12 @@ impl Lane {
                 self.line_is_free(conversation);
                 return Next::Expired(gone);
             }
-            let wait = holds.template(&self.scopes, &message, now).or_else(|| self.pair(conversation, now));
+            let held = holds.template(&self.scopes, &message, now);
+            if held.is_some() && goes_on_elsewhere(&message) {
+                self.line_is_free(conversation);
+                return Next::Unsendable(message);
+            }
+            let wait = held.or_else(|| self.pair(conversation, now));
             if let Some(until) = wait {
                 if let Some(line) = self.lines.get_mut(&conversation) {
                     line.messages.push_front(message);

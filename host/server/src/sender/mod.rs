@@ -3,6 +3,7 @@
 //! have left.
 
 mod calls;
+pub(crate) use calls::call;
 mod hold;
 mod judge;
 mod lane;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use questline_core::event::StatusError;
 use questline_core::id::{NumberId, OutboxRef};
 use questline_core::outbox::{Content, OutboxMessage, SendState};
 use questline_core::port::{Clock, Codes, Credentials, Graph, Outbox, Untold};
@@ -34,6 +36,8 @@ const BEGIN_MAX: usize = 64;
 const STORE_WAIT: Duration = Duration::from_millis(500);
 /// Sends of one message whose outcome nobody knows; then it is left to a person.
 const UNKNOWN_ATTEMPTS_MAX: u32 = 5;
+/// Meta's code for a template that is paused.
+const TEMPLATE_PAUSED: u32 = 132_015;
 /// Longest sleep of the loop: what others did to the pace meanwhile is seen then.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -116,6 +120,7 @@ impl Sender {
         let calls = calls::Calls {
             outbox: self.outbox.clone(),
             games: self.games.clone(),
+            codes: self.codes.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
         };
@@ -147,7 +152,7 @@ impl Sender {
                 }
                 taken = self.outbox.take_messages(TAKE_MAX), if !stop.is_cancelled() => match taken {
                     Ok(messages) => for message in messages {
-                        if calls::is_call(&message.message.content) {
+                        if message.message.content.is_for_backend() {
                             let _ = calls.send(message);
                         } else {
                             lanes.add(known_since_now(message, now));
@@ -200,6 +205,12 @@ impl Sender {
                         SendResult::Dead { reason: "expired".to_owned(), detail: "not sent before its time was over".to_owned(), at: now };
                     let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
                 }
+                Next::Unsendable(message) => {
+                    tracing::warn!(outbox = %message.id, "a code does not wait for its template, which is paused");
+                    let error = StatusError { code: TEMPLATE_PAUSED, detail: "the template is paused".to_owned() };
+                    let result = SendResult::Failed { error, attempts: message.attempts, at: now };
+                    let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
+                }
                 Next::Wait(due_at) => break due_at,
             }
         };
@@ -246,7 +257,7 @@ impl Sender {
                 Ok(self.graph.send_secret(message, &text).await)
             }
             Content::Code(promise) => {
-                let template = self.codes.tell(&message.message.game, &message.message.contact, promise).await?;
+                let template = self.codes.tell(message, promise).await?;
                 Ok(self.graph.send_secret_template(message, &template).await)
             }
             _ => Ok(self.graph.send(message).await),
@@ -316,6 +327,9 @@ impl Sender {
             Ok(outcome) => {
                 let judged = judge(&message, outcome, now, crate::clock::random());
                 self.metrics.send(judged.name, took.as_secs_f64());
+                if let (Content::Code(promise), "accepted") = (&message.message.content, judged.name) {
+                    self.metrics.code_send(&message.message.game, promise.by.name(), "sent");
+                }
                 if judged.name == "accepted" {
                     self.metrics.reply(now.since_ms(message.message.committed_at) as f64 / 1e3);
                 } else {

@@ -4,26 +4,23 @@
 
 mod keys;
 mod proof;
+mod send;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use questline_core::authentication::BY_CODE_IN_GAME;
 use questline_core::contact::{Address, Contact};
 use questline_core::event::{CodeIssued, Event};
 use questline_core::id::{DeviceId, GameId, PlayerId};
 use questline_core::port::{
-    AccountKeys, Accounts, Batch, CheckVerification, Clock, Codes, DedupKey, EndVerifications, ForgetVerifications, Inbox, Incoming,
-    MakeCode, Place, Places, ResendVerification, StartVerification, StoreError, Untold, Verifications,
+    AccountKeys, Accounts, Batch, CheckVerification, Clock, DedupKey, Desk, EndVerifications, ForgetVerifications, Inbox, Incoming,
+    MakeCode, Place, Places, ResendVerification, StartVerification, StoreError, Verifications,
 };
-use questline_core::secret::SecretTemplate;
-use questline_core::template::Category;
 use questline_core::verification::book::{Checked, Issued, ResendRefusal, Status};
 use questline_core::verification::code::{Code, CodeKeys};
 use questline_core::verification::guard::{Refused, dial_code, number_prefix};
-use questline_core::verification::{CodePromise, NewCode, NewVerification, Purpose, VerificationId, VerificationRules};
-use zeroize::Zeroize;
+use questline_core::verification::{NewCode, NewVerification, Purpose, VerificationId, VerificationRules};
 
 use crate::game::{Games, LoadedGame};
 use crate::metrics::Metrics;
@@ -41,6 +38,8 @@ pub struct CodeDesk {
     pub accounts: Arc<dyn Accounts>,
     /// Where codes begin their way to the player.
     pub inbox: Arc<dyn Inbox>,
+    /// Whether a player can be asked for their number.
+    pub desk: Arc<dyn Desk>,
     /// The operator's keys; none where there are no codes.
     pub keys: Option<Arc<Keyring>>,
     /// Time.
@@ -123,7 +122,10 @@ impl CodeDesk {
             // Answered like any other, and no code of it is sent or ever right.
             wish.to = None;
         }
-        if wish.to.as_ref().is_some_and(|to| to.contact.phone().is_none()) && is_authentication(game, rules) {
+        if let Some(to) = &wish.to
+            && rules.next_channel(&game.rules.templates, &to.contact, 0).is_none()
+            && !self.can_be_asked(to, wish.player.as_ref()).await?
+        {
             self.metrics.verification(name, "no-phone");
             return Err(NoCode::NoPhone);
         }
@@ -141,6 +143,18 @@ impl CodeDesk {
             now: self.clock.now(),
         };
         self.told(name, self.store.start_verification(start).await?.map_err(NoCode::from))
+    }
+
+    /// Whether a player whom no channel reaches without a number can be asked for it: they wrote within the last day.
+    async fn can_be_asked(&self, to: &Address, player: Option<&PlayerId>) -> Result<bool, StoreError> {
+        let Some(player) = player else { return Ok(false) };
+        for known in self.desk.conversations_of(&to.game, player).await? {
+            if known.address == *to {
+                let found = self.desk.conversation(known.id).await?;
+                return Ok(found.is_some_and(|found| found.window.closes_at(self.clock.now()).is_some()));
+            }
+        }
+        Ok(false)
     }
 
     /// Makes a new code count in place of the one before, and sends it on its way.
@@ -179,7 +193,10 @@ impl CodeDesk {
         let keys: Arc<dyn CodeKeys> = keys.clone();
         let check = CheckVerification { game: name.clone(), id: Some(id), contact: None, code, by: None, keys, now: self.clock.now() };
         let checked = self.unless_frozen(name, self.store.check_verification(check).await?).await?;
-        self.metrics.verification(name, checked.as_ref().map_or("unknown", |checked| checked.status.as_str()));
+        match &checked {
+            Some(checked) => self.count(name, checked),
+            None => self.metrics.verification(name, "unknown"),
+        }
         Ok(checked)
     }
 
@@ -187,14 +204,29 @@ impl CodeDesk {
     pub async fn check_typed(&self, game: &LoadedGame, contact: &Contact, code: Code, by: String) -> Result<Option<Checked>, StoreError> {
         let Ok((_, keys)) = self.ready(game) else { return Ok(None) };
         let name = &game.rules.id;
-        let contact = contact_place(keys, name, contact);
-        let keys: Arc<dyn CodeKeys> = keys.clone();
-        let check = CheckVerification { game: name.clone(), id: None, contact, code, by: Some(by), keys, now: self.clock.now() };
-        let checked = self.unless_frozen(name, self.store.check_verification(check).await?).await?;
-        if let Some(checked) = &checked {
-            self.metrics.verification(name, checked.status.as_str());
+        // A code may be older than what is known of the contact: their number came while it was waited for.
+        let by_user_id = contact.phone().and(contact.bsuid()).and_then(|bsuid| Contact::new(None, Some(bsuid.clone())));
+        for contact in std::iter::once(contact).chain(&by_user_id) {
+            let contact = contact_place(keys, name, contact);
+            let (code, by, keys): (_, _, Arc<dyn CodeKeys>) = (code.clone(), Some(by.clone()), keys.clone());
+            let check = CheckVerification { game: name.clone(), id: None, contact, code, by, keys, now: self.clock.now() };
+            if let Some(checked) = self.unless_frozen(name, self.store.check_verification(check).await?).await? {
+                self.count(name, &checked);
+                return Ok(Some(checked));
+            }
         }
-        Ok(checked)
+        Ok(None)
+    }
+
+    /// Counts what a check came to.
+    fn count(&self, game: &GameId, checked: &Checked) {
+        self.metrics.verification(game, checked.status.as_str());
+        if checked.status == Status::Approved {
+            self.metrics.time_to_authenticate(game, self.clock.now().since_ms(checked.asked_at) as f64 / 1e3);
+            if let Some(channel) = &checked.channel {
+                self.metrics.code_send(game, channel, "approved");
+            }
+        }
     }
 
     async fn is_frozen(&self, game: &GameId, player: Option<&PlayerId>) -> Result<bool, StoreError> {
@@ -273,10 +305,6 @@ fn key_of(game: &GameId, issued: &Issued) -> DedupKey {
     proof::dedup_key("code", game, &[&issued.id.to_string(), &issued.send.to_string()])
 }
 
-fn is_authentication(game: &LoadedGame, rules: &VerificationRules) -> bool {
-    game.rules.templates.get(&rules.template).is_some_and(|template| template.category == Category::Authentication)
-}
-
 /// Where a wish counts.
 fn places(keys: &Keyring, game: &GameId, wish: &CodeWish) -> Option<Places> {
     let phone = wish.to.as_ref().and_then(|to| to.contact.phone());
@@ -312,49 +340,5 @@ fn network(ip: IpAddr) -> String {
             let [a, b, c, d, ..] = ip.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
-    }
-}
-
-fn never(reason: &'static str, detail: impl Into<String>) -> Untold {
-    Untold::Never { reason, detail: detail.into() }
-}
-
-#[async_trait]
-impl Codes for CodeDesk {
-    async fn tell(&self, game: &GameId, contact: &Contact, promise: &CodePromise) -> Result<SecretTemplate, Untold> {
-        let game = self.games.get(game).ok_or_else(|| Untold::Later { detail: "the game is not loaded".to_owned() })?;
-        let (rules, keys) = self.ready(&game).map_err(|problem| never("code-off", problem.to_string()))?;
-        let template = game.rules.templates.get(&promise.template).ok_or_else(|| never("code-off", "the game lacks the template"))?;
-        if contact.phone().is_none() && template.category == Category::Authentication {
-            return Err(never("no-phone", "Meta sends codes to phone numbers only (131062)"));
-        }
-        let name = &game.rules.id;
-        let alive = self.store.is_code_alive(name, &promise.id, promise.send, self.clock.now()).await;
-        match alive {
-            Ok(true) => {}
-            Ok(false) => return Err(never("code-dead", "the code was used, replaced, or is too old")),
-            Err(problem) => return Err(Untold::Later { detail: problem.to_string() }),
-        }
-        let code = keys.open(&promise.id, promise.send, &promise.sealed);
-        let code = code.ok_or_else(|| never("code-sealed", "the key that sealed the code is not configured any more"))?;
-        let mut values = values(&game, rules, promise, &code);
-        let buttons = match template.category {
-            Category::Authentication => vec![(0, code.reveal().to_owned())],
-            _ => Vec::new(),
-        };
-        let locale = if template.language(&promise.locale).is_some() { &promise.locale } else { &game.rules.locale };
-        let filled = template.fill(locale, None, &values, &buttons);
-        values.zeroize();
-        buttons.into_iter().for_each(|(_, mut value)| value.zeroize());
-        filled.map(SecretTemplate::new).map_err(|problem| never("code-off", problem.to_string()))
-    }
-}
-
-/// What the template's body takes: the code alone, or the game, the code, its minutes and where to find help.
-fn values(game: &LoadedGame, rules: &VerificationRules, promise: &CodePromise, code: &Code) -> Vec<String> {
-    let code = code.reveal().to_owned();
-    match &rules.support_link {
-        None => vec![code],
-        Some(link) => vec![game.rules.name.clone(), code, (promise.life_s / 60).to_string(), link.clone()],
     }
 }

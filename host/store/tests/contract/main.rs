@@ -153,6 +153,7 @@ macro_rules! contract {
                     all_that_a_player_has_open_is_ended
                     a_code_in_the_chat_is_tried_on_what_is_open
                     old_verifications_are_forgotten
+                    a_code_goes_on_and_never_back
                 }
                 audit {
                     commits_and_peoples_deeds_make_one_chain

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use questline_core::id::{ConversationId, OutboxRef, OutboxSeq};
 use questline_core::port::{CheckVerification, EndVerifications, Place, Places, ResendVerification, StartVerification};
 use questline_core::time::{DAY_MS, HOUR_MS, UnixMs};
 use questline_core::verification::book::{Checked, Issued, ResendRefusal, Status};
 use questline_core::verification::code::{Code, CodeDigest, CodeKeys, KeyId, SealedCode};
 use questline_core::verification::guard::{GuardReason, GuardRules, Refused};
+use questline_core::verification::trail::CodeWatch;
+use questline_core::verification::way::{Begun, CodeStanding, Way};
 use questline_core::verification::{CodeRules, NewCode, NewVerification, Purpose, VerificationId};
 
 use crate::support::{Engine, World, game};
@@ -197,7 +200,7 @@ pub async fn a_resend_kills_the_code_before_it_in_the_store_too<E: Engine>() {
     world.setup.clock.pass_ms(30_000);
     let issued = store.resend_verification(resend(1, world.now())).await.unwrap().unwrap().unwrap();
     assert_eq!(issued.send, 2);
-    let alive = async |send| store.is_code_alive(&game("starfall"), &id(1), send, world.now()).await.unwrap();
+    let alive = async |send| standing(&world, 1, send).await.status.is_none();
     assert_eq!((alive(1).await, alive(2).await), (false, true));
     assert_eq!(status(&world, 1, "123456").await, Status::Rejected);
     assert_eq!(status(&world, 1, "777777").await, Status::Approved);
@@ -213,7 +216,7 @@ pub async fn success_ends_what_a_player_has_open_anywhere<E: Engine>() {
     start(&world, 3, places(3)).await.unwrap();
     world.setup.clock.pass_ms(5);
     assert_eq!(status(&world, 1, "123456").await, Status::Approved);
-    assert!(!world.store().is_code_alive(&game("starfall"), &id(2), 1, world.now()).await.unwrap());
+    assert_eq!(standing(&world, 2, 1).await.status, Some(Status::Replaced));
     assert_eq!(status(&world, 2, "123456").await, Status::Replaced);
     assert_eq!(status(&world, 3, "123456").await, Status::Approved, "it is somebody else's");
 }
@@ -232,7 +235,7 @@ pub async fn all_that_a_player_has_open_is_ended<E: Engine>() {
     }
     world.restart().await;
     for n in [1, 2] {
-        assert!(!world.store().is_code_alive(&game("starfall"), &id(n), 1, world.now()).await.unwrap());
+        assert!(standing(&world, n, 1).await.status.is_some());
         assert_eq!(status(&world, n, "123456").await, Status::Replaced, "{n}");
     }
     assert_eq!(status(&world, 3, "123456").await, Status::Approved, "it is somebody else's");
@@ -268,4 +271,46 @@ pub async fn old_verifications_are_forgotten<E: Engine>() {
     assert_eq!(kept, if E::FORGETS_BY_ITS_OWN_CLOCK { Some(Status::Expired) } else { None });
     start(&world, 2, places(1)).await.unwrap();
     assert_eq!(status(&world, 2, "123456").await, Status::Approved);
+}
+
+async fn standing<E: Engine>(world: &World<E>, n: u16, send: u32) -> CodeStanding {
+    let code = CodeWatch { id: id(n), send, place: 0 };
+    world.store().code_standing(&game("starfall"), code, world.now()).await.unwrap().unwrap()
+}
+
+fn way(place: u8, now: UnixMs) -> Way {
+    let message = OutboxRef { conversation: ConversationId(7), seq: OutboxSeq(u64::from(place)) };
+    Way { place, channel: "sms".into(), message, sent_at: now, delivered_at: None }
+}
+
+/// Many senders at once, as after a crash or on several nodes, and the player at the same time.
+pub async fn a_code_goes_on_and_never_back<E: Engine>() {
+    let mut world = World::<E>::new().await;
+    start(&world, 1, places(1)).await.unwrap();
+    let now = world.now();
+    let code = |place: u8| CodeWatch { id: id(1), send: 1, place };
+    let begin = |store: Arc<dyn questline_core::port::Store>, place: u8| async move {
+        store.begin_code(&game("starfall"), code(place), way(place, now), now).await.unwrap()
+    };
+    let all = (0..40).map(|n| tokio::spawn(begin(world.store().clone(), n % 4)));
+    for task in all.collect::<Vec<_>>() {
+        assert_ne!(task.await.unwrap(), Begun::Dead);
+    }
+    assert_eq!(begin(world.store().clone(), 2).await, Begun::Passed);
+    world.restart().await;
+    assert_eq!(begin(world.store().clone(), 3).await, Begun::Go { player: None });
+    let noted = (0..20).map(|_| {
+        let store = world.store().clone();
+        tokio::spawn(async move { store.code_delivered(&game("starfall"), code(3), now).await.unwrap() })
+    });
+    let mut first = 0;
+    for task in noted.collect::<Vec<_>>() {
+        first += u32::from(task.await.unwrap());
+    }
+    assert_eq!(first, 1, "that it came is noted once");
+    let known = world.store().code_standing(&game("starfall"), code(3), now).await.unwrap().unwrap();
+    assert_eq!((known.status, known.way.unwrap().delivered_at), (None, Some(now)));
+    assert_eq!(world.store().code_standing(&game("other"), code(3), now).await.unwrap(), None, "another game's are its own");
+    assert_eq!(status(&world, 1, "123456").await, Status::Approved);
+    assert_eq!(begin(world.store().clone(), 3).await, Begun::Dead);
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use questline_core::id::{ConversationId, GameId};
-use questline_core::outbox::OutboxMessage;
+use questline_core::outbox::{Content, OutboxMessage};
 use questline_core::time::UnixMs;
 
 /// Calls of one game at once: a backend that hangs holds up nobody else, and one that works is not run over.
@@ -22,13 +22,20 @@ pub(super) enum Next {
     Wait(Option<UnixMs>),
 }
 
+/// A line: codes have one of their own, for they cannot wait for an operation that the backend does not take.
+type LineKey = (ConversationId, bool);
+
+fn key_of(call: &OutboxMessage) -> LineKey {
+    (call.id.conversation, matches!(call.message.content, Content::Code(_)))
+}
+
 /// All that waits.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     games: HashMap<GameId, Load>,
-    lines: HashMap<ConversationId, Line>,
+    lines: HashMap<LineKey, Line>,
     /// Lines whose first call may not be made yet.
-    later: BinaryHeap<Reverse<(UnixMs, ConversationId)>>,
+    later: BinaryHeap<Reverse<(UnixMs, LineKey)>>,
 }
 
 /// One game.
@@ -37,10 +44,10 @@ struct Load {
     under_way: usize,
     waiting: usize,
     /// Lines whose first call may be made.
-    ready: VecDeque<ConversationId>,
+    ready: VecDeque<LineKey>,
 }
 
-/// One conversation: strictly in order.
+/// One conversation's calls of a kind: strictly in order.
 #[derive(Debug, Default)]
 struct Line {
     calls: VecDeque<OutboxMessage>,
@@ -56,9 +63,9 @@ impl Lines {
             return Err(Box::new(call));
         }
         load.waiting += 1;
-        let conversation = call.id.conversation;
-        self.lines.entry(conversation).or_default().calls.push_back(call);
-        self.place(conversation);
+        let key = key_of(&call);
+        self.lines.entry(key).or_default().calls.push_back(call);
+        self.place(key);
         Ok(())
     }
 
@@ -70,22 +77,22 @@ impl Lines {
     /// That it is tried again is noted: it goes to the front of its line.
     pub(super) fn back(&mut self, call: OutboxMessage) {
         self.games.entry(call.message.game.clone()).or_default().waiting += 1;
-        let conversation = call.id.conversation;
-        let line = self.lines.entry(conversation).or_default();
+        let key = key_of(&call);
+        let line = self.lines.entry(key).or_default();
         line.calls.push_front(call);
         line.placed = false;
-        self.place(conversation);
+        self.place(key);
     }
 
     /// A call was made for the last time: the next of its line may be.
     pub(super) fn finished(&mut self, call: &OutboxMessage) {
         self.has_ended(call);
-        let conversation = call.id.conversation;
-        match self.lines.get_mut(&conversation) {
-            Some(line) if line.calls.is_empty() => drop(self.lines.remove(&conversation)),
+        let key = key_of(call);
+        match self.lines.get_mut(&key) {
+            Some(line) if line.calls.is_empty() => drop(self.lines.remove(&key)),
             Some(line) => {
                 line.placed = false;
-                self.place(conversation);
+                self.place(key);
             }
             None => {}
         }
@@ -97,29 +104,29 @@ impl Lines {
         }
     }
 
-    fn place(&mut self, conversation: ConversationId) {
-        let Some(line) = self.lines.get_mut(&conversation) else { return };
+    fn place(&mut self, key: LineKey) {
+        let Some(line) = self.lines.get_mut(&key) else { return };
         let Some(first) = line.calls.front() else { return };
         if !std::mem::replace(&mut line.placed, true) {
-            self.later.push(Reverse((first.due_at, conversation)));
+            self.later.push(Reverse((first.due_at, key)));
         }
     }
 
     /// What to do next.
     pub(super) fn next(&mut self, now: UnixMs) -> Next {
-        while let Some(Reverse((due_at, conversation))) = self.later.peek().copied() {
+        while let Some(Reverse((due_at, key))) = self.later.peek().copied() {
             if due_at > now {
                 break;
             }
             self.later.pop();
-            let first = self.lines.get(&conversation).and_then(|line| line.calls.front());
+            let first = self.lines.get(&key).and_then(|line| line.calls.front());
             if let Some(load) = first.and_then(|first| self.games.get_mut(&first.message.game)) {
-                load.ready.push_back(conversation);
+                load.ready.push_back(key);
             }
         }
         for load in self.games.values_mut().filter(|load| load.under_way < UNDER_WAY_PER_GAME_MAX) {
-            let Some(conversation) = load.ready.pop_front() else { continue };
-            let Some(call) = self.lines.get_mut(&conversation).and_then(|line| line.calls.pop_front()) else { continue };
+            let Some(key) = load.ready.pop_front() else { continue };
+            let Some(call) = self.lines.get_mut(&key).and_then(|line| line.calls.pop_front()) else { continue };
             load.under_way += 1;
             load.waiting -= 1;
             return Next::Call(Box::new(call));

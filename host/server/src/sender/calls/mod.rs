@@ -7,10 +7,12 @@ mod line;
 use std::sync::Arc;
 use std::time::Duration;
 
+use questline_core::event::StatusError;
 use questline_core::id::PlayerId;
 use questline_core::operation::OPERATION_RETRY;
 use questline_core::outbox::{Content, NewMessage, OutboxMessage};
-use questline_core::port::{Backend, Clock, Outbox, ServiceError, Untold};
+use questline_core::port::{Backend, Clock, Codes, Outbox, ServiceError, Untold};
+use questline_core::retry::Backoff;
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::time::UnixMs;
 use tokio::sync::mpsc;
@@ -23,21 +25,20 @@ use crate::game::Games;
 use crate::metrics::Metrics;
 use line::{Lines, Next};
 
+/// How a code is tried again while the backend is not there: until it is dead, which ends it before the tries do.
+const CODE_RETRY: Backoff = Backoff { base_ms: 500, ceiling_ms: 5_000, attempts_max: 3_000 };
+
 /// What calls need.
 pub(super) struct Calls {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) games: Arc<Games>,
+    pub(super) codes: Arc<dyn Codes>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Whether what a commit asked for is the backend's to do, and not Meta's.
-pub(super) fn is_call(content: &Content) -> bool {
-    matches!(content, Content::Operation(_))
-}
-
 /// Has the backend do it. What is wrong with it is told in our words: the backend's may name persons.
-pub(super) async fn call(backend: &dyn Backend, name: &str, player: Option<&PlayerId>, request: &str, key: &str) -> Result<(), Untold> {
+pub(crate) async fn call(backend: &dyn Backend, name: &str, player: Option<&PlayerId>, request: &str, key: &str) -> Result<(), Untold> {
     let never = |detail: String| Untold::Never { reason: "operation-refused", detail };
     backend.call(name, player, request, key).await.map(drop).map_err(|problem| match problem {
         ServiceError::Unavailable(_) => Untold::Later { detail: format!("the backend does not answer {name:?} now") },
@@ -110,6 +111,9 @@ impl Calls {
     /// One call, once.
     async fn make(&self, message: &OutboxMessage) -> Result<(), Untold> {
         let NewMessage { game, content, expires_at, .. } = &message.message;
+        if let Content::Code(promise) = content {
+            return self.codes.hand_over(message, promise).await;
+        }
         if expires_at.is_some_and(|expires_at| expires_at <= self.clock.now()) {
             return Err(Untold::Never { reason: "expired", detail: "not done before its time was over".to_owned() });
         }
@@ -123,7 +127,14 @@ impl Calls {
     fn ended(&self, lines: &mut Lines, message: OutboxMessage, outcome: Result<(), Untold>, recorder: &mpsc::UnboundedSender<Entry>) {
         let now = self.clock.now();
         let attempts = message.attempts.saturating_add(1);
-        let (name, result) = judge(outcome, attempts, now, crate::clock::random());
+        let promise = match &message.message.content {
+            Content::Code(promise) => Some(promise),
+            _ => None,
+        };
+        let (name, result) = judge(outcome, promise.is_some(), attempts, now, crate::clock::random());
+        if let (Some(promise), "done") = (promise, name) {
+            self.metrics.code_send(&message.message.game, promise.by.name(), "sent");
+        }
         if let SendResult::Again { due_at, attempts } = result {
             self.metrics.operation(&message.message.game, name);
             tracing::warn!(outbox = %message.id, outcome = name, attempts, "the studio's backend did not do an operation: it is tried again");
@@ -145,10 +156,17 @@ impl Calls {
 }
 
 /// What follows from a call, with its name in metrics.
-fn judge(outcome: Result<(), Untold>, attempts: u32, now: UnixMs, random: u64) -> (&'static str, SendResult) {
+///
+/// A code that the backend refuses has failed like a message that Meta refuses: its conversation is told, and it goes on.
+fn judge(outcome: Result<(), Untold>, is_code: bool, attempts: u32, now: UnixMs, random: u64) -> (&'static str, SendResult) {
+    let retry = if is_code { CODE_RETRY } else { OPERATION_RETRY };
     match outcome {
         Ok(()) => ("done", SendResult::Done),
-        Err(Untold::Later { detail }) => match OPERATION_RETRY.wait_ms(attempts, random) {
+        Err(Untold::Moot { .. }) => ("moot", SendResult::Done),
+        Err(Untold::Never { reason: "operation-refused", detail }) if is_code => {
+            ("refused", SendResult::Failed { error: StatusError { code: 0, detail }, attempts, at: now })
+        }
+        Err(Untold::Later { detail }) => match retry.wait_ms(attempts, random) {
             Some(wait_ms) => ("retry", SendResult::Again { attempts, due_at: now.plus_ms(wait_ms) }),
             None => ("given-up", SendResult::Dead { reason: "operation-unavailable".to_owned(), detail, at: now }),
         },
@@ -163,13 +181,15 @@ mod tests {
     #[test]
     fn what_is_not_there_now_is_tried_again_and_what_is_refused_is_not() {
         let now = UnixMs(1_000);
-        assert_eq!(judge(Ok(()), 1, now, 0), ("done", SendResult::Done));
+        assert_eq!(judge(Ok(()), false, 1, now, 0), ("done", SendResult::Done));
         let later = || Err(Untold::Later { detail: "away".to_owned() });
-        let (name, again) = judge(later(), 1, now, 0);
+        let (name, again) = judge(later(), false, 1, now, 0);
         assert!(name == "retry" && matches!(again, SendResult::Again { attempts: 1, due_at } if due_at > now), "{again:?}");
-        let (name, dead) = judge(later(), OPERATION_RETRY.attempts_max, now, 0);
+        let (name, dead) = judge(later(), false, OPERATION_RETRY.attempts_max, now, 0);
         assert!(name == "given-up" && matches!(dead, SendResult::Dead { .. }), "{dead:?}");
-        let never = Err(Untold::Never { reason: "operation-refused", detail: String::new() });
-        assert!(matches!(judge(never, 1, now, 0).1, SendResult::Dead { reason, .. } if reason == "operation-refused"));
+        let never = || Err(Untold::Never { reason: "operation-refused", detail: String::new() });
+        assert!(matches!(judge(never(), false, 1, now, 0).1, SendResult::Dead { reason, .. } if reason == "operation-refused"));
+        assert!(matches!(judge(never(), true, 1, now, 0).1, SendResult::Failed { .. }), "a code goes on to the next channel");
+        assert_eq!(judge(Err(Untold::Moot { reason: "code-dead" }), true, 1, now, 0), ("moot", SendResult::Done));
     }
 }
