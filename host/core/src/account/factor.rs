@@ -2,6 +2,8 @@
 //! recovery codes for the day on which that chat is gone. What an account without it is asked for is kept in the same way
 //! and answered alike, but reaches nobody and is never right.
 
+mod rules;
+
 use serde::{Deserialize, Serialize};
 
 use super::challenge::{Challenge, ChallengeId, ChallengeStatus, Denial, NamedDevice, NewChallenge, State, Way};
@@ -9,65 +11,15 @@ use super::recovery_codes::{RecoveryCodes, RecoveryTry};
 use super::strikes::Strikes;
 use super::{Account, ContactRecord};
 use crate::contact::{Address, Contact};
-use crate::time::{SECOND_MS, UnixMs};
+use crate::time::UnixMs;
 use crate::verification::code::CodeDigest;
 use crate::verification::guard::Window;
 use crate::verification::{Purpose, VerificationId};
 
+pub use rules::TwoFactorRules;
+
 /// Challenges of an account that are kept; the oldest go first.
 const CHALLENGES_MAX: usize = 16;
-
-/// What a game says about the second factor: `[two_factor]` in game.toml.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TwoFactorRules {
-    /// How long a challenge can be answered.
-    pub life_s: u32,
-    /// Wrong one-time codes that end a challenge.
-    pub attempts: u8,
-    /// Challenges for one player within any hour.
-    pub pushes_per_hour: u32,
-    /// Challenges to one contact within any hour, of all its players.
-    pub pushes_per_contact_per_hour: u32,
-    /// Denials within an hour that stop challenges.
-    pub denials: u32,
-    /// For so long.
-    pub lock_s: u32,
-    /// Wrong recovery codes within an hour that lock all of them.
-    pub recovery_attempts: u32,
-    /// For so long.
-    pub recovery_lock_s: u32,
-    /// How long a proof is fresh enough to change the second factor or the devices.
-    pub fresh_s: u32,
-}
-
-impl Default for TwoFactorRules {
-    /// NIST SP 800-63B asks for limits on pushes and for number matching, and leaves the figures open; 10 an hour are more
-    /// than an honest player needs.
-    fn default() -> Self {
-        Self {
-            life_s: 120,
-            attempts: 3,
-            pushes_per_hour: 10,
-            pushes_per_contact_per_hour: 15,
-            denials: 3,
-            lock_s: 3_600,
-            recovery_attempts: 5,
-            recovery_lock_s: 3_600,
-            fresh_s: 300,
-        }
-    }
-}
-
-impl TwoFactorRules {
-    fn ms(seconds: u32) -> u64 {
-        u64::from(seconds) * SECOND_MS
-    }
-
-    /// Whether a proof of then is fresh now.
-    pub fn is_fresh(&self, proven_at: UnixMs, now: UnixMs) -> bool {
-        now.since_ms(proven_at) < Self::ms(self.fresh_s)
-    }
-}
 
 /// Turned on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
