@@ -172,12 +172,12 @@ impl Conversation {
         }
     }
 
-    /// Ends the session's trust if it was because of this device; says whether it was.
+    /// Ends the session's trust if it was proven on this device, whether or not that was still bound; says whether it was.
     pub fn distrust_device(&mut self, device: &DeviceId) -> bool {
         let session = &mut self.session;
-        let was = session.bound_device.as_ref() == Some(device);
+        let was = session.bound_device.as_ref() == Some(device) || session.device.as_ref() == Some(device);
         if was {
-            session.bound_device = None;
+            (session.bound_device, session.device) = (None, None);
             session.authentication = crate::conversation::Authentication::Unauthenticated;
         }
         was
@@ -317,6 +317,9 @@ mod tests {
         assert!(!chat.distrust_device(&device("other")) && chat.bound_device().is_some());
         assert!(chat.distrust_device(&device("d")));
         assert_eq!((chat.bound_device(), chat.proven_at()), (None, None));
+        chat.session.authentication = Authentication::Authenticated { method: "two-factor".into(), at: NOW };
+        chat.session.device = Some(device("d"));
+        assert!(chat.distrust_device(&device("d")) && chat.proven_at().is_none(), "it was removed before the proof came in");
     }
 
     proptest! {
