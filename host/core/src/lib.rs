@@ -6,6 +6,7 @@
 //! with a reason; committed messages wait in the [`outbox`] until the sender may [`send`] them, and [`status`] tells
 //! how far they came. [`port`] lists what the outside implements.
 
+pub mod day;
 mod hex;
 pub mod id;
 pub mod time;

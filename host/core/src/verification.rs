@@ -9,7 +9,9 @@
 
 pub mod book;
 pub mod code;
+pub mod country;
 pub mod guard;
+pub mod measure;
 #[cfg(test)]
 mod tests;
 pub mod trail;

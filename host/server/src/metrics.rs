@@ -11,9 +11,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use questline_core::contact::Contact;
 use questline_core::flow::CallCost;
 use questline_core::id::GameId;
 use questline_core::port::{Appended, Depth};
+use questline_core::verification::country::{OTHER, country_of};
 use questline_whatsapp::webhook::DecodeStats;
 
 /// Names of measures that one game may track; more are counted together.
@@ -56,8 +58,16 @@ struct Scope {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeSend {
     game: String,
+    country: &'static str,
     channel: String,
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfChannel {
+    game: String,
+    country: &'static str,
+    channel: String,
 }
 
 /// What a player takes to read a code and enter it.
@@ -94,7 +104,7 @@ pub struct Metrics {
     two_factor: Family<GameOutcome, Counter>,
     operations: Family<GameOutcome, Counter>,
     code_sends: Family<CodeSend, Counter>,
-    time_to_authenticate: Family<OfGame, Histogram>,
+    time_to_authenticate: Family<OfChannel, Histogram>,
 }
 
 impl Default for Metrics {
@@ -239,14 +249,16 @@ impl Metrics {
         self.operations.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
     }
 
-    /// What came of a one-time code by a channel: of a name that game.toml gives.
-    pub fn code_send(&self, game: &GameId, channel: &str, outcome: &'static str) {
-        self.code_sends.get_or_create(&CodeSend { game: game.to_string(), channel: channel.to_owned(), outcome }).inc();
+    /// What came of a one-time code by a channel of a name that game.toml gives; of the contact only its country is told.
+    pub fn code_send(&self, game: &GameId, contact: Option<&Contact>, channel: &str, outcome: &'static str) {
+        let country = contact.map_or(OTHER, country_of);
+        self.code_sends.get_or_create(&CodeSend { game: game.to_string(), country, channel: channel.to_owned(), outcome }).inc();
     }
 
     /// A player proved who they are, so long after the first code was asked for.
-    pub fn time_to_authenticate(&self, game: &GameId, seconds: f64) {
-        self.time_to_authenticate.get_or_create(&OfGame { game: game.to_string() }).observe(seconds);
+    pub fn time_to_authenticate(&self, game: &GameId, contact: Option<&Contact>, channel: &str, seconds: f64) {
+        let labels = OfChannel { game: game.to_string(), country: contact.map_or(OTHER, country_of), channel: channel.to_owned() };
+        self.time_to_authenticate.get_or_create(&labels).observe(seconds);
     }
 
     /// A step ended.
@@ -380,8 +392,8 @@ mod tests {
         metrics.game_events(&game, "accepted", 1);
         metrics.verification(&game, "issued");
         metrics.operation(&game, "done");
-        metrics.code_send(&game, "sms", "sent");
-        metrics.time_to_authenticate(&game, 1.0);
+        metrics.code_send(&game, None, "sms", "sent");
+        metrics.time_to_authenticate(&game, None, "sms", 1.0);
         metrics.step(&game, "flow", 0.1);
         metrics.guest_lines_dropped(&game, 1);
         metrics.release_switched(&game);

@@ -12,6 +12,7 @@ pub mod codec;
 mod documents;
 pub mod embedded;
 pub mod handout;
+mod measures;
 mod pages;
 pub mod ready;
 pub mod redis;

@@ -15,13 +15,16 @@ use questline_core::port::{
 use questline_core::time::{HOUR_MS, UnixMs};
 use questline_core::verification::VerificationId;
 use questline_core::verification::book::{Checked, Guards, Issued, PlayerMark, ResendRefusal, State, Subject, Verification};
+use questline_core::verification::country::OTHER;
 use questline_core::verification::guard::{Dial, Refused, Window};
+use questline_core::verification::measure::Fact;
 use questline_core::verification::trail::CodeWatch;
 use questline_core::verification::way::{Begun, CodeStanding, Way};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{decode, encode};
+use crate::measures::MeasuredPages;
 use crate::pages::{PageWrite, Pages, change_with_answer};
 
 /// How long after its last code a verification can be asked for by its id.
@@ -176,7 +179,8 @@ pub(crate) async fn check(store: &dyn Pages, check: CheckVerification) -> Result
     let Some(places) = places_of(store, &game, &id).await? else { return Ok(None) };
     let names = names_of(&places);
     let dial_place = places.dial.as_ref().map(|_| names.len());
-    let names: Vec<String> = names.into_iter().chain(places.dial.as_ref().map(dial_page)).collect();
+    let mut names: Vec<String> = names.into_iter().chain(places.dial.as_ref().map(dial_page)).collect();
+    let measured = MeasuredPages::after(&mut names, places.measured.as_ref());
     let all = names.clone();
     let apply = move |pages: &[Option<Vec<u8>>]| {
         let mut subject: Subject = read(CONTACT, pages.first())?.unwrap_or_default();
@@ -200,6 +204,10 @@ pub(crate) async fn check(store: &dyn Pages, check: CheckVerification) -> Result
             }
             if let (Some(place), Some(dial)) = (dial_place, &dial) {
                 writes[place] = Some(write(DIAL, dial, dial.forget_at(now))?);
+            }
+            if let (Some(measured), Some(checked)) = (&measured, &answer) {
+                let fact = Fact::Approved { took_ms: now.since_ms(checked.asked_at) };
+                measured.count(pages, &mut writes, checked.channel.as_deref().unwrap_or(OTHER), fact)?;
             }
         }
         Ok((answer, writes))
@@ -255,24 +263,38 @@ async fn newest(
     Ok(found.map(|known| known.id))
 }
 
+/// What a change of a code is to those who count.
+enum Noted {
+    /// Nothing was changed.
+    Nothing,
+    /// Nothing new.
+    Change,
+    /// Something happened to it at a channel.
+    Fact(Box<str>, Fact),
+}
+
 /// Changes what is kept of one code, and answers; nothing is written where the answer says so.
 async fn change_code<A: Send + 'static>(
     store: &dyn Pages,
     game: &GameId,
     id: &VerificationId,
     now: UnixMs,
-    mut apply: impl FnMut(&mut Subject, Option<&PlayerMark>) -> (A, bool) + Send + 'static,
+    mut apply: impl FnMut(&mut Subject, Option<&PlayerMark>) -> (A, Noted) + Send + 'static,
 ) -> Result<Option<A>, StoreError> {
     let Some(places) = places_of(store, game, id).await? else { return Ok(None) };
-    let names = names_of(&places);
+    let mut names = names_of(&places);
+    let measured = MeasuredPages::after(&mut names, places.measured.as_ref());
     let all = names.clone();
     let apply = move |pages: &[Option<Vec<u8>>]| {
         let mut subject: Subject = read(CONTACT, pages.first())?.unwrap_or_default();
         let mark = mark_of(&places, pages)?;
-        let (answer, changed) = apply(&mut subject, mark.as_ref());
+        let (answer, noted) = apply(&mut subject, mark.as_ref());
         let mut writes = nothing(&all);
-        if changed {
+        if !matches!(noted, Noted::Nothing) {
             writes[0] = Some(write(CONTACT, &subject, subject.forget_at(now))?);
+        }
+        if let (Some(measured), Noted::Fact(channel, fact)) = (&measured, &noted) {
+            measured.count(pages, &mut writes, channel, *fact)?;
         }
         Ok((answer, writes))
     };
@@ -282,9 +304,14 @@ async fn change_code<A: Send + 'static>(
 pub(crate) async fn begin(store: &dyn Pages, game: &GameId, code: CodeWatch, way: Way, now: UnixMs) -> Result<Begun, StoreError> {
     let id = code.id;
     let apply = move |subject: &mut Subject, mark: Option<&PlayerMark>| {
+        let is_known = subject.has_way(&code.id, code.send, way.place);
         let begun = subject.begin_way(&code.id, code.send, way.clone(), mark, now);
-        let changed = matches!(begun, Begun::Go { .. });
-        (begun, changed)
+        let noted = match begun {
+            Begun::Go { .. } if is_known => Noted::Change,
+            Begun::Go { .. } => Noted::Fact(way.channel.clone(), Fact::Sent),
+            Begun::Dead | Begun::Passed => Noted::Nothing,
+        };
+        (begun, noted)
     };
     Ok(change_code(store, game, &id, now, apply).await?.unwrap_or(Begun::Dead))
 }
@@ -292,8 +319,9 @@ pub(crate) async fn begin(store: &dyn Pages, game: &GameId, code: CodeWatch, way
 pub(crate) async fn delivered(store: &dyn Pages, game: &GameId, code: CodeWatch, at: UnixMs) -> Result<bool, StoreError> {
     let id = code.id;
     let apply = move |subject: &mut Subject, _: Option<&PlayerMark>| {
-        let noted = subject.way_delivered(&code.id, code.send, code.place, at);
-        (noted, noted)
+        let is_new = subject.way_delivered(&code.id, code.send, code.place, at);
+        let channel = subject.channel_of(&code.id, code.send, code.place).filter(|_| is_new);
+        (is_new, channel.map_or(Noted::Nothing, |channel| Noted::Fact(channel, Fact::Delivered)))
     };
     Ok(change_code(store, game, &id, at, apply).await?.unwrap_or(false))
 }
@@ -339,6 +367,15 @@ macro_rules! verifications_over_pages {
 
             async fn end_verifications(&self, end: questline_core::port::EndVerifications) -> Result<(), questline_core::port::StoreError> {
                 $crate::verifications::end(self, end).await
+            }
+
+            async fn code_measures(
+                &self,
+                game: &questline_core::id::GameId,
+                first: questline_core::day::Day,
+                last: questline_core::day::Day,
+            ) -> Result<Vec<questline_core::verification::measure::DayMeasures>, questline_core::port::StoreError> {
+                $crate::measures::read(self, game, first, last).await
             }
 
             async fn forget_verifications(

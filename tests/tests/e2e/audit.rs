@@ -66,22 +66,24 @@ async fn what_was_done_is_told_and_proven(engine: Engine) {
         ("consent-withdrawn", json!("player")),
         ("consent-granted", json!("player")),
         ("account-secured", json!("player")),
+        ("account-frozen", json!("host")),
         ("token-created", json!("operator")),
         ("ticket-closed", json!({ "token": "support desk" })),
+        ("account-released", json!("host")),
     ];
     assert_eq!(told, expected);
-    assert_eq!(found[0]["details"]["player"], found[4]["details"]["player"], "it is one player");
+    assert_eq!(found[0]["details"]["player"], found[5]["details"]["player"], "it is one player");
     let all = Value::from(found.clone()).to_string();
     for hidden in ["15550111", "lovelace", "It was you", TOKEN] {
         assert!(!all.contains(hidden), "{hidden}");
     }
     let page = host.get("/games/echo/audit?after=2&limit=2").await;
     assert_eq!((page["rows"].as_array().unwrap().as_slice(), &page["next"]), (&found[2..4], &json!(4)));
-    assert_eq!(host.get("/audit").await["rows"], json!([{ "game": "echo", "count": 5, "hash": found[4]["hash"] }]));
+    assert_eq!(host.get("/audit").await["rows"], json!([{ "game": "echo", "count": 7, "hash": found[6]["hash"] }]));
 
     let (code, words) = command(&stage, &["audit", "verify"]).await;
     assert_eq!(code, 0, "{words}");
-    assert!(words.starts_with("echo: 5 entries, 2") && words.contains("unchanged, in order, none missing"), "{words}");
+    assert!(words.starts_with("echo: 7 entries, 2") && words.contains("unchanged, in order, none missing"), "{words}");
     let kept = head(&words);
     // A kill changes nothing of it, and it goes on behind.
     host.kill().await;
@@ -90,10 +92,10 @@ async fn what_was_done_is_told_and_proven(engine: Engine) {
     says(&stage.player("+15550122", "Bob"), "STOP").await;
     at_rest(&stage, &host).await;
     let (code, words) = command(&stage, &["audit", "verify", "--game", "echo", "--head", &kept]).await;
-    assert!(code == 0 && words.contains("echo: 6 entries") && words.contains("goes through entry 5"), "{words}");
-    let other = kept.replace("5:", "4:");
+    assert!(code == 0 && words.contains("echo: 8 entries") && words.contains("goes through entry 7"), "{words}");
+    let other = kept.replace("7:", "6:");
     let (code, words) = command(&stage, &["audit", "verify", "--game", "echo", "--head", &other]).await;
-    assert!(code == 1 && words.contains("at entry 4") && words.contains("written anew"), "{words}");
+    assert!(code == 1 && words.contains("at entry 6") && words.contains("written anew"), "{words}");
 }
 
 /// Entry and details as they are stored.
@@ -144,7 +146,7 @@ async fn what_is_changed_by_hand_is_found_with_its_place(engine: Engine) {
         (3, Box::new(|(doc, details)| (doc, swap(details, "in chat", "by hand"))), "entry 3", "details were changed"),
         (3, Box::new(|(doc, _)| (doc, None)), "entry 3", "no entry says that they were erased"),
         (2, Box::new(|_| (None, None)), "entry 2", "entry 3 stands in its place"),
-        (5, Box::new(|_| (None, None)), "entry 4", "missing at the end"),
+        (7, Box::new(|_| (None, None)), "entry 6", "missing at the end"),
     ];
     for (seq, change, place, fault) in changes {
         assert!(host.stop().await.success());
@@ -172,7 +174,7 @@ async fn an_export_is_proven_without_a_host(engine: Engine) {
     let whole = export("whole.jsonl", &[]).await;
     let part = export("part.jsonl", &["--from", "2", "--to", "3", "--format", "jsonl"]).await;
     let (code, words) = command(&stage, &["audit", "export", "--game", "echo", "--from", "9"]).await;
-    assert!(code == 1 && words.contains("has 5 entries"), "{words}");
+    assert!(code == 1 && words.contains("has 7 entries"), "{words}");
     assert!(host.stop().await.success());
     std::fs::remove_dir_all(stage.dir().join("data")).unwrap();
 
@@ -180,14 +182,14 @@ async fn an_export_is_proven_without_a_host(engine: Engine) {
         command(&stage, &[&["audit", "verify", "--file", path.to_str().unwrap()], more].concat()).await
     };
     let (code, words) = verify(&whole, &[]).await;
-    assert!(code == 0 && words.starts_with("echo: 5 entries") && !words.contains("not proven"), "{words}");
+    assert!(code == 0 && words.starts_with("echo: 7 entries") && !words.contains("not proven"), "{words}");
     let kept = head(&words);
     let (code, words) = verify(&part, &[]).await;
     assert!(code == 0 && words.starts_with("echo: 2 entries") && words.contains("behind entry 1"), "{words}");
     assert!(words.contains("what comes after is not proven"), "{words}");
     assert_eq!(verify(&whole, &["--head", &kept]).await.0, 0);
     let (code, words) = verify(&part, &["--head", &kept]).await;
-    assert!(code == 1 && words.contains("head that was kept is that of entry 5"), "{words}");
+    assert!(code == 1 && words.contains("head that was kept is that of entry 7"), "{words}");
 
     let text = std::fs::read_to_string(&whole).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -198,8 +200,8 @@ async fn an_export_is_proven_without_a_host(engine: Engine) {
         (text.replacen("in chat", "by hand", 1), "line 2: the audit log of echo is broken at entry 1: its details"),
         (without(3), "line 4: the audit log of echo is broken at entry 3"),
         (swapped, "broken at entry 2"),
-        (without(5), "missing at the end"),
-        (without(6), "breaks off before entry 6"),
+        (without(7), "missing at the end"),
+        (without(8), "breaks off before entry 8"),
         (without(0), "this is no export"),
     ];
     for (text, expected) in cases {
@@ -215,15 +217,15 @@ async fn a_player_is_erased_and_the_log_holds(engine: Engine) {
     let before = entries(&host).await;
     let pseudonyms = [&before[0]["details"]["player"], &before[0]["details"]["contact"]].map(|text| text.as_str().unwrap().to_owned());
     let (code, words) = command(&stage, &["players", "erase", "--game", "echo", "--player", "ada-lovelace"]).await;
-    assert!(code == 0 && words.contains("4 entries") && words.contains("entry 6 says so"), "{words}");
+    assert!(code == 0 && words.contains("6 entries") && words.contains("entry 8 says so"), "{words}");
     let after = entries(&host).await;
     let erased: Vec<_> = after.iter().filter(|entry| entry["details"].is_null()).map(|entry| entry["seq"].as_u64().unwrap()).collect();
-    assert_eq!((erased, &after[5]["action"], &after[5]["actor"]), (vec![1, 2, 3, 5], &json!("player-erased"), &json!("operator")));
-    assert_eq!(after[3], before[3], "what is about nobody stays");
+    assert_eq!((erased, &after[7]["action"], &after[7]["actor"]), (vec![1, 2, 3, 4, 6, 7], &json!("player-erased"), &json!("operator")));
+    assert_eq!(after[4], before[4], "what is about nobody stays");
     let all = Value::from(after).to_string();
     assert!(!pseudonyms.iter().any(|pseudonym| all.contains(pseudonym)));
     let (code, words) = command(&stage, &["audit", "verify"]).await;
-    assert!(code == 0 && words.contains("4 of them have lost their personal details"), "{words}");
+    assert!(code == 0 && words.contains("6 of them have lost their personal details"), "{words}");
     let (code, words) = command(&stage, &["players", "erase", "--game", "nobody", "--player", "ada-lovelace"]).await;
     assert!(code == 1 && words.contains("404"), "{words}");
 }

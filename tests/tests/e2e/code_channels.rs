@@ -86,7 +86,7 @@ fn handed_over(studio: &Studio) -> Vec<(String, String)> {
 }
 
 async fn sends(host: &Host, channel: &str, outcome: &str) -> f64 {
-    host.metric(&format!("questline_code_sends_total{{game=\"cup\",channel=\"{channel}\",outcome=\"{outcome}\"}}")).await
+    host.metric(&format!("questline_code_sends_total{{game=\"cup\",country=\"+1\",channel=\"{channel}\",outcome=\"{outcome}\"}}")).await
 }
 
 /// Waits until so many codes were looked after.

@@ -18,6 +18,7 @@ mod ingress;
 mod lifecycle;
 mod links;
 mod links_second;
+mod measures;
 mod misuse;
 mod operations;
 mod overload;

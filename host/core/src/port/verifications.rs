@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, Untold};
+use crate::day::Day;
 use crate::id::{GameId, PlayerId};
 use crate::outbox::OutboxMessage;
 use crate::secret::SecretTemplate;
@@ -14,6 +15,7 @@ use crate::time::UnixMs;
 use crate::verification::book::{Checked, Issued, ResendRefusal};
 use crate::verification::code::{Code, CodeKeys};
 use crate::verification::guard::{GuardRules, Refused};
+use crate::verification::measure::{DayMeasures, Measured};
 use crate::verification::trail::CodeWatch;
 use crate::verification::way::{Begun, CodeStanding, Way};
 use crate::verification::{CodePromise, CodeRules, NewCode, NewVerification, Purpose, VerificationId};
@@ -44,6 +46,9 @@ pub struct Places {
     /// The country calling code, if there is a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dial: Option<Place>,
+    /// Where it is counted how well it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
 }
 
 /// A start.
@@ -138,6 +143,9 @@ pub trait Verifications: Send + Sync {
     /// Ends all that is open for a player with any contact, and for these contacts for anybody: no code that was made up to
     /// now counts any more.
     async fn end_verifications(&self, end: EndVerifications) -> Result<(), StoreError>;
+
+    /// How well codes of a game did on these days, both included: each day that has figures.
+    async fn code_measures(&self, game: &GameId, first: Day, last: Day) -> Result<Vec<DayMeasures>, StoreError>;
 
     /// Forgets what was asked for in a player's name, with these contacts; says how much that was.
     async fn forget_verifications(&self, forget: ForgetVerifications) -> Result<u64, StoreError>;

@@ -60,6 +60,17 @@ impl Subject {
         Begun::Go { player: known.player.clone() }
     }
 
+    /// Whether a code was given to the channel of this place before.
+    pub fn has_way(&self, id: &VerificationId, send: u32, place: u8) -> bool {
+        self.channel_of(id, send, place).is_some()
+    }
+
+    /// The name of the channel of this place, if the code was given to it.
+    pub fn channel_of(&self, id: &VerificationId, send: u32, place: u8) -> Option<Box<str>> {
+        let known = self.verifications.iter().find(|known| known.id == *id && known.sends == send)?;
+        known.ways.iter().find(|way| way.place == place).map(|way| way.channel.clone())
+    }
+
     /// Notes that a code came to the player. False when that is known, or nothing was sent so.
     pub fn way_delivered(&mut self, id: &VerificationId, send: u32, place: u8, at: UnixMs) -> bool {
         let way = self.code_mut(id, send).and_then(|known| known.ways.iter_mut().find(|way| way.place == place));

@@ -6,6 +6,7 @@ mod desk;
 mod erasure;
 mod events;
 mod links;
+mod measures;
 mod openapi;
 mod problem;
 mod releases;
@@ -93,6 +94,7 @@ fn v1() -> Routes {
     let events = Routes::default().post("/games/{game}/events", events::one).post("/games/{game}/events/batch", events::many);
     let verifications = Routes::default()
         .post("/games/{game}/verifications", verifications::start)
+        .get("/games/{game}/verifications/measures", measures::codes)
         .post("/games/{game}/verifications/{id}/check", verifications::check)
         .post("/games/{game}/verifications/{id}/resend", verifications::resend)
         .get("/games/{game}/players/{player}/two-factor", two_factor::status)

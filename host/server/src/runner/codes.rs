@@ -29,11 +29,11 @@ impl Stepper {
         let why = "not delivered in its time".to_owned();
         let news = match delivered_at {
             Some(at) => {
-                codes.delivered(game, watch, &channel, at).await?;
+                codes.delivered(game, &step.conversation.contact, watch, &channel, at).await?;
                 CodeNews::Delivered
             }
             None => {
-                self.metrics.code_send(&game.rules.id, &channel, "undelivered");
+                self.metrics.code_send(&game.rules.id, Some(&step.conversation.contact), &channel, "undelivered");
                 CodeNews::Undelivered { why: why.clone() }
             }
         };
@@ -57,7 +57,7 @@ impl Stepper {
         let Some(Content::Code(promise)) = receipt.and_then(|receipt| Some(&receipt.message.as_ref()?.content)) else { return last(step) };
         // Somebody else may be behind the number: nothing follows the code there.
         let (Some(codes), false) = (&self.codes, reaction == Reaction::RevokeTrust) else { return last(step) };
-        self.metrics.code_send(&game.rules.id, promise.by.name(), "failed");
+        self.metrics.code_send(&game.rules.id, Some(&step.conversation.contact), promise.by.name(), "failed");
         if promise.is_last {
             return last(step);
         }

@@ -328,7 +328,7 @@ impl Sender {
                 let judged = judge(&message, outcome, now, crate::clock::random());
                 self.metrics.send(judged.name, took.as_secs_f64());
                 if let (Content::Code(promise), "accepted") = (&message.message.content, judged.name) {
-                    self.metrics.code_send(&message.message.game, promise.by.name(), "sent");
+                    self.metrics.code_send(&message.message.game, Some(&message.message.contact), promise.by.name(), "sent");
                 }
                 if judged.name == "accepted" {
                     self.metrics.reply(now.since_ms(message.message.committed_at) as f64 / 1e3);

@@ -11,15 +11,19 @@ use std::sync::Arc;
 
 use questline_core::authentication::BY_CODE_IN_GAME;
 use questline_core::contact::{Address, Contact};
+use questline_core::day::Day;
 use questline_core::event::{CodeIssued, Event};
 use questline_core::id::{DeviceId, GameId, PlayerId};
 use questline_core::port::{
     AccountKeys, Accounts, Batch, CheckVerification, Clock, DedupKey, Desk, EndVerifications, ForgetVerifications, Inbox, Incoming,
     MakeCode, Place, Places, ResendVerification, StartVerification, StoreError, Verifications,
 };
+use questline_core::time::UnixMs;
 use questline_core::verification::book::{Checked, Issued, ResendRefusal, Status};
 use questline_core::verification::code::{Code, CodeKeys};
+use questline_core::verification::country::{OTHER, country_of};
 use questline_core::verification::guard::{Refused, dial_code, number_prefix};
+use questline_core::verification::measure::{DayMeasures, Measured};
 use questline_core::verification::{NewCode, NewVerification, Purpose, VerificationId, VerificationRules};
 
 use crate::game::{Games, LoadedGame};
@@ -129,7 +133,7 @@ impl CodeDesk {
             self.metrics.verification(name, "no-phone");
             return Err(NoCode::NoPhone);
         }
-        let places = places(keys, name, &wish).ok_or(NoCode::NoRandomness)?;
+        let places = places(keys, name, &wish, self.clock.now()).ok_or(NoCode::NoRandomness)?;
         let id = VerificationId::from_bytes(keys.random().ok_or(NoCode::NoRandomness)?);
         let code_rules = rules.of(wish.purpose);
         let code = make(keys, &id, 1, code_rules.digits).ok_or(NoCode::NoRandomness)?;
@@ -222,10 +226,11 @@ impl CodeDesk {
     fn count(&self, game: &GameId, checked: &Checked) {
         self.metrics.verification(game, checked.status.as_str());
         if checked.status == Status::Approved {
-            self.metrics.time_to_authenticate(game, self.clock.now().since_ms(checked.asked_at) as f64 / 1e3);
-            if let Some(channel) = &checked.channel {
-                self.metrics.code_send(game, channel, "approved");
-            }
+            let contact = checked.to.as_ref().map(|to| &to.contact);
+            let channel = checked.channel.as_deref().unwrap_or(OTHER);
+            let seconds = self.clock.now().since_ms(checked.asked_at) as f64 / 1e3;
+            self.metrics.time_to_authenticate(game, contact, channel, seconds);
+            self.metrics.code_send(game, contact, channel, "approved");
         }
     }
 
@@ -252,6 +257,11 @@ impl CodeDesk {
         let contacts = contacts.iter().filter_map(|contact| contact_place(keys, name, contact)).collect();
         let end = EndVerifications { game: name.clone(), player: place, contacts, now: self.clock.now() };
         self.store.end_verifications(end).await
+    }
+
+    /// How well codes of a game did on these days, both included.
+    pub async fn measures(&self, game: &GameId, first: Day, last: Day) -> Result<Vec<DayMeasures>, StoreError> {
+        self.store.code_measures(game, first, last).await
     }
 
     /// Forgets what was asked for in a player's name; says how much that was.
@@ -306,7 +316,7 @@ fn key_of(game: &GameId, issued: &Issued) -> DedupKey {
 }
 
 /// Where a wish counts.
-fn places(keys: &Keyring, game: &GameId, wish: &CodeWish) -> Option<Places> {
+fn places(keys: &Keyring, game: &GameId, wish: &CodeWish, now: UnixMs) -> Option<Places> {
     let phone = wish.to.as_ref().and_then(|to| to.contact.phone());
     let place = |kind: &str, what: &str| keys.place(game, kind, what);
     let contact = match (&wish.to, &wish.player) {
@@ -320,6 +330,7 @@ fn places(keys: &Keyring, game: &GameId, wish: &CodeWish) -> Option<Places> {
         device: wish.device.as_ref().and_then(|device| place("device", device.as_str())),
         prefix: phone.and_then(|phone| place("prefix", number_prefix(phone))),
         dial: phone.and_then(|phone| place("dial", dial_code(phone))),
+        measured: wish.to.as_ref().map(|to| Measured { day: Day::of(now), country: country_of(&to.contact).into() }),
     })
 }
 

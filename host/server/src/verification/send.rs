@@ -87,9 +87,16 @@ impl CodeDesk {
     }
 
     /// Notes and counts, once, that a code came to the player by a channel.
-    pub async fn delivered(&self, game: &LoadedGame, code: &CodeWatch, channel: &str, at: UnixMs) -> Result<(), StoreError> {
+    pub async fn delivered(
+        &self,
+        game: &LoadedGame,
+        contact: &Contact,
+        code: &CodeWatch,
+        channel: &str,
+        at: UnixMs,
+    ) -> Result<(), StoreError> {
         if self.store.code_delivered(&game.rules.id, code.clone(), at).await? {
-            self.metrics.code_send(&game.rules.id, channel, "delivered");
+            self.metrics.code_send(&game.rules.id, Some(contact), channel, "delivered");
         }
         Ok(())
     }
@@ -134,7 +141,7 @@ impl Codes for CodeDesk {
         let key = format!("code.{}.{}.{}", promise.id, promise.send, promise.place);
         call(&*game.services.backend, operation, player.as_ref(), &request, &key).await?;
         let watch = CodeWatch::of(promise);
-        self.delivered(&game, &watch, promise.by.name(), self.clock.now()).await.map_err(later)
+        self.delivered(&game, &message.message.contact, &watch, promise.by.name(), self.clock.now()).await.map_err(later)
     }
 }
 

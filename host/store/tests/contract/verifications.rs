@@ -64,7 +64,7 @@ fn place(name: &str) -> Place {
 
 /// The n-th contact, and nothing else that is known.
 fn places(n: u64) -> Places {
-    Places { contact: place(&format!("c{n}")), player: None, ip: None, device: None, prefix: None, dial: None }
+    Places { contact: place(&format!("c{n}")), player: None, ip: None, device: None, prefix: None, dial: None, measured: None }
 }
 
 fn wish(n: u16, places: Places, now: UnixMs) -> StartVerification {

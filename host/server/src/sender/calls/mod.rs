@@ -133,7 +133,7 @@ impl Calls {
         };
         let (name, result) = judge(outcome, promise.is_some(), attempts, now, crate::clock::random());
         if let (Some(promise), "done") = (promise, name) {
-            self.metrics.code_send(&message.message.game, promise.by.name(), "sent");
+            self.metrics.code_send(&message.message.game, Some(&message.message.contact), promise.by.name(), "sent");
         }
         if let SendResult::Again { due_at, attempts } = result {
             self.metrics.operation(&message.message.game, name);
