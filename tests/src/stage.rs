@@ -5,6 +5,7 @@ use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use questline_emulator as meta;
 use tempfile::TempDir;
@@ -52,6 +53,8 @@ pub struct Stage {
     settle_ms: u64,
     timeout_ms: u64,
     per_second: u32,
+    /// The store's keys, the one that seals first.
+    store_keys: Mutex<Vec<String>>,
 }
 
 /// A number as people write it.
@@ -94,6 +97,7 @@ impl Stage {
             settle_ms: 1_500,
             timeout_ms: 10_000,
             per_second: 1_000,
+            store_keys: Mutex::new(vec!["store key one, of thirty-two characters".to_owned()]),
         }
     }
 
@@ -121,6 +125,11 @@ impl Stage {
     pub fn times(mut self, settle_ms: u64, timeout_ms: u64) -> Self {
         (self.settle_ms, self.timeout_ms) = (settle_ms, timeout_ms);
         self
+    }
+
+    /// The keys that the next start has, the one that seals first.
+    pub fn set_store_keys(&self, keys: &[&str]) {
+        *self.store_keys.lock().expect("keys") = keys.iter().map(|key| (*key).to_owned()).collect();
     }
 
     /// What the host takes for the numbers' throughput.
@@ -202,6 +211,9 @@ impl Stage {
             format!("listen = \"{}\"\ngames_dir = {:?}\ncomponents_dir = {:?}\n", self.address, dir.join("flows"), guests::components());
         let engine = if self.engine == Engine::Redis { "redis" } else { "embedded" };
         let _ = writeln!(text, "[store]\nengine = \"{engine}\"\ndir = {:?}", dir.join("data"));
+        let keys: Vec<String> =
+            self.store_keys.lock().expect("keys").iter().enumerate().map(|(n, key)| secret(&format!("store-key-{n}"), key)).collect();
+        let _ = writeln!(text, "keys = [{}]", keys.join(", "));
         if let Some(redis) = &self.redis {
             let _ = writeln!(text, "url = {}", secret("redis-url", &redis.url()));
             let _ = writeln!(text, "[audit]\nkey = {}", secret("audit-key", "0123456789abcdef0123456789abcdef"));

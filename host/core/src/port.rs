@@ -7,6 +7,7 @@ mod audit;
 mod credentials;
 mod players;
 mod releases;
+mod sealing;
 mod verifications;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use audit::{Audit, AuditPage, Erased};
 pub use credentials::{Credentials, Untold};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
+pub use sealing::{KeyRows, Resealing, Sealing};
 pub use verifications::{
     CheckVerification, Codes, EndVerifications, ForgetVerifications, MakeCode, Place, Places, ResendVerification, StartVerification,
     Verifications,
@@ -342,9 +344,9 @@ pub struct Depth {
 }
 
 /// All of a store.
-pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Tokens + Verifications + Accounts {}
+pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts {}
 
-impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Tokens + Verifications + Accounts> Store for T {}
+impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts> Store for T {}
 
 // ---- flows ----------------------------------------------------------------------------------------------------------
 

@@ -259,6 +259,7 @@ impl Host {
         let admin = Arc::new(Admin {
             desk: store.desk.clone(),
             audit: store.audit.clone(),
+            sealing: store.sealing.clone(),
             events: GameEvents::new(store.inbox.clone()),
             codes: codes.clone(),
             accounts: store.accounts.clone(),

@@ -1,9 +1,10 @@
 //! The ports of core over an embedded engine and over Redis.
 //!
 //! What both engines keep in memory in front of their data is shared: [`ready`] says which conversations have something
-//! to do, [`handout`] brings committed messages to the sender, [`alias`] says who is whom, [`codec`] how values lie in a
-//! row; `documents` is what changes seldom, `pages` what is changed together and forgotten at its time, and `verifications` are
-//! one-time codes over pages and `accounts` what is known of players. [`audit`] has the key of the audit log's pseudonyms.
+//! to do, [`handout`] brings committed messages to the sender, [`alias`] says who is whom, [`codec`] how values are
+//! written as text, [`seal`] how they lie then, and `reseal` how keys change; `documents` is what changes seldom, `pages`
+//! what is changed together and forgotten at its time, and `verifications` are one-time codes over pages and `accounts`
+//! what is known of players. [`audit`] has the key of the audit log's pseudonyms.
 
 mod accounts;
 pub mod alias;
@@ -16,4 +17,6 @@ mod measures;
 mod pages;
 pub mod ready;
 pub mod redis;
+mod reseal;
+pub mod seal;
 mod verifications;

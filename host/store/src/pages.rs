@@ -9,6 +9,8 @@ use questline_core::id::GameId;
 use questline_core::port::StoreError;
 use questline_core::time::UnixMs;
 
+use crate::seal::{Draft, Index, Kind, Named, Owner, Sealer, key_of};
+
 /// What becomes of a page.
 #[derive(Debug, Clone)]
 pub(crate) struct PageWrite {
@@ -47,4 +49,59 @@ pub(crate) async fn change_with_answer<A: Send + 'static>(
     store.change_pages(game, names, change).await?;
     let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
     answer.ok_or_else(|| StoreError::Unavailable("the change was not made".to_owned()))
+}
+
+/// A page as it lies: under a digest of its name, which it holds itself, so that it can be given another key.
+pub(crate) struct PageKey {
+    /// `<game>/<name>`: where the page lay before names were digests.
+    pub(crate) plain: String,
+    game_len: usize,
+    /// Where it lies, or is to lie.
+    pub(crate) index: Index,
+    /// Where it may lie under other keys.
+    pub(crate) older: Vec<Index>,
+}
+
+impl PageKey {
+    pub(crate) fn new(sealer: &Sealer, game: &GameId, name: &str) -> Self {
+        let parts = [game.as_str(), name];
+        let (index, older) = (sealer.index(Named::Page, &parts), sealer.older_indexes(Named::Page, &parts).collect());
+        Self { plain: format!("{game}/{name}"), game_len: game.as_str().len(), index, older }
+    }
+
+    /// All of a game's with these names.
+    pub(crate) fn all(sealer: &Sealer, game: &GameId, names: &[String]) -> Vec<Self> {
+        names.iter().map(|name| Self::new(sealer, game, name)).collect()
+    }
+
+    /// The name within its game.
+    pub(crate) fn name(&self) -> &str {
+        self.plain.get(self.game_len + 1..).unwrap_or_default()
+    }
+
+    /// What lies under the first key's digest for this value.
+    pub(crate) fn seal(&self, sealer: &Sealer, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let name = self.plain.as_bytes();
+        let len = u16::try_from(name.len()).map_err(|_| StoreError::Corrupt("a page's name is too long".to_owned()))?;
+        sealer.seal(Owner::index(Kind::Page, self.index), Draft::bytes(&[&len.to_be_bytes(), name, value]))
+    }
+}
+
+/// The value of a page that lay under a digest, or open.
+pub(crate) fn open_page(sealer: &Sealer, index: Option<Index>, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+    open_named_page(sealer, index, bytes).map(|(_, value)| value)
+}
+
+/// The same with its name, `<game>/<name>`; none where it lay open, under that name.
+pub(crate) fn open_named_page(sealer: &Sealer, index: Option<Index>, bytes: &[u8]) -> Result<(Option<String>, Vec<u8>), StoreError> {
+    let Some(index) = index else {
+        let plain = key_of(bytes).is_none() && sealer.has_plain();
+        let odd = || StoreError::Corrupt("a page cannot be read: it is not sealed".to_owned());
+        return if plain { Ok((None, bytes.to_vec())) } else { Err(odd()) };
+    };
+    sealer.opened(Owner::index(Kind::Page, index), bytes, |text| {
+        let parts = text.split_first_chunk::<2>().and_then(|(len, rest)| rest.split_at_checked(usize::from(u16::from_be_bytes(*len))));
+        let (name, value) = parts.ok_or_else(|| StoreError::Corrupt("a page cannot be read: it has no name".to_owned()))?;
+        Ok((Some(String::from_utf8_lossy(name).into_owned()), value.to_vec()))
+    })
 }

@@ -13,7 +13,7 @@ use questline_core::event::{Event, SystemChange, Wamid};
 use questline_core::id::{GameId, NumberId, OutboxRef, OutboxSeq, PlayerId};
 use questline_core::message::Outbound;
 use questline_core::outbox::{Content, MessageClass, NewMessage};
-use questline_core::port::{Audit, Batch, Clock, Conversations, Desk, Inbox, Incoming, Outbox, StatusUpdate, StoreError, Work};
+use questline_core::port::{Audit, Batch, Clock, Conversations, Desk, Inbox, Incoming, Outbox, Sealing, StatusUpdate, StoreError, Work};
 use questline_core::status::DeliveryState;
 use questline_core::time::UnixMs;
 use questline_store::embedded::{EmbeddedOptions, EmbeddedStore, OpenError};
@@ -70,6 +70,34 @@ fn a_directory_makes_its_key_of_the_audit_log_once_and_for_its_owner() {
     assert!(words.contains("audit.key") && words.contains("32 characters"), "{words}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_makes_its_key_of_the_store_and_asks_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, kept) = (dir.path().join("store.key"), dir.path().join("kept"));
+    let store = open(dir.path()).unwrap();
+    store.append(batch(1, 1)).await.unwrap();
+    drop(store);
+    assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&key).unwrap();
+    assert_eq!(text.len(), 64);
+    std::fs::rename(&key, &kept).unwrap();
+    let words = refusal(dir.path()).to_string();
+    assert!(words.contains("rows under key") && words.contains("store.key"), "{words}");
+    assert!(!key.exists(), "a key that opens nothing is not made");
+    // A new first line seals from now on, and the old one still opens.
+    std::fs::write(&key, format!("{}\n{text}\n", "f".repeat(64))).unwrap();
+    let store = open(dir.path()).unwrap();
+    let conversation = store.take(1).await.unwrap()[0].conversation;
+    assert_eq!(store.load(conversation, 9).await.unwrap().events.len(), 1);
+    let done = store.reseal(1_000).await.unwrap();
+    assert_eq!((done.done, done.keys[1].rows), (true, 0), "{done:?}");
+    drop(store);
+    std::fs::write(&key, "f".repeat(64)).unwrap();
+    let store = open(dir.path()).unwrap();
+    let conversation = store.take(1).await.unwrap()[0].conversation;
+    assert_eq!(store.load(conversation, 9).await.unwrap().events.len(), 1);
+}
+
 #[test]
 fn a_directory_is_held_by_one() {
     let dir = tempfile::tempdir().unwrap();
@@ -104,7 +132,7 @@ fn another_version_is_refused_and_left_alone() {
         Connection::open(&file).unwrap().execute("UPDATE meta SET value = ?1 WHERE key = 'schema_version'", [version]).unwrap();
         let before = std::fs::read(&file).unwrap();
         let error = refusal(dir.path());
-        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 5 } if found == version), "{error}");
+        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 6 } if found == version), "{error}");
         assert!(error.to_string().contains(advice), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), before);
     }
@@ -286,23 +314,14 @@ async fn the_log_stays_small() {
 }
 
 /// Version 1 had no documents, version 2 no players beside the conversations, version 3 no pages,
-/// version 4 no chain of its audit records: all are brought up to date, with what they hold.
+/// version 4 no chain of its audit records, version 5 nothing sealed: all are brought up to date, with what they hold.
 #[tokio::test(flavor = "multi_thread")]
 async fn data_of_earlier_versions_is_taken_over() {
-    let ada = PlayerId::parse("ada").unwrap();
+    let (player, game) = (PlayerId::parse("player-4711").unwrap(), GameId::parse("starfall").unwrap());
     for (version, documents) in [(1, "DROP TABLE document;"), (2, "")] {
         let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path()).unwrap();
-        store.append(batch(1, 1)).await.unwrap();
-        let ready = store.take(1).await.unwrap();
-        let work = store.load(ready[0].conversation, 1).await.unwrap();
-        let mut commit = Commit::of(work.conversation, work.events[0].seq);
-        commit.conversation.session.player = Some(ada.clone());
-        let game = commit.conversation.game.clone();
-        store.commit(commit).await.unwrap();
-        drop(store);
-
         let file = dir.path().join("questline.db");
+        Connection::open(&file).unwrap().execute_batch(include_str!("fixtures/schema-5.sql")).unwrap();
         let players = "DROP INDEX conversation_player; ALTER TABLE conversation DROP COLUMN player;";
         let audit = "DROP TABLE audit_entry; DROP TABLE audit_head; DROP TABLE audit_subject; DROP TABLE page;
             INSERT INTO audit(at_ms, game, conversation, doc) VALUES (5, 'starfall', 7,
@@ -310,7 +329,7 @@ async fn data_of_earlier_versions_is_taken_over() {
         let sql = format!("{audit} {documents} {players} UPDATE meta SET value = {version} WHERE key = 'schema_version'");
         Connection::open(&file).unwrap().execute_batch(&sql).unwrap();
         let store = open(dir.path()).unwrap();
-        assert_eq!(store.conversations_of(&game, &ada).await.unwrap().len(), 1);
+        assert_eq!(store.conversations_of(&game, &player).await.unwrap().len(), 1);
         let page = store.audit_page(&game, 0, 9).await.unwrap();
         assert_eq!((page.entries.len(), page.entries[0].action, page.head.count), (1, Action::ConsentWithdrawn, 1));
         drop(store);
@@ -319,6 +338,6 @@ async fn data_of_earlier_versions_is_taken_over() {
         let found: i64 = connection.query_row("SELECT value FROM meta WHERE key = 'schema_version'", [], |row| row.get(0)).unwrap();
         let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('document', 'conversation_player')";
         let made: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!((found, made), (5, 2), "from version {version}");
+        assert_eq!((found, made), (6, 2), "from version {version}");
     }
 }

@@ -28,6 +28,7 @@ mod releases;
 mod releases_mid_flow;
 mod releases_refused;
 mod rescue;
+mod sealing;
 mod sending;
 mod starfall;
 mod starfall_flows;

@@ -11,6 +11,7 @@ mod openapi;
 mod problem;
 mod releases;
 mod routes;
+mod store;
 mod token;
 mod tokens;
 mod two_factor;
@@ -26,7 +27,7 @@ use axum::http::{Method, Uri};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use questline_core::port::{Accounts, Audit, Clock, Desk};
+use questline_core::port::{Accounts, Audit, Clock, Desk, Sealing};
 use questline_core::token::Scope;
 
 use crate::game::Games;
@@ -51,6 +52,8 @@ pub struct Admin {
     pub desk: Arc<dyn Desk>,
     /// What was done, and by whom.
     pub audit: Arc<dyn Audit>,
+    /// Keys of what the store holds.
+    pub sealing: Arc<dyn Sealing>,
     /// Where game events go.
     pub events: GameEvents,
     /// One-time codes.
@@ -86,6 +89,7 @@ fn v1() -> Routes {
         .get("/audit", audit::heads)
         .get("/games/{game}/audit", audit::entries)
         .delete("/games/{game}/players/{player}", erasure::erase)
+        .post("/store/reseal", store::reseal)
         .get("/tokens", tokens::list)
         .post("/tokens", tokens::create)
         .delete("/tokens/{id}", tokens::revoke);

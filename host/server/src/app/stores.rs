@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use questline_core::port::{
-    Accounts, Audit, Clock, Conversations, Desk, Inbox, Outbox, Releases, Store, StoreError, Timers, Tokens, Verifications,
+    Accounts, Audit, Clock, Conversations, Desk, Inbox, Outbox, Releases, Sealing, Store, StoreError, Timers, Tokens, Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
 use questline_store::redis::{self, RedisOptions, RedisStore};
+use questline_store::seal::{StoreKeys, UnusableKeys};
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Engine, SecretError};
@@ -28,6 +29,8 @@ pub struct OpenedStore {
     pub audit: Arc<dyn Audit>,
     /// Releases of games.
     pub releases: Arc<dyn Releases>,
+    /// Its keys.
+    pub sealing: Arc<dyn Sealing>,
     /// Tokens of studios.
     pub tokens: Arc<dyn Tokens>,
     /// One-time codes.
@@ -59,6 +62,9 @@ pub enum StoreOpenError {
     /// The key of the audit log.
     #[error("[audit] key: {0}")]
     AuditKey(#[from] ShortKey),
+    /// The keys of what it holds.
+    #[error("[store] keys: {0}")]
+    Keys(#[from] UnusableKeys),
     /// Its address is not configured.
     #[error("store.engine is \"redis\" and store.url is missing")]
     NoUrl,
@@ -68,9 +74,9 @@ impl StoreOpenError {
     /// Whether only a change of the configuration helps: starting again does not.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Secret(_) | Self::AuditKey(_) | Self::NoUrl => true,
-            Self::Redis(problem) => matches!(problem, redis::OpenError::Options(_) | redis::OpenError::Url(_)),
-            Self::Embedded(_) => false,
+            Self::Secret(_) | Self::AuditKey(_) | Self::Keys(_) | Self::NoUrl => true,
+            Self::Redis(problem) => matches!(problem, redis::OpenError::Options(_) | redis::OpenError::Url(_) | redis::OpenError::Keys(_)),
+            Self::Embedded(problem) => matches!(problem, embedded::OpenError::Keys(_)),
         }
     }
 }
@@ -85,10 +91,12 @@ pub(super) async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> Result<
     let limits = &config.limits;
     let audit_key = config.audit.key.as_ref().map(|source| source.read("the key of the audit log")).transpose()?;
     let audit_key = audit_key.map(|secret| AuditKey::new(secret.reveal().as_bytes())).transpose()?;
+    let keys = store_keys(config)?;
     match config.store.engine {
         Engine::Embedded => {
             let mut options = EmbeddedOptions::new(&config.store.dir, clock);
             options.audit_key = audit_key;
+            options.keys = keys;
             options.inbox_max = limits.inbox_max;
             options.inbox_per_game_max = limits.inbox_per_game_max;
             let store = Arc::new(EmbeddedStore::open(options)?);
@@ -99,6 +107,7 @@ pub(super) async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> Result<
             let mut options = RedisOptions::new(url.reveal(), clock);
             options.prefix = config.store.prefix.clone();
             options.audit_key = audit_key;
+            options.keys = keys;
             options.inbox_max = limits.inbox_max;
             options.inbox_per_game_max = limits.inbox_per_game_max;
             let (store, warnings) = RedisStore::open(options).await?;
@@ -110,6 +119,16 @@ pub(super) async fn open_with(config: &Config, clock: Arc<dyn Clock>) -> Result<
             Ok(OpenedStore::over(store.clone(), Concrete::Redis(store), warnings))
         }
     }
+}
+
+/// The keys of what the store holds, if any are set.
+fn store_keys(config: &Config) -> Result<Option<StoreKeys>, StoreOpenError> {
+    let secrets = config.store.keys.iter().map(|source| source.read("a key of the store")).collect::<Result<Vec<_>, _>>()?;
+    if secrets.is_empty() {
+        return Ok(None);
+    }
+    let secrets: Vec<&str> = secrets.iter().map(|secret| secret.reveal()).collect();
+    Ok(Some(StoreKeys::new(&secrets)?))
 }
 
 impl OpenedStore {
@@ -124,6 +143,7 @@ impl OpenedStore {
             accounts: store.clone(),
             audit: store.clone(),
             releases: store.clone(),
+            sealing: store.clone(),
             tokens: store,
             warnings,
             concrete,

@@ -96,6 +96,7 @@ fn secrets(config: &Config) -> Found {
         .chain(config.numbers.iter().map(|number| (&number.access_token, format!("number {}", number.id))))
         .chain(config.admin.token.iter().map(|source| (source, "the API".to_owned())))
         .chain(config.store.url.iter().map(|source| (source, "Redis".to_owned())))
+        .chain(config.store.keys.iter().map(|source| (source, "the store".to_owned())))
         .chain(config.audit.key.iter().map(|source| (source, "the audit log".to_owned())));
     let problems: Vec<String> =
         sources.filter_map(|(source, of)| source.read(&format!("a secret of {of}")).err()).map(|problem| problem.to_string()).collect();
@@ -128,6 +129,14 @@ async fn store(config: &Config, report: &mut Report) {
         Engine::Embedded => format!("embedded, in {}", config.store.dir.display()),
         Engine::Redis => "Redis".to_owned(),
     };
+    if config.store.engine == Engine::Embedded && config.store.keys.is_empty() {
+        let dir = config.store.dir.display();
+        let text = format!(
+            "sealed under {dir}/store.key: backups of the database alone say nothing, a copy of the whole directory says all; \
+             [store] keys keeps the key elsewhere"
+        );
+        report.add("store", Found::Odd(text));
+    }
     match app::open_store(config).await {
         Ok(store) => {
             match store.desk.check().await {
@@ -162,7 +171,7 @@ fn in_use(problem: &StoreOpenError) -> bool {
     match problem {
         StoreOpenError::Embedded(problem) => matches!(problem, embedded::OpenError::InUse { .. }),
         StoreOpenError::Redis(problem) => matches!(problem, redis::OpenError::Held { .. }),
-        StoreOpenError::Secret(_) | StoreOpenError::AuditKey(_) | StoreOpenError::NoUrl => false,
+        StoreOpenError::Secret(_) | StoreOpenError::AuditKey(_) | StoreOpenError::Keys(_) | StoreOpenError::NoUrl => false,
     }
 }
 

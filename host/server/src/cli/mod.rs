@@ -13,6 +13,7 @@ mod players;
 mod releases;
 mod sandbox;
 mod serve;
+mod store;
 mod tokens;
 
 use std::path::PathBuf;
@@ -61,6 +62,8 @@ enum Command {
     Tokens(tokens::Args),
     /// Prove the audit log, or export it.
     Audit(audit::Args),
+    /// Give what the store holds a new key.
+    Store(store::Args),
     /// Have the host forget a player.
     Players(players::Args),
     /// Work on flows.
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Rollback(args) => run(releases::roll_back(args, config)),
         Command::Tokens(args) => config().and_then(|config| run(tokens::run(args, config))),
         Command::Audit(args) => run(audit::run(args, config)),
+        Command::Store(args) => run(store::run(args, config)),
         Command::Players(args) => config().and_then(|config| run(players::run(args, config))),
         Command::Flow(args) => flow::run(args),
     };

@@ -45,6 +45,11 @@ impl Sandbox {
         self.secret("audit-key", &format!("{:016x}{:016x}", crate::clock::random(), crate::clock::random()))
     }
 
+    /// The key of a store that is gone with the sandbox.
+    pub(super) fn store_key(&self) -> Result<SecretSource, Failure> {
+        self.secret("store-key", &format!("{:016x}{:016x}", crate::clock::random(), crate::clock::random()))
+    }
+
     /// A configuration that sends to the emulator.
     pub(super) fn config(&self, emulator: &meta::Emulator, meta: &meta::Config, workspace: &Path) -> Result<Config, Failure> {
         let mut config: Config = toml::from_str("").map_err(Failure::new)?;
@@ -55,6 +60,7 @@ impl Sandbox {
         config.store.engine = Engine::Embedded;
         config.graph.url = emulator.graph_url().to_owned();
         config.audit.key = Some(self.audit_key()?);
+        config.store.keys = vec![self.store_key()?];
         config.apps = vec![AppConfig {
             name: APP.to_owned(),
             secrets: vec![self.secret("app-secret", &meta.app_secret)?],

@@ -83,11 +83,14 @@ pub struct StoreConfig {
     pub url: Option<SecretSource>,
     /// In front of every key in Redis.
     pub prefix: String,
+    /// What is personal is sealed under the first of these, and opens under all: at least 32 characters each. Without any the
+    /// embedded store makes one in its directory; a store over Redis needs one.
+    pub keys: Vec<SecretSource>,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { engine: Engine::Embedded, dir: PathBuf::from("data"), url: None, prefix: "ql".to_owned() }
+        Self { engine: Engine::Embedded, dir: PathBuf::from("data"), url: None, prefix: "ql".to_owned(), keys: Vec::new() }
     }
 }
 
@@ -372,6 +375,13 @@ impl Config {
                     .to_owned(),
             );
         }
+        if self.store.engine == Engine::Redis && self.store.keys.is_empty() {
+            return contradiction(
+                "store.engine is \"redis\" and [store] keys is missing: make a key with `openssl rand -hex 32`, keep it, and name it, for \
+                 instance keys = [{ env = \"QUESTLINE_STORE_KEY\" }]"
+                    .to_owned(),
+            );
+        }
         if self.store.engine == Engine::Redis && self.audit.key.is_none() {
             return contradiction(
                 "store.engine is \"redis\" and [audit] key is missing: make one with `openssl rand -hex 32`, keep it, and name it, for \
@@ -420,6 +430,8 @@ mod tests {
         assert!(parse(number, &[]).unwrap_err().to_string().contains("no app has that name"));
         assert!(parse("[store]\nengine = \"redis\"", &[]).unwrap_err().to_string().contains("store.url"));
         let redis = "[store]\nengine = \"redis\"\nurl = { env = \"U\" }";
+        assert!(parse(redis, &[]).unwrap_err().to_string().contains("[store] keys"));
+        let redis = "[store]\nengine = \"redis\"\nurl = { env = \"U\" }\nkeys = [{ env = \"S\" }]";
         assert!(parse(redis, &[]).unwrap_err().to_string().contains("[audit] key"));
         parse(&format!("{redis}\n[audit]\nkey = {{ env = \"K\" }}"), &[]).unwrap();
         let small = parse("[limits]\nbody_bytes_max = 1000\nbodies_bytes_max = 999", &[]).unwrap_err().to_string();

@@ -7,11 +7,14 @@ use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, GameId};
 use questline_core::port::{Appended, DedupKey, StoreError};
 use questline_core::time::UnixMs;
+use rusqlite::ToSql;
 
 use crate::alias::{Alias, AliasChange};
-use crate::codec::encode;
+use crate::seal::{Index, Kind, Named, Owner, Sealer};
 
 use super::op::{Answer, AppendOp};
+use super::read;
+use super::sealing::broken;
 use super::writer::{Failure, Writer};
 
 impl Writer {
@@ -27,7 +30,7 @@ impl Writer {
                 continue;
             }
             let conversation = self.conversation_of(&new.address)?;
-            self.arrive(conversation, new.address.game, append.received_at, new.event, &new.json)?;
+            self.arrive(conversation, new.address.game, append.received_at, new.event, new.draft)?;
             appended.events += 1;
         }
         for status in append.statuses.drain(..) {
@@ -91,39 +94,58 @@ impl Writer {
         if let Some(conversation) = self.aliases.get(alias.as_str()) {
             return Ok(Some(*conversation));
         }
-        let found = self.row("SELECT conversation FROM alias WHERE name = ?1", [alias.as_str()], |row| row.get(0).map(ConversationId))?;
+        let found = self.read_alias(alias)?;
         if let Some(conversation) = found {
             self.aliases.put(alias.as_str().into(), conversation);
         }
         Ok(found)
     }
 
+    /// Where a name points, under whichever key it lies.
+    fn read_alias(&self, alias: &Alias) -> rusqlite::Result<Option<ConversationId>> {
+        let sealer = &self.shared.sealer;
+        let find =
+            |name: &dyn ToSql| self.row("SELECT conversation FROM alias WHERE name = ?1", [name], |row| row.get(0).map(ConversationId));
+        for index in sealer.indexes(Named::Alias, &[alias.as_str()]) {
+            if let Some(found) = find(index.as_bytes())? {
+                return Ok(Some(found));
+            }
+        }
+        if sealer.has_plain() { find(&alias.as_str()) } else { Ok(None) }
+    }
+
     fn begin_conversation(&mut self, address: &Address, phone: Option<Alias>, bsuid: Option<Alias>) -> Result<ConversationId, Failure> {
         let id = ConversationId(self.ids.conversation + 1);
         let conversation = Conversation::new(id, address.clone());
-        let json = encode("a conversation", &conversation).map_err(Failure::Refused)?;
+        let sealer = &self.shared.sealer;
+        let doc = sealer.seal_json(Owner::number(Kind::Conversation, id.0), &conversation).map_err(broken)?;
+        let contact = contact_index(sealer, id, &address.contact);
         self.ids.conversation = id.0;
-        let sql = "INSERT INTO conversation(id, version, game, number, phone, bsuid, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let (phone_text, bsuid_text) = texts(&address.contact);
-        self.execute(sql, (id.0, conversation.version, address.game.as_str(), address.number.as_str(), phone_text, bsuid_text, &json))?;
+        let sql = "INSERT INTO conversation(id, version, game, number, contact, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (game, number) = (address.game.as_str(), address.number.as_str());
+        self.execute(sql, (id.0, conversation.version, game, number, contact.as_bytes(), &doc))?;
         for alias in phone.into_iter().chain(bsuid) {
             self.point(&alias, id)?;
         }
         self.staged.conversations += 1;
-        self.staged.hot.push((Arc::new(conversation), json.len()));
+        self.staged.hot.push((Arc::new(conversation), doc.len()));
         Ok(id)
     }
 
     /// Takes over what an arriving contact adds or changes.
     fn learn(&mut self, id: ConversationId, address: &Address) -> rusqlite::Result<()> {
-        let Some(known) = self.contact_of(id)? else { return Ok(()) };
-        let mut contact = known.clone();
-        if contact.learn(&address.contact) {
-            let (phone, bsuid) = texts(&contact);
-            self.execute("UPDATE conversation SET version = version + 1, phone = ?2, bsuid = ?3 WHERE id = ?1", (id.0, phone, bsuid))?;
+        let Some(mut conversation) = self.conversation(id) else { return Ok(()) };
+        let known = conversation.contact.clone();
+        if conversation.contact.learn(&address.contact) {
+            conversation.version += 1;
+            let sealer = &self.shared.sealer;
+            let doc = sealer.seal_json(Owner::number(Kind::Conversation, id.0), &conversation).map_err(broken)?;
+            let index = contact_index(sealer, id, &conversation.contact);
+            let sql = "UPDATE conversation SET version = ?2, contact = ?3, phone = NULL, bsuid = NULL, doc = ?4 WHERE id = ?1";
+            self.execute(sql, (id.0, conversation.version, index.as_bytes(), doc))?;
             self.staged.cold.push(id);
         }
-        self.move_aliases(id, &AliasChange::between(&address.number, &known, &contact))?;
+        self.move_aliases(id, &AliasChange::between(&address.number, &known, &conversation.contact))?;
         // Also those that the contact had, and another conversation took.
         for alias in Alias::all(&address.number, &address.contact) {
             self.point(&alias, id)?;
@@ -134,7 +156,14 @@ impl Writer {
     /// Makes names follow a contact.
     pub(super) fn move_aliases(&mut self, id: ConversationId, change: &AliasChange) -> rusqlite::Result<()> {
         for alias in &change.forget {
-            self.execute("DELETE FROM alias WHERE name = ?1 AND conversation = ?2", (alias.as_str(), id.0))?;
+            let sealer = self.shared.sealer.clone();
+            let forget = |name: &dyn ToSql| self.execute("DELETE FROM alias WHERE name = ?1 AND conversation = ?2", (name, id.0));
+            for index in sealer.indexes(Named::Alias, &[alias.as_str()]) {
+                forget(index.as_bytes())?;
+            }
+            if sealer.has_plain() {
+                forget(&alias.as_str())?;
+            }
             self.aliases.pop(alias.as_str());
         }
         for alias in &change.add {
@@ -145,26 +174,37 @@ impl Writer {
 
     fn point(&mut self, alias: &Alias, id: ConversationId) -> rusqlite::Result<()> {
         let sql = "INSERT INTO alias(name, conversation) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET conversation = excluded.conversation";
-        self.execute(sql, (alias.as_str(), id.0))?;
+        let sealer = &self.shared.sealer;
+        let parts = [alias.as_str()];
+        self.execute(sql, (sealer.index(Named::Alias, &parts).as_bytes(), id.0))?;
+        // Wherever it pointed under another key, it points no more.
+        let forget = "DELETE FROM alias WHERE name = ?1";
+        for older in sealer.older_indexes(Named::Alias, &parts) {
+            self.execute(forget, [older.as_bytes()])?;
+        }
+        if sealer.has_plain() {
+            self.execute(forget, [alias.as_str()])?;
+        }
         self.aliases.put(alias.as_str().into(), id);
         Ok(())
     }
 
-    /// The contact in a conversation's row.
-    pub(super) fn contact_of(&self, id: ConversationId) -> rusqlite::Result<Option<Contact>> {
-        let found = self.row("SELECT phone, bsuid FROM conversation WHERE id = ?1", [id.0], |row| {
-            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?))
-        })?;
-        Ok(found.and_then(|(phone, bsuid)| contact_from(phone.as_deref(), bsuid.as_deref())))
+    /// A conversation as its row has it; none if there is none, or if it cannot be read, which is told.
+    pub(super) fn conversation(&self, id: ConversationId) -> Option<Conversation> {
+        read::known_conversation(&self.connection, &self.shared.sealer, id).unwrap_or_else(|error| {
+            tracing::error!(%error, conversation = %id, "a conversation's contact is not known");
+            None
+        })
     }
 }
 
-/// A contact as the columns hold it.
-pub(super) fn texts(contact: &Contact) -> (Option<&str>, Option<&str>) {
-    (contact.phone().map(PhoneNumber::digits), contact.bsuid().map(Bsuid::as_str))
+/// The digest that stands for a contact in its conversation's row.
+pub(super) fn contact_index(sealer: &Sealer, id: ConversationId, contact: &Contact) -> Index {
+    let (phone, bsuid) = (contact.phone().map_or("", PhoneNumber::digits), contact.bsuid().map_or("", Bsuid::as_str));
+    sealer.index(Named::Who, &[&id.to_string(), phone, bsuid])
 }
 
-/// The contact that the columns hold; none if they make no sense.
+/// The contact that the columns held before version 6; none if they make no sense.
 pub(super) fn contact_from(phone: Option<&str>, bsuid: Option<&str>) -> Option<Contact> {
     Contact::new(phone.and_then(|phone| PhoneNumber::parse(phone).ok()), bsuid.and_then(|bsuid| Bsuid::parse(bsuid).ok()))
 }

@@ -10,6 +10,7 @@ use questline_core::time::UnixMs;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::op::{Answer, Op};
+use super::sealing::broken;
 use super::writer::{Failure, Writer};
 use super::{EmbeddedStore, unavailable};
 use crate::audit::{AuditKey, salt};
@@ -145,11 +146,6 @@ impl Writer {
         }
         Ok(Answer::Erased(Erased { entries: seqs.len() as u64, seq: head.count }))
     }
-}
-
-/// Something of ours went wrong where something may be half written.
-fn broken(error: StoreError) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
 fn head(connection: &Connection, game: &GameId) -> Result<Head, StoreError> {

@@ -7,10 +7,11 @@ use questline_core::id::{ConversationId, FlowName};
 use questline_core::port::StoreError;
 use questline_core::time::{DAY_MS, UnixMs};
 
-use crate::codec::encode;
+use crate::seal::{Draft, Kind, Owner};
 
 use super::NO_TIMER;
 use super::op::Answer;
+use super::sealing::blob;
 use super::send::FAILED;
 use super::staged::TimerDue;
 use super::writer::{Failure, Writer};
@@ -43,19 +44,21 @@ impl Writer {
         let limit = (limit as u64).min(room) as i64;
         let sql = "SELECT id, conversation, flow, name, payload FROM timer WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2";
         let due = self.rows(sql, (now.0, limit), |row| {
-            Ok((row.get::<_, i64>(0)?, ConversationId(row.get(1)?), row.get::<_, String>(2)?, row.get(3)?, row.get(4)?))
+            Ok((row.get::<_, i64>(0)?, ConversationId(row.get(1)?), row.get::<_, String>(2)?, row.get(3)?, blob(row, 4)?))
         })?;
         let mut fired = 0;
         for (row, conversation, flow, id, payload) in due {
             self.execute("DELETE FROM timer WHERE id = ?1", [row])?;
             self.staged.timers -= 1;
-            let (Some(game), Ok(flow)) = (self.game_of(conversation)?, FlowName::parse(&flow)) else {
+            let owner = Owner::number(Kind::Timer, conversation.0);
+            let payload = self.shared.sealer.opened(owner, &payload, |text| Ok(String::from_utf8_lossy(text).into_owned()));
+            let (Some(game), Ok(flow), Ok(payload)) = (self.game_of(conversation)?, FlowName::parse(&flow), payload) else {
                 tracing::error!(%conversation, "a timer cannot be read and is dropped");
                 continue;
             };
             let event = Event::Timer(TimerEvent { flow, id, payload });
-            let Ok(json) = encode("an event", &event) else { continue };
-            self.arrive(conversation, game, now, Arc::new(event), &json)?;
+            let Ok(draft) = Draft::json(Kind::Event, &event) else { continue };
+            self.arrive(conversation, game, now, Arc::new(event), draft)?;
             fired += 1;
         }
         let next = self.row("SELECT min(due_ms) FROM timer", [], |row| row.get::<_, Option<u64>>(0))?.flatten();

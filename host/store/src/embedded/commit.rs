@@ -8,33 +8,45 @@ use questline_core::port::{Committed, StoreError};
 use questline_core::time::UnixMs;
 
 use crate::alias::AliasChange;
-use crate::codec::{decode, encode};
 use crate::handout::Placed;
 
-use super::append::texts;
+use super::append::contact_index;
 use super::op::{Answer, CommitOp};
+use super::sealing::blob;
 use super::send::{FAILED, QUEUED};
 use super::writer::{Failure, Writer};
+use crate::seal::{Kind, Named, Owner};
+
+/// What a conversation's row says of its contact.
+enum Noted {
+    /// It is this one.
+    Same,
+    /// It is another one; or it is to be noted anew, and is the same: then there is none.
+    Other(Option<Contact>),
+}
 
 impl Writer {
     pub(super) fn commit(&mut self, commit: &mut CommitOp) -> Result<Answer, Failure> {
-        let (conversation, json) = &commit.conversation;
+        let (conversation, doc) = &commit.conversation;
         let id = conversation.id;
         self.require_waiting(id, commit.ack)?;
         let audit_head = if commit.audits.is_empty() { None } else { Some(self.audit_head(&conversation.game)?) };
-        let contact_before = self.contact_before(conversation)?;
+        let contact = self.contact_before(conversation)?;
         let same_player = self.shared.hot().has_player(id, conversation.session.player.as_ref()) == Some(true);
-        if !self.write_conversation(commit, contact_before.as_ref())? {
+        if !self.write_conversation(commit, &contact)? {
             self.staged.cold.push(id);
             return Err(Failure::Refused(StoreError::Stale));
         }
-        self.staged.hot.push((conversation.clone(), json.len()));
-        if let Some(before) = contact_before {
+        self.staged.hot.push((conversation.clone(), doc.len()));
+        if let Noted::Other(Some(before)) = contact {
             self.move_aliases(id, &AliasChange::between(&conversation.number, &before, &conversation.contact))?;
         }
         if !same_player {
-            let player = conversation.session.player.as_ref().map(|player| player.as_str());
-            self.execute("UPDATE conversation SET player = ?2 WHERE id = ?1 AND player IS NOT ?2", (id.0, player))?;
+            let parts = |player| [conversation.game.as_str(), player];
+            let player = conversation.session.player.as_ref();
+            let index = player.map(|player| self.shared.sealer.index(Named::Player, &parts(player.as_str())));
+            let bytes = index.as_ref().map(|index| index.as_bytes());
+            self.execute("UPDATE conversation SET player = ?2 WHERE id = ?1 AND player IS NOT ?2", (id.0, bytes))?;
         }
         let game = conversation.game.clone();
 
@@ -42,8 +54,8 @@ impl Writer {
         self.staged.acknowledge(id, commit.ack);
 
         let mut outbox = Vec::with_capacity(commit.outbox.len());
-        for (message, json) in commit.outbox.drain(..) {
-            outbox.push(self.queue(id, message, &json)?);
+        for (message, content) in commit.outbox.drain(..) {
+            outbox.push(self.queue(id, message, &content)?);
         }
         for resend in &commit.resend {
             self.resend(id, resend, commit.now)?;
@@ -51,30 +63,30 @@ impl Writer {
         for bury in &commit.bury {
             self.bury(id, bury)?;
         }
-        for change in &commit.timers {
-            self.change_timer(id, change)?;
+        for (change, payload) in &commit.timers {
+            self.change_timer(id, change, payload.as_deref())?;
         }
-        for (ticket, json) in &commit.tickets {
+        for (ticket, doc) in &commit.tickets {
             let sql = "INSERT INTO ticket(game, number, priority, opened_ms, doc) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
             let priority = ticket.priority as u8;
-            let opened = self.execute(sql, (ticket.game.as_str(), ticket.number.as_str(), priority, ticket.opened_at.0, json))?;
+            let opened = self.execute(sql, (ticket.game.as_str(), ticket.number.as_str(), priority, ticket.opened_at.0, doc))?;
             self.staged.tickets_open += opened as i64;
         }
-        for (consent, json) in &commit.consents {
-            self.execute("INSERT INTO consent(conversation, at_ms, doc) VALUES (?1, ?2, ?3)", (id.0, consent.at.0, json))?;
+        for (consent, doc) in &commit.consents {
+            self.execute("INSERT INTO consent(conversation, at_ms, doc) VALUES (?1, ?2, ?3)", (id.0, consent.at.0, doc))?;
         }
         if let Some(mut head) = audit_head {
             self.link(&mut head, &game, commit.audits.drain(..))?;
         }
-        for (event, json) in commit.follow_ups.drain(..) {
-            self.arrive(id, game.clone(), commit.now, event, &json)?;
+        for (event, draft) in commit.follow_ups.drain(..) {
+            self.arrive(id, game.clone(), commit.now, event, draft)?;
         }
-        if let Some(json) = &commit.dead_letter {
-            self.insert_dead_letter(game.as_str(), json)?;
+        if let Some(doc) = &commit.dead_letter {
+            self.insert_dead_letter(game.as_str(), doc)?;
         }
-        if let Some((at, json)) = &commit.step {
+        if let Some((at, doc)) = &commit.step {
             let sql = "INSERT OR REPLACE INTO step(seq, conversation, at_ms, doc) VALUES (?1, ?2, ?3, ?4)";
-            self.execute(sql, (commit.ack.0, id.0, at.0, json))?;
+            self.execute(sql, (commit.ack.0, id.0, at.0, doc))?;
         }
         Ok(Answer::Committed(Committed { outbox }))
     }
@@ -94,41 +106,48 @@ impl Writer {
         Ok(())
     }
 
-    /// The contact before this commit, if the commit changes it.
-    fn contact_before(&self, conversation: &questline_core::conversation::Conversation) -> rusqlite::Result<Option<Contact>> {
+    /// What the row says of the contact that the commit brings.
+    fn contact_before(&self, conversation: &questline_core::conversation::Conversation) -> rusqlite::Result<Noted> {
         // If that is another version's, the commit is refused below.
         if self.shared.hot().has_contact(conversation.id, &conversation.contact) == Some(true) {
-            return Ok(None);
+            return Ok(Noted::Same);
         }
-        let before = self.contact_of(conversation.id)?;
-        Ok(before.filter(|before| *before != conversation.contact))
+        let noted =
+            self.row("SELECT contact FROM conversation WHERE id = ?1", [conversation.id.0], |row| row.get::<_, Option<Vec<u8>>>(0))?;
+        let index = contact_index(&self.shared.sealer, conversation.id, &conversation.contact);
+        if noted.flatten().is_some_and(|noted| noted == *index.as_bytes()) {
+            return Ok(Noted::Same);
+        }
+        let before = self.conversation(conversation.id).map(|before| before.contact);
+        Ok(Noted::Other(before.filter(|before| *before != conversation.contact)))
     }
 
     /// False when the conversation has moved on: then nothing was written.
-    fn write_conversation(&self, commit: &CommitOp, contact_before: Option<&Contact>) -> rusqlite::Result<bool> {
-        let (conversation, json) = &commit.conversation;
+    fn write_conversation(&self, commit: &CommitOp, contact: &Noted) -> rusqlite::Result<bool> {
+        let (conversation, doc) = &commit.conversation;
         let Some(version_before) = conversation.version.checked_sub(1) else { return Ok(false) };
-        let changed = if contact_before.is_some() {
-            let (phone, bsuid) = texts(&conversation.contact);
-            let sql = "UPDATE conversation SET version = ?3, phone = ?4, bsuid = ?5, doc = ?6 WHERE id = ?1 AND version = ?2";
-            self.execute(sql, (conversation.id.0, version_before, conversation.version, phone, bsuid, json))?
+        let changed = if matches!(contact, Noted::Other(_)) {
+            let contact = contact_index(&self.shared.sealer, conversation.id, &conversation.contact);
+            let sql = "UPDATE conversation SET version = ?3, contact = ?4, phone = NULL, bsuid = NULL, doc = ?5
+                WHERE id = ?1 AND version = ?2";
+            self.execute(sql, (conversation.id.0, version_before, conversation.version, contact.as_bytes(), doc))?
         } else {
             let sql = "UPDATE conversation SET version = ?3, doc = ?4 WHERE id = ?1 AND version = ?2";
-            self.execute(sql, (conversation.id.0, version_before, conversation.version, json))?
+            self.execute(sql, (conversation.id.0, version_before, conversation.version, doc))?
         };
         Ok(changed == 1)
     }
 
     /// Puts a new message into the outbox.
-    pub(super) fn queue(&mut self, conversation: ConversationId, message: NewMessage, json: &str) -> rusqlite::Result<OutboxRef> {
+    pub(super) fn queue(&mut self, conversation: ConversationId, message: NewMessage, content: &[u8]) -> rusqlite::Result<OutboxRef> {
         let place = self.next_message()?;
         let (at, due_at) = (message.committed_at, message.committed_at);
         let sql =
             "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content) VALUES (?1, ?2, ?1, ?3, ?4, 0, ?4, ?5)";
-        self.execute(sql, (place, conversation.0, QUEUED, at.0, json))?;
+        self.execute(sql, (place, conversation.0, QUEUED, at.0, content))?;
         let id = OutboxRef { conversation, seq: OutboxSeq(place) };
         let message = OutboxMessage { id, message, attempts: 0, due_at, state: SendState::Queued };
-        self.staged.placed.push(Placed { place, message, bytes: json.len() });
+        self.staged.placed.push(Placed { place, message, bytes: content.len() });
         self.staged.outbox += 1;
         Ok(id)
     }
@@ -142,12 +161,12 @@ impl Writer {
         let sql = "UPDATE message SET place = ?3, state = ?4, at_ms = ?5, attempts = ?6, due_ms = ?7
             WHERE seq = ?1 AND conversation = ?2 AND state = ?8 AND content IS NOT NULL RETURNING content";
         let params = (resend.id.seq.0, conversation.0, place, QUEUED, now.0, resend.attempts, resend.due_at.0, FAILED);
-        let Some(content) = self.row(sql, params, |row| row.get::<_, String>(0))? else {
+        let Some(content) = self.row(sql, params, |row| blob(row, 0))? else {
             tracing::warn!(message = %resend.id, "a message is to go out again, and its content is gone");
             return Ok(());
         };
         self.staged.outbox += 1;
-        if let Ok(message) = decode::<NewMessage>("a message", content.as_bytes()) {
+        if let Ok(message) = self.shared.sealer.open::<NewMessage>(Owner::number(Kind::Message, conversation.0), &content) {
             let message =
                 OutboxMessage { id: resend.id, message, attempts: resend.attempts, due_at: resend.due_at, state: SendState::Queued };
             self.staged.placed.push(Placed { place, message, bytes: content.len() });
@@ -161,7 +180,7 @@ impl Writer {
             return Ok(());
         }
         let sql = "SELECT content, attempts FROM message WHERE seq = ?1 AND conversation = ?2 AND state = ?3 AND content IS NOT NULL";
-        let found = self.row(sql, (bury.id.seq.0, conversation.0, FAILED), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let found = self.row(sql, (bury.id.seq.0, conversation.0, FAILED), |row| Ok((blob(row, 0)?, row.get(1)?)))?;
         let Some((content, attempts)) = found else { return Ok(()) };
         self.execute("UPDATE message SET content = NULL WHERE seq = ?1", [bury.id.seq.0])?;
         self.bury_message(conversation, &content, &bury.reason, &bury.detail, attempts, bury.at)?;
@@ -172,21 +191,23 @@ impl Writer {
     pub(super) fn bury_message(
         &mut self,
         conversation: ConversationId,
-        content: &str,
+        content: &[u8],
         reason: &str,
         detail: &str,
         attempts: u32,
         at: UnixMs,
     ) -> rusqlite::Result<()> {
-        let letter = decode::<NewMessage>("a message", content.as_bytes()).and_then(|message| {
+        let sealer = &self.shared.sealer;
+        let letter = sealer.open::<NewMessage>(Owner::number(Kind::Message, conversation.0), content).and_then(|message| {
             let game = message.game.clone();
             let letter = Letter::Message(message);
             let letter =
                 DeadLetter { game: game.clone(), conversation, letter, reason: reason.to_owned(), detail: detail.to_owned(), attempts, at };
-            Ok((game, encode("a dead letter", &letter)?))
+            let doc = sealer.seal_json(Owner::letter(&game), &letter)?;
+            Ok((game, doc))
         });
         match letter {
-            Ok((game, json)) => self.insert_dead_letter(game.as_str(), &json).map(|_| ()),
+            Ok((game, doc)) => self.insert_dead_letter(game.as_str(), &doc).map(|_| ()),
             Err(error) => {
                 tracing::error!(%error, "a message that is to be kept cannot be read");
                 Ok(())
@@ -194,11 +215,11 @@ impl Writer {
         }
     }
 
-    fn change_timer(&mut self, conversation: ConversationId, change: &TimerChange) -> rusqlite::Result<()> {
+    fn change_timer(&mut self, conversation: ConversationId, change: &TimerChange, payload: Option<&[u8]>) -> rusqlite::Result<()> {
         match change {
             TimerChange::Set { due_at, timer } => {
                 let sql = "UPDATE timer SET due_ms = ?4, payload = ?5 WHERE conversation = ?1 AND flow = ?2 AND name = ?3";
-                let params = (conversation.0, timer.flow.as_str(), &timer.id, due_at.0, &timer.payload);
+                let params = (conversation.0, timer.flow.as_str(), &timer.id, due_at.0, payload);
                 if self.execute(sql, params)? == 0 {
                     let sql = "INSERT INTO timer(conversation, flow, name, due_ms, payload) VALUES (?1, ?2, ?3, ?4, ?5)";
                     self.execute(sql, params)?;

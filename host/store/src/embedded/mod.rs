@@ -19,7 +19,9 @@ mod ports;
 mod read;
 mod reader;
 mod recover;
+mod reseal;
 mod schema;
+mod sealing;
 mod send;
 mod staged;
 mod writer;
@@ -36,6 +38,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::audit::AuditKey;
 use crate::handout::Handout;
 use crate::ready::ReadyQueue;
+use crate::seal::{MissingKeys, Sealer, StoreKeys};
 
 use memory::{Hot, Pending};
 use op::{Answer, Op, Request};
@@ -59,6 +62,9 @@ pub struct EmbeddedOptions {
     pub cache_bytes_max: usize,
     /// Of the audit log's pseudonyms; without one, the directory's own `audit.key` is taken, and made if it is not there.
     pub audit_key: Option<AuditKey>,
+    /// What is personal is sealed under the first, and opens under all; without any, the directory's own `store.key` is
+    /// taken, and made if it is not there.
+    pub keys: Option<StoreKeys>,
     /// For delays, and for the time at which follow-up events come.
     pub clock: Arc<dyn Clock>,
 }
@@ -66,7 +72,15 @@ pub struct EmbeddedOptions {
 impl EmbeddedOptions {
     /// The defaults: 100,000 events, half of them for one game, and 6 MiB of caches.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
-        Self { dir: dir.into(), inbox_max: 100_000, inbox_per_game_max: 50_000, cache_bytes_max: 6 << 20, audit_key: None, clock }
+        Self {
+            dir: dir.into(),
+            inbox_max: 100_000,
+            inbox_per_game_max: 50_000,
+            cache_bytes_max: 6 << 20,
+            audit_key: None,
+            keys: None,
+            clock,
+        }
     }
 }
 
@@ -103,6 +117,9 @@ pub enum OpenError {
     /// It is a database, but not one of ours.
     #[error("questline.db in the data directory is not a questline database; choose another directory")]
     Foreign,
+    /// A key is gone that the data needs.
+    #[error(transparent)]
+    Keys(#[from] MissingKeys),
     /// The file is broken.
     #[error("the data is damaged ({0}); restore the data directory from a backup, or move it away and start anew")]
     Damaged(String),
@@ -140,6 +157,7 @@ struct Shared {
     /// When the next timer is due, at the latest known; 0: look, [`NO_TIMER`]: there is none.
     timer_due_ms: AtomicU64,
     audit_key: AuditKey,
+    sealer: Sealer,
     clock: Arc<dyn Clock>,
 }
 
@@ -173,6 +191,8 @@ pub struct EmbeddedStore {
     requests: Option<mpsc::Sender<Request>>,
     reader: Option<Reader>,
     closed: watch::Receiver<bool>,
+    /// Where the walk over all rows stands; held by whoever goes on with it.
+    walk: tokio::sync::Mutex<reseal::Walk>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -186,6 +206,8 @@ impl EmbeddedStore {
             None => AuditKey::of_directory(&options.dir).map_err(|error| OpenError::Directory { dir: options.dir.clone(), error })?,
         };
         let mut connection = schema::open_writer(&directory.database())?;
+        let sealer = sealing::sealer(&connection, &options.dir, options.keys)?;
+        sealing::write_anew(&connection);
         audit::take_over(&mut connection).map_err(|error| OpenError::Damaged(error.to_string()))?;
         let reading = schema::open_reader(&directory.database())?;
         let caches = options.cache_bytes_max / 4;
@@ -197,6 +219,7 @@ impl EmbeddedStore {
             counts: Counts::default(),
             timer_due_ms: AtomicU64::new(0),
             audit_key,
+            sealer,
             clock: options.clock,
         });
         let ids = recover::recover(&mut connection, &shared)?;
@@ -207,7 +230,7 @@ impl EmbeddedStore {
         let write_thread = std::thread::Builder::new().name("store-write".into()).spawn(move || writer.run(requested));
         let write_thread = write_thread.map_err(OpenError::Thread)?;
         let threads = Mutex::new(vec![write_thread, read_thread]);
-        Ok(Self { shared, requests: Some(requests), reader: Some(reader), closed, threads })
+        Ok(Self { shared, requests: Some(requests), reader: Some(reader), closed, walk: tokio::sync::Mutex::default(), threads })
     }
 
     /// Writes what is on its way, folds the log into the database and gives the directory up. Later calls are refused.

@@ -1,5 +1,5 @@
-//! What the writer can be asked to do, and what it answers. JSON is made by the caller: the writer's thread is the one
-//! that all share.
+//! What the writer can be asked to do, and what it answers. JSON is made and sealed by the caller, as far as it knows where
+//! it is to lie: the writer's thread is the one that all share.
 
 use std::sync::Arc;
 
@@ -17,10 +17,11 @@ use questline_core::time::UnixMs;
 use tokio::sync::oneshot;
 
 use super::audit::{EraseOp, Salted, salted};
+use super::reseal::Rewrite;
 use crate::audit::AuditKey;
-use crate::codec::encode;
 use crate::documents::DocumentWrite;
-use crate::pages::Change;
+use crate::pages::{Change, PageKey};
+use crate::seal::{Draft, Kind, Owner, Sealer};
 
 /// What a row of a document counts as.
 const ROW_BYTES: usize = 1 << 10;
@@ -37,7 +38,7 @@ pub(super) enum Op {
     Commit(Box<CommitOp>),
     CountAttempt { conversation: ConversationId, seq: InboxSeq, attempts: u32 },
     Begin { messages: Vec<OutboxRef>, at: UnixMs },
-    Record(Vec<SendRecord>),
+    Record(Vec<Recorded>),
     FireDue { now: UnixMs, limit: usize },
     Prune { now: UnixMs, limit: usize },
     RetryDeadLetter { id: DeadLetterId, actor: Actor, now: UnixMs },
@@ -46,7 +47,9 @@ pub(super) enum Op {
     AppendAudit(Vec<Salted>),
     Erase(Box<EraseOp>),
     WriteDocument(Box<DocumentWrite>),
-    ChangePages { names: Vec<String>, change: Change },
+    ChangePages { keys: Vec<PageKey>, change: Change },
+    Rewrite(Vec<Rewrite>),
+    StrikeKeys,
     Check,
     Close,
 }
@@ -61,7 +64,8 @@ impl Op {
             Self::Begin { messages, .. } => messages.len(),
             Self::Record(records) => records.len(),
             Self::FireDue { limit, .. } | Self::Prune { limit, .. } => 2 * limit,
-            Self::ChangePages { names, .. } => names.len(),
+            Self::ChangePages { keys, .. } => keys.len(),
+            Self::Rewrite(rewrites) => rewrites.len(),
             Self::WriteDocument(write) => 1 + write.value.as_ref().map_or(0, Vec::len) / ROW_BYTES,
             _ => 2,
         }
@@ -81,11 +85,17 @@ pub(super) enum Answer {
     Erased(Erased),
 }
 
+/// What came of a send, and Meta's name for the message as it is kept.
+pub(super) struct Recorded {
+    pub(super) record: SendRecord,
+    pub(super) wamid: Option<Vec<u8>>,
+}
+
 /// A batch with its JSON.
 pub(super) struct AppendOp {
     pub(super) events: Vec<NewEvent>,
     pub(super) statuses: Vec<StatusUpdate>,
-    pub(super) notices: Vec<String>,
+    pub(super) notices: Vec<Vec<u8>>,
     pub(super) received_at: UnixMs,
 }
 
@@ -94,18 +104,20 @@ pub(super) struct NewEvent {
     pub(super) address: Address,
     pub(super) dedup: Option<DedupKey>,
     pub(super) event: Arc<Event>,
-    pub(super) json: String,
+    /// Sealed when it is known which conversation it goes to.
+    pub(super) draft: Draft,
 }
 
 impl AppendOp {
-    pub(super) fn new(batch: Batch) -> Result<Self, StoreError> {
+    pub(super) fn new(batch: Batch, sealer: &Sealer) -> Result<Self, StoreError> {
         let events = batch.events.into_iter().map(|incoming| {
-            let json = encode("an event", &incoming.event)?;
-            Ok(NewEvent { address: incoming.address, dedup: incoming.dedup, event: Arc::new(incoming.event), json })
+            let draft = Draft::json(Kind::Event, &incoming.event)?;
+            Ok(NewEvent { address: incoming.address, dedup: incoming.dedup, event: Arc::new(incoming.event), draft })
         });
+        let owner = Owner::number(Kind::Notice, batch.received_at.0);
         Ok(Self {
             events: events.collect::<Result<_, StoreError>>()?,
-            notices: batch.notices.iter().map(|notice| encode("a notice", notice)).collect::<Result<_, _>>()?,
+            notices: batch.notices.iter().map(|notice| sealer.seal_json(owner, notice)).collect::<Result<_, _>>()?,
             statuses: batch.statuses,
             received_at: batch.received_at,
         })
@@ -114,44 +126,57 @@ impl AppendOp {
 
 /// A commit with its JSON beside each part.
 pub(super) struct CommitOp {
-    pub(super) conversation: (Arc<Conversation>, String),
+    pub(super) conversation: (Arc<Conversation>, Vec<u8>),
     pub(super) ack: InboxSeq,
-    pub(super) outbox: Vec<(NewMessage, String)>,
+    pub(super) outbox: Vec<(NewMessage, Vec<u8>)>,
     pub(super) resend: Vec<Resend>,
     pub(super) bury: Vec<Bury>,
-    pub(super) timers: Vec<TimerChange>,
-    pub(super) tickets: Vec<(Ticket, String)>,
-    pub(super) consents: Vec<(ConsentRecord, String)>,
+    pub(super) timers: Vec<(TimerChange, Option<Vec<u8>>)>,
+    pub(super) tickets: Vec<(Ticket, Vec<u8>)>,
+    pub(super) consents: Vec<(ConsentRecord, Vec<u8>)>,
     pub(super) audits: Vec<Salted>,
-    pub(super) follow_ups: Vec<(Arc<Event>, String)>,
-    pub(super) dead_letter: Option<String>,
-    pub(super) step: Option<(UnixMs, String)>,
+    pub(super) follow_ups: Vec<(Arc<Event>, Draft)>,
+    pub(super) dead_letter: Option<Vec<u8>>,
+    pub(super) step: Option<(UnixMs, Vec<u8>)>,
     pub(super) now: UnixMs,
 }
 
 impl CommitOp {
-    pub(super) fn new(commit: Commit, key: &AuditKey, now: UnixMs) -> Result<Box<Self>, StoreError> {
-        let json = encode("a conversation", &commit.conversation)?;
-        let follow_ups = commit.follow_ups.into_iter().map(|event| encode("an event", &event).map(|json| (Arc::new(event), json)));
-        let step = commit.step.map(|step| encode("a step", &step).map(|json| (step.at, json)));
+    pub(super) fn new(commit: Commit, key: &AuditKey, sealer: &Sealer, now: UnixMs) -> Result<Box<Self>, StoreError> {
+        let id = commit.conversation.id.0;
+        let of = |kind| Owner::number(kind, id);
+        let doc = sealer.seal_json(of(Kind::Conversation), &commit.conversation)?;
+        let follow_ups = commit.follow_ups.into_iter().map(|event| Draft::json(Kind::Event, &event).map(|draft| (Arc::new(event), draft)));
+        let step = commit.step.map(|step| sealer.seal_json(of(Kind::Step), &step).map(|doc| (step.at, doc)));
+        let timers = commit.timers.into_iter().map(|change| {
+            let payload = match &change {
+                TimerChange::Set { timer, .. } => Some(sealer.seal(of(Kind::Timer), Draft::bytes(&[timer.payload.as_bytes()]))?),
+                TimerChange::Cancel { .. } => None,
+            };
+            Ok((change, payload))
+        });
+        let tickets = commit
+            .tickets
+            .into_iter()
+            .map(|ticket| sealer.seal_json(Owner::ticket(&ticket.game, &ticket.number), &ticket).map(|doc| (ticket, doc)));
         Ok(Box::new(Self {
-            conversation: (Arc::new(commit.conversation), json),
+            conversation: (Arc::new(commit.conversation), doc),
             ack: commit.ack,
-            outbox: with_json("a message", commit.outbox)?,
+            outbox: sealed(sealer, of(Kind::Message), commit.outbox)?,
             resend: commit.resend,
             bury: commit.bury,
-            timers: commit.timers,
-            tickets: with_json("a ticket", commit.tickets)?,
-            consents: with_json("a consent", commit.consents)?,
+            timers: timers.collect::<Result<_, StoreError>>()?,
+            tickets: tickets.collect::<Result<_, _>>()?,
+            consents: sealed(sealer, of(Kind::Consent), commit.consents)?,
             audits: salted(commit.audits, key)?,
             follow_ups: follow_ups.collect::<Result<_, _>>()?,
-            dead_letter: commit.dead_letter.map(|letter| encode("a dead letter", &letter)).transpose()?,
+            dead_letter: commit.dead_letter.map(|letter| sealer.seal_json(Owner::letter(&letter.game), &letter)).transpose()?,
             step: step.transpose()?,
             now,
         }))
     }
 }
 
-fn with_json<T: serde::Serialize>(what: &'static str, values: Vec<T>) -> Result<Vec<(T, String)>, StoreError> {
-    values.into_iter().map(|value| encode(what, &value).map(|json| (value, json))).collect()
+fn sealed<T: serde::Serialize>(sealer: &Sealer, owner: Owner<'_>, values: Vec<T>) -> Result<Vec<(T, Vec<u8>)>, StoreError> {
+    values.into_iter().map(|value| sealer.seal_json(owner, &value).map(|doc| (value, doc))).collect()
 }

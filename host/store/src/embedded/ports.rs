@@ -10,12 +10,12 @@ use questline_core::port::{
     Appended, Batch, Committed, Conversations, DedupKey, Depth, Desk, Inbox, InboxEntry, Notice, Outbox, PlayerConversation, Ready,
     Receipt, StoreError, Timers, Work,
 };
-use questline_core::send::SendRecord;
+use questline_core::send::{SendRecord, SendResult};
 use questline_core::time::UnixMs;
 
 use crate::handout::Handed;
 
-use super::op::{Answer, AppendOp, CommitOp, Op};
+use super::op::{Answer, AppendOp, CommitOp, Op, Recorded};
 use super::{EmbeddedStore, read};
 
 /// Messages that are read at once when the hand-out has to be refilled.
@@ -33,7 +33,7 @@ impl Inbox for EmbeddedStore {
         if !batch.events.is_empty() {
             self.shared.pending().admit_any()?;
         }
-        match self.ask(Op::Append(AppendOp::new(batch)?)).await? {
+        match self.ask(Op::Append(AppendOp::new(batch, &self.shared.sealer)?)).await? {
             Answer::Appended(appended) => Ok(appended),
             _ => Err(odd()),
         }
@@ -57,12 +57,14 @@ impl Conversations for EmbeddedStore {
         let (conversation, mut read_events) = match hot {
             Some(hot) if cold_events.is_empty() => (std::sync::Arc::unwrap_or_clone(hot), Default::default()),
             hot => {
+                let sealer = self.shared.sealer.clone();
                 let read = move |connection: &rusqlite::Connection| {
+                    let events = read::events(connection, &sealer, conversation, &cold_events)?;
                     let conversation = match hot {
                         Some(hot) => std::sync::Arc::unwrap_or_clone(hot),
-                        None => read::conversation(connection, conversation)?,
+                        None => read::conversation(connection, &sealer, conversation)?,
                     };
-                    Ok((conversation, read::events(connection, &cold_events)?))
+                    Ok((conversation, events))
                 };
                 self.read(read).await?
             }
@@ -77,7 +79,7 @@ impl Conversations for EmbeddedStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
-        let commit = CommitOp::new(commit, &self.shared.audit_key, self.shared.clock.now())?;
+        let commit = CommitOp::new(commit, &self.shared.audit_key, &self.shared.sealer, self.shared.clock.now())?;
         match self.ask(Op::Commit(commit)).await? {
             Answer::Committed(committed) => Ok(committed),
             _ => Err(odd()),
@@ -104,7 +106,9 @@ impl Outbox for EmbeddedStore {
                 Handed::Messages(messages) => return Ok(messages),
                 Handed::Refill(page) => {
                     let after = page.after;
-                    let (messages, end) = self.read(move |connection| read::outbox(connection, after, PAGE_MESSAGES)).await?;
+                    let sealer = self.shared.sealer.clone();
+                    let read = move |connection: &rusqlite::Connection| read::outbox(connection, &sealer, after, PAGE_MESSAGES);
+                    let (messages, end) = self.read(read).await?;
                     self.shared.handout.refill(page, messages, end);
                 }
             }
@@ -119,7 +123,15 @@ impl Outbox for EmbeddedStore {
     }
 
     async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError> {
-        self.ask(Op::Record(records)).await.map(|_| ())
+        let recorded = records.into_iter().map(|record| {
+            let wamid = match &record.result {
+                SendResult::Accepted { wamid, .. } => Some(self.shared.sealer.seal_wamid(record.id.conversation, wamid)?),
+                _ => None,
+            };
+            Ok(Recorded { record, wamid })
+        });
+        let recorded = recorded.collect::<Result<_, StoreError>>()?;
+        self.ask(Op::Record(recorded)).await.map(|_| ())
     }
 
     async fn settled(&self, messages: Vec<OutboxRef>) -> Result<Vec<OutboxRef>, StoreError> {
@@ -127,7 +139,8 @@ impl Outbox for EmbeddedStore {
     }
 
     async fn receipt(&self, message: OutboxRef) -> Result<Option<Receipt>, StoreError> {
-        self.read(move |connection| read::receipt(connection, message)).await
+        let sealer = self.shared.sealer.clone();
+        self.read(move |connection| read::receipt(connection, &sealer, message)).await
     }
 }
 
@@ -162,11 +175,13 @@ impl Desk for EmbeddedStore {
         after: Option<DeadLetterId>,
         limit: usize,
     ) -> Result<Vec<StoredDeadLetter>, StoreError> {
-        self.read(move |connection| read::dead_letters(connection, game, after, limit)).await
+        let sealer = self.shared.sealer.clone();
+        self.read(move |connection| read::dead_letters(connection, &sealer, game, after, limit)).await
     }
 
     async fn dead_letter(&self, id: DeadLetterId) -> Result<Option<StoredDeadLetter>, StoreError> {
-        self.read(move |connection| read::dead_letter(connection, id)).await
+        let sealer = self.shared.sealer.clone();
+        self.read(move |connection| read::dead_letter(connection, &sealer, id)).await
     }
 
     async fn retry_dead_letter(&self, id: DeadLetterId, actor: &Actor, now: UnixMs) -> Result<bool, StoreError> {
@@ -184,8 +199,8 @@ impl Desk for EmbeddedStore {
     }
 
     async fn tickets(&self, game: &GameId, closed: bool, limit: usize) -> Result<Vec<Ticket>, StoreError> {
-        let game = game.clone();
-        self.read(move |connection| read::tickets(connection, &game, closed, limit)).await
+        let (game, sealer) = (game.clone(), self.shared.sealer.clone());
+        self.read(move |connection| read::tickets(connection, &sealer, &game, closed, limit)).await
     }
 
     async fn close_ticket(
@@ -204,16 +219,18 @@ impl Desk for EmbeddedStore {
     }
 
     async fn conversations_of(&self, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>, StoreError> {
-        let (game, player) = (game.clone(), player.clone());
-        self.read(move |connection| read::conversations_of(connection, &game, &player)).await
+        let (game, player, sealer) = (game.clone(), player.clone(), self.shared.sealer.clone());
+        self.read(move |connection| read::conversations_of(connection, &sealer, &game, &player)).await
     }
 
     async fn conversation(&self, conversation: ConversationId) -> Result<Option<Conversation>, StoreError> {
-        self.read(move |connection| read::known_conversation(connection, conversation)).await
+        let sealer = self.shared.sealer.clone();
+        self.read(move |connection| read::known_conversation(connection, &sealer, conversation)).await
     }
 
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
-        self.read(move |connection| read::notices(connection, limit)).await
+        let sealer = self.shared.sealer.clone();
+        self.read(move |connection| read::notices(connection, &sealer, limit)).await
     }
 
     async fn depth(&self) -> Result<Depth, StoreError> {

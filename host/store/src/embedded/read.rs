@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use questline_core::commit::{StoredDeadLetter, Ticket};
+use questline_core::commit::{DeadLetter, StoredDeadLetter, Ticket};
 use questline_core::conversation::Conversation;
-use questline_core::event::{Event, Wamid};
-use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, PlayerId};
+use questline_core::event::Event;
+use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, PlayerId, TicketNumber};
 use questline_core::outbox::{OutboxMessage, SendState};
 use questline_core::port::{CONVERSATIONS_OF_MAX, DedupKey, Notice, PlayerConversation, Receipt, StoreError};
 use questline_core::time::UnixMs;
-use rusqlite::{Connection, OptionalExtension, Params, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql};
 use serde::de::DeserializeOwned;
 
-use crate::codec::decode;
 use crate::handout::Placed;
+use crate::seal::{Kind, Named, Owner, Sealer};
 
 use super::append::contact_from;
 use super::send::{IN_FLIGHT, RECEIPT, delivery_state};
@@ -22,31 +22,40 @@ use super::unavailable;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// A conversation as its row has it; version and contact beside the document are newer than those in it.
-pub(super) fn conversation(connection: &Connection, id: ConversationId) -> Result<Conversation> {
-    known_conversation(connection, id)?.ok_or_else(|| StoreError::Corrupt(format!("there is no conversation {id}")))
+/// A conversation as its row has it.
+pub(super) fn conversation(connection: &Connection, sealer: &Sealer, id: ConversationId) -> Result<Conversation> {
+    known_conversation(connection, sealer, id)?.ok_or_else(|| StoreError::Corrupt(format!("there is no conversation {id}")))
 }
 
 /// The same, where it may not be there.
-pub(super) fn known_conversation(connection: &Connection, id: ConversationId) -> Result<Option<Conversation>> {
+pub(super) fn known_conversation(connection: &Connection, sealer: &Sealer, id: ConversationId) -> Result<Option<Conversation>> {
     let sql = "SELECT version, phone, bsuid, doc FROM conversation WHERE id = ?1";
     let found = first(connection, sql, [id.0], |row| {
         let (phone, bsuid) = (row.get_ref(1)?.as_str_or_null()?, row.get_ref(2)?.as_str_or_null()?);
-        let doc = decode::<Conversation>("a conversation", row.get_ref(3)?.as_bytes()?);
+        let doc = sealer.open::<Conversation>(Owner::number(Kind::Conversation, id.0), row.get_ref(3)?.as_bytes()?);
         Ok((row.get(0)?, contact_from(phone, bsuid), doc))
     })?;
     let Some((version, contact, doc)) = found else { return Ok(None) };
     let mut conversation = doc?;
+    // Before version 6 both lay beside the document, and could be newer than it.
     conversation.version = version;
-    conversation.contact = contact.ok_or_else(|| StoreError::Corrupt(format!("conversation {id} has no contact")))?;
+    if let Some(contact) = contact {
+        conversation.contact = contact;
+    }
     Ok(Some(conversation))
 }
 
 /// The events with these places, as far as they are there.
-pub(super) fn events(connection: &Connection, seqs: &[InboxSeq]) -> Result<HashMap<InboxSeq, Arc<Event>>> {
+pub(super) fn events(
+    connection: &Connection,
+    sealer: &Sealer,
+    conversation: ConversationId,
+    seqs: &[InboxSeq],
+) -> Result<HashMap<InboxSeq, Arc<Event>>> {
     let mut events = HashMap::with_capacity(seqs.len());
     for seq in seqs {
-        let event = first(connection, "SELECT event FROM inbox WHERE seq = ?1", [seq.0], |row| json("an event", row, 0))?;
+        let owner = Owner::number(Kind::Event, conversation.0);
+        let event = first(connection, "SELECT event FROM inbox WHERE seq = ?1", [seq.0], |row| open(sealer, owner, row, 0))?;
         if let Some(event) = event {
             events.insert(*seq, Arc::new(event?));
         }
@@ -63,7 +72,7 @@ pub(super) fn known(connection: &Connection, keys: &[DedupKey]) -> Result<Vec<bo
 }
 
 /// The outbox after a place, and whether that is all.
-pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> Result<(Vec<Placed>, bool)> {
+pub(super) fn outbox(connection: &Connection, sealer: &Sealer, after: u64, limit: usize) -> Result<(Vec<Placed>, bool)> {
     let sql =
         "SELECT place, conversation, seq, state, at_ms, attempts, due_ms, content FROM message WHERE place > ?1 ORDER BY place LIMIT ?2";
     let mut end = 0;
@@ -73,7 +82,7 @@ pub(super) fn outbox(connection: &Connection, after: u64, limit: usize) -> Resul
         let state = if row.get::<_, u8>(3)? == IN_FLIGHT { SendState::InFlight { since } } else { SendState::Queued };
         let id = OutboxRef { conversation: ConversationId(row.get(1)?), seq: OutboxSeq(row.get(2)?) };
         let content = row.get_ref(7)?.as_bytes()?;
-        let message = match decode("a message", content) {
+        let message = match sealer.open(Owner::number(Kind::Message, id.conversation.0), content) {
             Ok(message) => message,
             Err(error) => {
                 // One that cannot be read must not hold up the others.
@@ -100,32 +109,34 @@ pub(super) fn settled(connection: &Connection, messages: Vec<OutboxRef>) -> Resu
 }
 
 /// How far a sent message came.
-pub(super) fn receipt(connection: &Connection, id: OutboxRef) -> Result<Option<Receipt>> {
+pub(super) fn receipt(connection: &Connection, sealer: &Sealer, id: OutboxRef) -> Result<Option<Receipt>> {
     let sql = "SELECT state, at_ms, attempts, wamid, content FROM message WHERE seq = ?1 AND conversation = ?2 AND state >= ?3";
     let found = first(connection, sql, (id.seq.0, id.conversation.0, RECEIPT), |row| {
-        let content = row.get_ref(4)?.as_bytes_or_null()?.map(|content| decode("a message", content)).transpose();
-        let wamid = row.get::<_, Option<Box<str>>>(3)?.map(Wamid);
+        let owner = Owner::number(Kind::Message, id.conversation.0);
+        let content = row.get_ref(4)?.as_bytes_or_null()?.map(|content| sealer.open(owner, content)).transpose();
+        let wamid = row.get_ref(3)?.as_bytes_or_null()?.map(|wamid| sealer.open_wamid(id.conversation, wamid)).transpose();
         Ok((row.get(0)?, UnixMs(row.get(1)?), row.get(2)?, wamid, content))
     })?;
     let Some((state, at, attempts, wamid, message)) = found else { return Ok(None) };
-    Ok(Some(Receipt { id, wamid, state: delivery_state(state)?, at, attempts, message: message? }))
+    Ok(Some(Receipt { id, wamid: wamid?, state: delivery_state(state)?, at, attempts, message: message? }))
 }
 
 /// Dead letters, oldest first.
 pub(super) fn dead_letters(
     connection: &Connection,
+    sealer: &Sealer,
     game: Option<GameId>,
     after: Option<DeadLetterId>,
     limit: usize,
 ) -> Result<Vec<StoredDeadLetter>> {
     let (after, limit) = (after.map_or(0, |id| id.0), limit as i64);
-    let read = |row: &Row<'_>| Ok(json("a dead letter", row, 1)?.map(|dead_letter| (row.get(0), dead_letter)));
+    let read = |row: &Row<'_>| Ok(letter(sealer, row)?.map(|dead_letter| (row.get(2), dead_letter)));
     let rows = match &game {
         Some(game) => {
-            let sql = "SELECT id, doc FROM dead_letter WHERE game = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+            let sql = "SELECT game, doc, id FROM dead_letter WHERE game = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
             all(connection, sql, (game.as_str(), after, limit), read)?
         }
-        None => all(connection, "SELECT id, doc FROM dead_letter WHERE id > ?1 ORDER BY id LIMIT ?2", (after, limit), read)?,
+        None => all(connection, "SELECT game, doc, id FROM dead_letter WHERE id > ?1 ORDER BY id LIMIT ?2", (after, limit), read)?,
     };
     rows.into_iter()
         .map(|row| {
@@ -136,33 +147,57 @@ pub(super) fn dead_letters(
 }
 
 /// One dead letter.
-pub(super) fn dead_letter(connection: &Connection, id: DeadLetterId) -> Result<Option<StoredDeadLetter>> {
-    let found = first(connection, "SELECT doc FROM dead_letter WHERE id = ?1", [id.0], |row| json("a dead letter", row, 0))?;
+pub(super) fn dead_letter(connection: &Connection, sealer: &Sealer, id: DeadLetterId) -> Result<Option<StoredDeadLetter>> {
+    let found = first(connection, "SELECT game, doc FROM dead_letter WHERE id = ?1", [id.0], |row| letter(sealer, row))?;
     found.map(|dead_letter| dead_letter.map(|dead_letter| StoredDeadLetter { id, dead_letter })).transpose()
 }
 
 /// Open tickets by priority and age, then, if asked for, closed ones, the last closed first.
-pub(super) fn tickets(connection: &Connection, game: &GameId, closed: bool, limit: usize) -> Result<Vec<Ticket>> {
-    let sql = "SELECT doc FROM ticket WHERE game = ?1 AND closed_ms IS NULL ORDER BY priority, opened_ms, id LIMIT ?2";
-    let mut rows = all(connection, sql, (game.as_str(), limit as i64), |row| json("a ticket", row, 0))?;
+pub(super) fn tickets(connection: &Connection, sealer: &Sealer, game: &GameId, closed: bool, limit: usize) -> Result<Vec<Ticket>> {
+    let ticket = |row: &Row<'_>| {
+        let number = TicketNumber::parse(row.get_ref(0)?.as_str()?);
+        let doc = row.get_ref(1)?.as_bytes()?;
+        let number = number.map_err(|_| StoreError::Corrupt("a ticket has an odd number".to_owned()));
+        Ok(number.and_then(|number| sealer.open(Owner::ticket(game, &number), doc)))
+    };
+    let sql = "SELECT number, doc FROM ticket WHERE game = ?1 AND closed_ms IS NULL ORDER BY priority, opened_ms, id LIMIT ?2";
+    let mut rows = all(connection, sql, (game.as_str(), limit as i64), ticket)?;
     if closed && rows.len() < limit {
-        let sql = "SELECT doc FROM ticket WHERE game = ?1 AND closed_ms IS NOT NULL ORDER BY closed_ms DESC, id DESC LIMIT ?2";
-        rows.extend(all(connection, sql, (game.as_str(), (limit - rows.len()) as i64), |row| json("a ticket", row, 0))?);
+        let sql = "SELECT number, doc FROM ticket WHERE game = ?1 AND closed_ms IS NOT NULL ORDER BY closed_ms DESC, id DESC LIMIT ?2";
+        rows.extend(all(connection, sql, (game.as_str(), (limit - rows.len()) as i64), ticket)?);
     }
     rows.into_iter().collect()
 }
 
 /// Where a player is, newest activity first.
-pub(super) fn conversations_of(connection: &Connection, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>> {
-    let sql = "SELECT id FROM conversation WHERE game = ?1 AND player = ?2 ORDER BY id DESC LIMIT ?3";
-    let ids = all(connection, sql, (game.as_str(), player.as_str(), CONVERSATIONS_OF_MAX as i64), |row| row.get(0).map(ConversationId))?;
-    let found = ids.into_iter().map(|id| conversation(connection, id)).collect::<Result<Vec<_>>>()?;
+pub(super) fn conversations_of(
+    connection: &Connection,
+    sealer: &Sealer,
+    game: &GameId,
+    player: &PlayerId,
+) -> Result<Vec<PlayerConversation>> {
+    let find = |player: &dyn ToSql| {
+        let sql = "SELECT id FROM conversation WHERE game = ?1 AND player = ?2 ORDER BY id DESC LIMIT ?3";
+        all(connection, sql, (game.as_str(), player, CONVERSATIONS_OF_MAX as i64), |row| row.get(0).map(ConversationId))
+    };
+    let mut ids = Vec::new();
+    for index in sealer.indexes(Named::Player, &[game.as_str(), player.as_str()]) {
+        ids.extend(find(index.as_bytes())?);
+    }
+    if sealer.has_plain() {
+        ids.extend(find(&player.as_str())?);
+    }
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    ids.truncate(CONVERSATIONS_OF_MAX);
+    let found = ids.into_iter().map(|id| conversation(connection, sealer, id)).collect::<Result<Vec<_>>>()?;
     Ok(PlayerConversation::select(game, player, found))
 }
 
 /// Notices, newest first.
-pub(super) fn notices(connection: &Connection, limit: usize) -> Result<Vec<Notice>> {
-    let rows = all(connection, "SELECT doc FROM notice ORDER BY id DESC LIMIT ?1", [limit as i64], |row| json("a notice", row, 0))?;
+pub(super) fn notices(connection: &Connection, sealer: &Sealer, limit: usize) -> Result<Vec<Notice>> {
+    let rows = all(connection, "SELECT received_ms, doc FROM notice ORDER BY id DESC LIMIT ?1", [limit as i64], |row| {
+        open(sealer, Owner::number(Kind::Notice, row.get(0)?), row, 1)
+    })?;
     rows.into_iter().collect()
 }
 
@@ -187,7 +222,14 @@ fn all<T>(
     rows.collect::<rusqlite::Result<_>>().map_err(unavailable)
 }
 
-/// The typed value of a JSON column: the outer error is SQLite's, the inner one the JSON's.
-fn json<T: DeserializeOwned>(what: &'static str, row: &Row<'_>, column: usize) -> rusqlite::Result<Result<T>> {
-    Ok(decode(what, row.get_ref(column)?.as_bytes()?))
+/// The value that a column holds: the outer error is SQLite's, the inner one the value's.
+fn open<T: DeserializeOwned>(sealer: &Sealer, owner: Owner<'_>, row: &Row<'_>, column: usize) -> rusqlite::Result<Result<T>> {
+    Ok(sealer.open(owner, row.get_ref(column)?.as_bytes()?))
+}
+
+/// The dead letter of a row that begins with its game.
+fn letter(sealer: &Sealer, row: &Row<'_>) -> rusqlite::Result<Result<DeadLetter>> {
+    let game = GameId::parse(row.get_ref(0)?.as_str()?).map_err(|_| StoreError::Corrupt("a dead letter's game has no name".to_owned()));
+    let doc = row.get_ref(1)?.as_bytes()?;
+    Ok(game.and_then(|game| sealer.open(Owner::letter(&game), doc)))
 }

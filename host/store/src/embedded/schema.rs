@@ -9,9 +9,10 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::OpenError;
+use crate::seal::PLAIN;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 5;
+pub(super) const SCHEMA_VERSION: i64 = 6;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 4 * 1024;
@@ -26,7 +27,7 @@ const WAL_BYTES_KEPT: i64 = 16 << 20;
 const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
--- version and contact lie beside the document: they also change without a step.
+-- version lies beside the document, to be compared; what phone and bsuid held until version 5, the document holds.
 CREATE TABLE conversation(id INTEGER PRIMARY KEY, version INTEGER NOT NULL, game TEXT NOT NULL, number TEXT NOT NULL,
   phone TEXT, bsuid TEXT, doc TEXT NOT NULL);
 CREATE TABLE alias(name TEXT PRIMARY KEY, conversation INTEGER NOT NULL) WITHOUT ROWID;
@@ -89,8 +90,20 @@ CREATE TABLE audit_subject(game TEXT NOT NULL, name TEXT NOT NULL, seq INTEGER N
   PRIMARY KEY(game, name, seq)) WITHOUT ROWID;
 ";
 
+/// Version 6: what is personal is sealed, and found by digests, see [`crate::seal`]. Columns keep their names and hold BLOBs
+/// instead of TEXT: `conversation.doc` and `.player`, `alias.name`, `inbox.event`, `message.wamid` and `.content`,
+/// `timer.payload`, `page.name` and `.value`, `document.value`, and `doc` of tickets, dead letters, consents, steps and notices.
+/// `conversation.contact` is the digest by which a step tells whether it changes the contact. `store_key` lists the keys
+/// under which rows may lie.
+const SEALED: &str = "
+ALTER TABLE conversation ADD COLUMN contact BLOB;
+CREATE TABLE store_key(id TEXT PRIMARY KEY) WITHOUT ROWID;
+";
+
 /// What has to be done to tables of an older version, by that version, in order.
-const UPGRADES: [(i64, &str); 4] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT)];
+const UPGRADES: [(i64, &str); 5] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED)];
+/// The last version whose rows lay open.
+const OPEN_VERSION: i64 = 5;
 
 /// Opens the connection that writes, and makes the tables in a new database.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
@@ -137,6 +150,9 @@ fn check_version(connection: &mut Connection) -> Result<(), OpenError> {
         Ok(Some(found)) if UPGRADES.iter().any(|(from, _)| *from == found) => {
             for (_, tables) in UPGRADES.iter().filter(|(from, _)| *from >= found) {
                 transaction.execute_batch(tables)?;
+            }
+            if found <= OPEN_VERSION {
+                transaction.execute("INSERT OR IGNORE INTO store_key(id) VALUES (?1)", [PLAIN])?;
             }
             transaction.execute("UPDATE meta SET value = ?1 WHERE key = 'schema_version'", [SCHEMA_VERSION])?;
             transaction.commit()?;

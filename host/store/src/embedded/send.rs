@@ -3,16 +3,17 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use questline_core::event::{Event, StatusError, StatusEvent, Wamid};
+use questline_core::event::{Event, StatusError, StatusEvent};
 use questline_core::id::{ConversationId, OutboxRef};
 use questline_core::port::{StatusUpdate, StoreError};
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::status::DeliveryState;
 use questline_core::time::UnixMs;
 
-use crate::codec::encode;
+use crate::seal::{Draft, Kind};
 
-use super::op::Answer;
+use super::op::{Answer, Recorded};
+use super::sealing::{blob, broken};
 use super::writer::{Failure, Writer};
 
 /// In the outbox, not under way.
@@ -52,14 +53,14 @@ impl Writer {
     }
 
     /// What a status has settled meanwhile has no place in the outbox any more, so that nothing here finds it.
-    pub(super) fn record(&mut self, records: &mut Vec<SendRecord>) -> Result<Answer, Failure> {
-        for SendRecord { id, result } in records.drain(..) {
+    pub(super) fn record(&mut self, records: &mut Vec<Recorded>) -> Result<Answer, Failure> {
+        for Recorded { record: SendRecord { id, result }, wamid: kept } in records.drain(..) {
             match result {
                 SendResult::Accepted { wamid, at } => {
                     let sql = "UPDATE message SET place = NULL, state = ?3, at_ms = ?4, attempts = attempts + 1, wamid = ?5
                         WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
                     let state = receipt_state(DeliveryState::Accepted);
-                    if self.execute(sql, (id.seq.0, id.conversation.0, state, at.0, wamid.as_str()))? == 1 {
+                    if self.execute(sql, (id.seq.0, id.conversation.0, state, at.0, kept))? == 1 {
                         self.staged.outbox -= 1;
                         let key = self.hasher.hash_one(&wamid);
                         self.accepted.put(key, id);
@@ -92,7 +93,7 @@ impl Writer {
 
     fn give_up(&mut self, id: OutboxRef, reason: &str, detail: &str, at: UnixMs) -> rusqlite::Result<()> {
         let sql = "DELETE FROM message WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL RETURNING content, attempts";
-        let found = self.row(sql, (id.seq.0, id.conversation.0), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let found = self.row(sql, (id.seq.0, id.conversation.0), |row| Ok((blob(row, 0)?, row.get(1)?)))?;
         if let Some((content, attempts)) = found {
             self.staged.outbox -= 1;
             self.bury_message(id.conversation, &content, reason, detail, attempts, at)?;
@@ -109,32 +110,33 @@ impl Writer {
         let Some(id) = named else { return Ok(false) };
         let sql = "SELECT conversation, place IS NOT NULL, state, wamid FROM message WHERE seq = ?1";
         let found = self.row(sql, [id.seq.0], |row| {
-            let wamid = row.get::<_, Option<Box<str>>>(3)?.map(Wamid);
-            Ok((ConversationId(row.get(0)?), row.get::<_, bool>(1)?, row.get::<_, u8>(2)?, wamid))
+            let kept = row.get_ref(3)?.as_bytes_or_null()?.map(<[u8]>::to_vec);
+            Ok((ConversationId(row.get(0)?), row.get::<_, bool>(1)?, row.get::<_, u8>(2)?, kept))
         })?;
-        let Some((conversation, in_outbox, state, wamid)) = found else { return Ok(false) };
+        let Some((conversation, in_outbox, state, kept)) = found else { return Ok(false) };
         if conversation != id.conversation {
             return Ok(false);
         }
-        let same_send = wamid.as_ref() == Some(&update.wamid);
+        let same_send = || kept.as_ref().is_some_and(|kept| self.shared.sealer.is_wamid(kept, &update.wamid));
         let before = if in_outbox {
-            if same_send {
+            if same_send() {
                 return Ok(true);
             }
             self.staged.outbox -= 1;
             DeliveryState::Accepted
         } else {
             let Ok(before) = delivery_state(state) else { return Ok(false) };
-            if before.advance(update.state) == before || (update.state == DeliveryState::Failed && wamid.is_some() && !same_send) {
+            if before.advance(update.state) == before || (update.state == DeliveryState::Failed && kept.is_some() && !same_send()) {
                 return Ok(true);
             }
             before
         };
         let after = before.advance(update.state);
-        let sql = "UPDATE message SET place = NULL, state = ?2, at_ms = ?3, attempts = attempts + ?4, wamid = ?5,
+        let sql = "UPDATE message SET place = NULL, state = ?2, at_ms = ?3, attempts = attempts + ?4, wamid = ifnull(?5, wamid),
             content = iif(?6, NULL, content) WHERE seq = ?1";
-        let wamid = if in_outbox { &update.wamid } else { wamid.as_ref().unwrap_or(&update.wamid) };
-        self.execute(sql, (id.seq.0, receipt_state(after), update.at.0, in_outbox, wamid.as_str(), is_done(after)))?;
+        let is_new = in_outbox || kept.is_none();
+        let wamid = is_new.then(|| self.shared.sealer.seal_wamid(conversation, &update.wamid)).transpose().map_err(broken)?;
+        self.execute(sql, (id.seq.0, receipt_state(after), update.at.0, in_outbox, wamid, is_done(after)))?;
         if after == DeliveryState::Failed {
             self.tell_failed(id, update.at, update.error, received_at)?;
         }
@@ -145,8 +147,8 @@ impl Writer {
     fn tell_failed(&mut self, id: OutboxRef, at: UnixMs, error: Option<StatusError>, received_at: UnixMs) -> rusqlite::Result<()> {
         let Some(game) = self.game_of(id.conversation)? else { return Ok(()) };
         let event = Event::Status(StatusEvent { message: Some(id), state: DeliveryState::Failed, at, error });
-        match encode("an event", &event) {
-            Ok(json) => self.arrive(id.conversation, game, received_at, Arc::new(event), &json),
+        match Draft::json(Kind::Event, &event) {
+            Ok(draft) => self.arrive(id.conversation, game, received_at, Arc::new(event), draft),
             // Numbers and texts alone: they always have a JSON form.
             Err(error) => {
                 tracing::error!(%error, "a failed message's event");

@@ -15,8 +15,10 @@ use super::clockwork::PruneCursors;
 use super::directory::Directory;
 use super::memory::bounded;
 use super::op::{Answer, Op, Request};
+use super::sealing::broken;
 use super::staged::{Arrived, Staged};
 use super::{Shared, unavailable};
+use crate::seal::{Draft, Kind, Owner};
 
 /// Operations in a group.
 const GROUP_MAX: usize = 256;
@@ -248,7 +250,9 @@ impl Writer {
             Op::AppendAudit(records) => self.append_audit(records),
             Op::Erase(op) => self.erase(op),
             Op::WriteDocument(write) => self.write_document(write),
-            Op::ChangePages { names, change } => self.change_pages(names, change),
+            Op::ChangePages { keys, change } => self.change_pages(keys, change),
+            Op::Rewrite(rewrites) => self.rewrite(rewrites),
+            Op::StrikeKeys => self.strike_keys(),
             Op::Check => {
                 self.execute("UPDATE meta SET value = value WHERE key = 'schema_version'", [])?;
                 Ok(Answer::Done)
@@ -291,13 +295,15 @@ impl Writer {
         game: GameId,
         received_at: UnixMs,
         event: Arc<questline_core::event::Event>,
-        json: &str,
+        draft: Draft,
     ) -> rusqlite::Result<()> {
+        let json_bytes = draft.len();
+        let sealed = self.shared.sealer.seal(Owner::number(Kind::Event, conversation.0), draft).map_err(broken)?;
         let seq = self.ids.inbox.next(&self.connection)?;
         let sql = "INSERT INTO inbox(seq, conversation, received_ms, attempts, event) VALUES (?1, ?2, ?3, 0, ?4)";
-        self.execute(sql, (seq, conversation.0, received_at.0, json))?;
+        self.execute(sql, (seq, conversation.0, received_at.0, sealed))?;
         let seq = InboxSeq(seq);
-        self.staged.arrived.push(Arrived { conversation, game, seq, received_at, event, json_bytes: json.len() });
+        self.staged.arrived.push(Arrived { conversation, game, seq, received_at, event, json_bytes });
         Ok(())
     }
 

@@ -15,13 +15,14 @@ use redis::{Cmd, Value};
 use super::RedisStore;
 use super::desk::rank;
 use super::keys::Partition;
+use super::letter::{self, LetterHead};
 use super::memory::{Bucket, Inbox, News};
 use super::pending::Arrived;
 use super::script::Script;
 use super::session::{Note, Session};
 use super::{millis, value};
-use crate::codec::{decode, encode};
 use crate::handout::Placed;
+use crate::seal::{INDEX_LEN, Kind, Named, Owner, Sealer};
 
 #[async_trait]
 impl Conversations for RedisStore {
@@ -48,8 +49,9 @@ impl Conversations for RedisStore {
         };
         let tried = value::optional_bytes(tried)?.map(tried_of).transpose()?.flatten();
         let events = events.first().map_or(Ok(&[][..]), value::list)?;
-        let events = events.iter().map(|entry| entry_of(value::bytes(entry)?, tried)).collect::<Result<_, _>>()?;
-        Ok(Work { conversation: decode("a conversation", doc)?, events })
+        let entry = |entry| entry_of(&self.sealer, conversation, value::bytes(entry)?, tried);
+        let events = events.iter().map(entry).collect::<Result<_, _>>()?;
+        Ok(Work { conversation: self.sealer.open(doc_of(conversation), doc)?, events })
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
@@ -58,28 +60,21 @@ impl Conversations for RedisStore {
         if self.memory.is_outdated(id) {
             return Err(StoreError::Stale);
         }
-        let contact = encode("a contact", &commit.conversation.contact)?;
-        let player = commit.conversation.session.player.as_ref().map(|player| encode("a player", player)).transpose()?.unwrap_or_default();
         let is_audited = !commit.audits.is_empty();
-        let (command, note, conversation) = self.commit_command(&session, commit, &contact, &player)?;
+        let (command, note, conversation, doc) = self.commit_command(&session, commit)?;
         let answers = self.link.call(&session, vec![command], Some(note)).await?;
         let [answer] = value::exactly(&answers)?;
-        let CommitAnswer::Done { seqs, contact_before, player_before, .. } = CommitAnswer::read(answer)? else {
+        let CommitAnswer::Done { seqs, doc_before, .. } = CommitAnswer::read(answer)? else {
             return Err(StoreError::Stale);
         };
         if is_audited {
             self.audited(&session, Partition::of(id)).await;
         }
-        if !contact_before.is_empty()
-            && let Err(error) = self.move_names(&session, id, &conversation.number, contact_before, contact.as_bytes()).await
+        if !doc_before.is_empty()
+            && let Err(error) = self.move_names(&session, &conversation, doc_before, &doc).await
         {
             // The step is written. The note of the names is too, and is carried out when the session is renewed.
-            tracing::warn!(%error, conversation = %id, "names of a contact that changed are not moved yet");
-        }
-        if !player_before.is_empty()
-            && let Err(error) = self.move_player(&session, &conversation, player_before, &player).await
-        {
-            tracing::warn!(%error, conversation = %id, "a player's conversations are not noted yet");
+            tracing::warn!(%error, conversation = %id, "names of a contact or a player that changed are not moved yet");
         }
         Ok(Committed { outbox: seqs.into_iter().map(|seq| OutboxRef { conversation: id, seq }).collect() })
     }
@@ -112,11 +107,11 @@ fn tried_of(text: &[u8]) -> Result<Option<(InboxSeq, u32)>, StoreError> {
 }
 
 /// An event as the inbox holds it.
-fn entry_of(text: &[u8], tried: Option<(InboxSeq, u32)>) -> Result<InboxEntry, StoreError> {
+fn entry_of(sealer: &Sealer, conversation: ConversationId, text: &[u8], tried: Option<(InboxSeq, u32)>) -> Result<InboxEntry, StoreError> {
     let mut parts = text.splitn(3, |byte| *byte == b' ');
     let mut number = || value::parse_number(&String::from_utf8_lossy(parts.next().unwrap_or_default()));
     let (seq, received_at) = (InboxSeq(number()?), UnixMs(number()?));
-    let event = Arc::new(decode("an event", parts.next().unwrap_or_default())?);
+    let event = Arc::new(sealer.open(Owner::number(Kind::Event, conversation.0), parts.next().unwrap_or_default())?);
     let attempts = tried.map_or(0, |(of, attempts)| if of == seq { attempts } else { 0 });
     Ok(InboxEntry { seq, received_at, attempts, event })
 }
@@ -128,32 +123,32 @@ enum CommitAnswer<'a> {
         last_put: u64,
         first_place: u64,
         seqs: Vec<OutboxSeq>,
-        contact_before: &'a [u8],
+        /// If its contact or player changed.
+        doc_before: &'a [u8],
         requeued: &'a [Value],
         timer_next: Option<u64>,
-        player_before: &'a [u8],
     },
 }
 
 impl<'a> CommitAnswer<'a> {
     fn read(answer: &'a Value) -> Result<Self, StoreError> {
         let answer = value::list(answer)?;
-        let [_, last_put, first_place, seqs, contact_before, requeued, timer_next, player_before] = answer else { return Ok(Self::Stale) };
+        let [_, last_put, first_place, seqs, doc_before, requeued, timer_next] = answer else { return Ok(Self::Stale) };
         let seqs = value::text(seqs)?.split_ascii_whitespace().map(|seq| value::parse_number(seq).map(OutboxSeq));
         Ok(Self::Done {
             last_put: value::optional_number(last_put)?.unwrap_or(0),
             first_place: value::number(first_place)?,
             seqs: seqs.collect::<Result<_, _>>()?,
-            contact_before: value::bytes(contact_before)?,
+            doc_before: value::bytes(doc_before)?,
             requeued: value::list(requeued)?,
             timer_next: value::optional_number(timer_next)?,
-            player_before: value::bytes(player_before)?,
         })
     }
 }
 
 /// What a commit brings to memory once it is written.
 struct Written {
+    sealer: Sealer,
     conversation: Arc<Conversation>,
     doc_bytes: usize,
     ack: InboxSeq,
@@ -188,7 +183,7 @@ impl Written {
             let Some(name) = name_of(value::text(name)?) else { continue };
             let message = OutboxMessage {
                 id: name,
-                message: decode("a message", json)?,
+                message: self.sealer.open(Owner::number(Kind::Message, id.0), json)?,
                 attempts: value::number(attempts)?.try_into().unwrap_or(u32::MAX),
                 due_at: UnixMs(value::number(due_at)?),
                 state: SendState::Queued,
@@ -216,32 +211,40 @@ pub(super) fn name_of(text: &str) -> Option<OutboxRef> {
     Some(OutboxRef { conversation: ConversationId(conversation.parse().ok()?), seq: OutboxSeq(seq.parse().ok()?) })
 }
 
-/// The start of a buried message's dead letter, behind its game; the script adds tries and content.
-pub(super) fn letter_head(conversation: ConversationId, reason: &str, detail: &str, at: UnixMs) -> Result<String, StoreError> {
-    let (reason, detail) = (encode("a reason", &reason)?, encode("a detail", &detail)?);
-    Ok(format!(",\"conversation\":{conversation},\"reason\":{reason},\"detail\":{detail},\"at\":{at},\"attempts\":"))
+/// Where a conversation lies.
+pub(super) fn doc_of(conversation: ConversationId) -> Owner<'static> {
+    Owner::number(Kind::Conversation, conversation.0)
+}
+
+/// Who a conversation is with, as digests behind one another: first the one that is written, then all others that may
+/// stand there.
+pub(super) fn whos(sealer: &Sealer, conversation: &Conversation) -> Vec<u8> {
+    let Conversation { id, contact, session, .. } = conversation;
+    let phone = contact.phone().map_or("", |phone| phone.digits());
+    let bsuid = contact.bsuid().map_or("", |bsuid| bsuid.as_str());
+    let player = session.player.as_ref().map_or("", |player| player.as_str());
+    let id = id.to_string();
+    let mut marks = Vec::with_capacity(INDEX_LEN);
+    sealer.indexes(Named::Who, &[&id, phone, bsuid, player]).for_each(|index| marks.extend_from_slice(index.as_bytes()));
+    marks
 }
 
 impl RedisStore {
-    fn commit_command(
-        &self,
-        session: &Session,
-        commit: Commit,
-        contact: &str,
-        player: &str,
-    ) -> Result<(Cmd, Note, Arc<Conversation>), StoreError> {
+    fn commit_command(&self, session: &Session, commit: Commit) -> Result<(Cmd, Note, Arc<Conversation>, Vec<u8>), StoreError> {
         let now = self.memory.clock.now();
         let conversation = commit.conversation;
         let (id, partition) = (conversation.id, Partition::of(conversation.id));
         let before = conversation.version.checked_sub(1).ok_or(StoreError::Stale)?;
-        let doc = encode("a conversation", &conversation)?;
-        let outbox = with_json("a message", commit.outbox)?;
-        let follow_ups = with_json("an event", commit.follow_ups)?;
+        let (sealer, of) = (&self.sealer, |kind| Owner::number(kind, id.0));
+        let doc = sealer.seal_json(doc_of(id), &conversation)?;
+        let whos = whos(sealer, &conversation);
+        let outbox = sealed(sealer, of(Kind::Message), commit.outbox)?;
+        let follow_ups = sealed(sealer, of(Kind::Event), commit.follow_ups)?;
         let bytes = doc.len() + outbox.iter().map(|(_, json)| json.len()).sum::<usize>() + 512;
 
         let mut command = self.fenced(Script::Commit, session, partition, bytes);
         command.arg(id.0).arg(before).arg(conversation.version).arg(commit.ack.0).arg(millis(now));
-        command.arg(&doc).arg(contact).arg(conversation.game.as_str()).arg(conversation.number.as_str()).arg(player);
+        command.arg(&doc).arg(&whos[..INDEX_LEN]).arg(&whos).arg(conversation.game.as_str());
         let bucket = self.content_bucket(&mut command, partition, outbox.first().map(|(message, _)| message.committed_at));
 
         command.arg(outbox.len());
@@ -256,7 +259,7 @@ impl RedisStore {
         let bury = commit.bury.iter().filter(|bury| bury.id.conversation == id);
         command.arg(bury.clone().count());
         for Bury { id: message, reason, detail, at } in bury {
-            let head = letter_head(id, reason, detail, *at)?;
+            let head = LetterHead::seal(sealer, id, reason, detail, *at)?;
             command.arg(message.to_string()).arg(message.seq.0).arg(millis(*at)).arg(head);
         }
         let timers_change = !commit.timers.is_empty();
@@ -265,7 +268,7 @@ impl RedisStore {
             match change {
                 TimerChange::Set { due_at, timer } => {
                     let name = format!("{} {}", timer.flow, timer.id);
-                    command.arg(name).arg(millis(due_at)).arg(encode("an event", &Event::Timer(timer))?);
+                    command.arg(name).arg(millis(due_at)).arg(sealer.seal_json(of(Kind::Event), &Event::Timer(timer))?);
                 }
                 TimerChange::Cancel { flow, id } => {
                     command.arg(format!("{flow} {id}")).arg("").arg("");
@@ -274,11 +277,12 @@ impl RedisStore {
         }
         command.arg(commit.tickets.len());
         for ticket in &commit.tickets {
-            command.arg(ticket.game.as_str()).arg(ticket.number.as_str()).arg(rank(ticket)).arg(encode("a ticket", ticket)?);
+            command.arg(ticket.game.as_str()).arg(ticket.number.as_str()).arg(rank(ticket));
+            command.arg(sealer.seal_json(Owner::ticket(&ticket.game, &ticket.number), ticket)?);
         }
         command.arg(commit.consents.len());
         for consent in &commit.consents {
-            command.arg(encode("a consent", consent)?);
+            command.arg(sealer.seal_json(of(Kind::Consent), consent)?);
         }
         command.arg(commit.audits.len());
         for audit in commit.audits {
@@ -289,14 +293,15 @@ impl RedisStore {
             command.arg(json);
         }
         match &commit.dead_letter {
-            Some(letter) => command.arg(letter.game.as_str()).arg(encode("a dead letter", letter)?).arg(millis(letter.at)),
+            Some(letter) => command.arg(letter.game.as_str()).arg(letter::seal(sealer, letter)?).arg(millis(letter.at)),
             None => command.arg("").arg("").arg(""),
         };
-        let step = commit.step.as_ref().map(|step| encode("a step", step)).transpose()?;
-        command.arg(step.as_deref().unwrap_or("")).arg(self.steps_max);
+        let step = commit.step.as_ref().map(|step| sealer.seal_json(of(Kind::Step), step)).transpose()?;
+        command.arg(step.unwrap_or_default()).arg(self.steps_max);
 
         let conversation = Arc::new(conversation);
         let written = Written {
+            sealer: sealer.clone(),
             conversation: conversation.clone(),
             doc_bytes: doc.len(),
             ack: commit.ack,
@@ -311,7 +316,7 @@ impl RedisStore {
             [answer] => written.note(answer, news),
             _ => Ok(()),
         });
-        Ok((command, note, conversation))
+        Ok((command, note, conversation, doc))
     }
 
     /// Adds the day of the contents that are written, if Redis has noted its bucket; else says what it is to note.
@@ -330,6 +335,6 @@ impl RedisStore {
     }
 }
 
-fn with_json<T: serde::Serialize>(what: &'static str, values: Vec<T>) -> Result<Vec<(T, String)>, StoreError> {
-    values.into_iter().map(|value| encode(what, &value).map(|json| (value, json))).collect()
+fn sealed<T: serde::Serialize>(sealer: &Sealer, owner: Owner<'_>, values: Vec<T>) -> Result<Vec<(T, Vec<u8>)>, StoreError> {
+    values.into_iter().map(|value| sealer.seal_json(owner, &value).map(|sealed| (value, sealed))).collect()
 }

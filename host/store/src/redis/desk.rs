@@ -12,15 +12,17 @@ use questline_core::port::{CONVERSATIONS_OF_MAX, Depth, Desk, Notice, PlayerConv
 use questline_core::time::UnixMs;
 use redis::{Cmd, Value};
 
-use super::conversations::queued;
+use super::conversations::{doc_of, queued};
 use super::keys::{PARTITIONS, Partition};
+use super::letter;
 use super::memory::Inbox;
+use super::names::player_places;
 use super::pending::Arrived;
 use super::script::Script;
 use super::session::{Note, Session};
 use super::{RedisStore, millis, value};
 use crate::audit::{closed, retried};
-use crate::codec::{decode, encode};
+use crate::seal::{Kind, Owner};
 
 /// Partitions that are asked in one pipeline.
 const CHUNK: usize = 128;
@@ -57,7 +59,7 @@ impl Desk for RedisStore {
         ids.sort_unstable();
         ids.truncate(limit);
         let answers = self.link.call(&session, ids.iter().map(|id| self.read_letter(*id)).collect(), None).await?;
-        let letters = ids.into_iter().zip(&answers).map(|(id, answer)| letter_of(id, answer));
+        let letters = ids.into_iter().zip(&answers).map(|(id, answer)| self.letter_of(id, answer));
         letters.filter_map(Result::transpose).collect()
     }
 
@@ -65,7 +67,7 @@ impl Desk for RedisStore {
         let session = self.link.session()?;
         let answers = self.link.call(&session, vec![self.read_letter(id)], None).await?;
         let [answer] = value::exactly(&answers)?;
-        letter_of(id, answer)
+        self.letter_of(id, answer)
     }
 
     async fn retry_dead_letter(&self, id: DeadLetterId, actor: &Actor, now: UnixMs) -> Result<bool, StoreError> {
@@ -77,14 +79,14 @@ impl Desk for RedisStore {
         command.arg(id.0).arg(game.as_str()).arg(conversation.0);
         let note: Note = match letter {
             Letter::Event { received_at, event } => {
-                let json = encode("an event", &event)?;
-                command.arg("event").arg(millis(received_at)).arg(&json).arg("").arg(&audit);
+                let sealed = self.sealer.seal_json(Owner::number(Kind::Event, conversation.0), &event)?;
+                command.arg("event").arg(millis(received_at)).arg(&sealed).arg("").arg(&audit);
                 Box::new(move |answers, news| {
                     if let [Value::Array(answer)] = answers
                         && let [_, seq] = &answer[..]
                     {
                         let seq = InboxSeq(value::number(seq)?);
-                        let arrived = Arrived { game, seq, received_at, event: Some(Arc::new(event)), bytes: json.len() };
+                        let arrived = Arrived { game, seq, received_at, event: Some(Arc::new(event)), bytes: sealed.len() };
                         news.inboxes.push((conversation, Inbox::Arrived(arrived)));
                     }
                     Ok(())
@@ -92,8 +94,8 @@ impl Desk for RedisStore {
             }
             Letter::Message(mut message) => {
                 message.committed_at = now;
-                let json = encode("a message", &message)?;
-                command.arg("message").arg(millis(now)).arg(&json);
+                let sealed = self.sealer.seal_json(Owner::number(Kind::Message, conversation.0), &message)?;
+                command.arg("message").arg(millis(now)).arg(&sealed);
                 let bucket = self.content_bucket(&mut command, Partition::of_letter(id), Some(now));
                 command.arg(&audit);
                 Box::new(move |answers, news| {
@@ -101,7 +103,7 @@ impl Desk for RedisStore {
                         && let [_, seq, place] = &answer[..]
                     {
                         let id = OutboxRef { conversation, seq: OutboxSeq(value::number(seq)?) };
-                        news.placed.push((Partition::of(conversation), queued(id, message, json.len(), value::number(place)?)));
+                        news.placed.push((Partition::of(conversation), queued(id, message, sealed.len(), value::number(place)?)));
                         news.touched.extend(bucket);
                     }
                     Ok(())
@@ -119,9 +121,9 @@ impl Desk for RedisStore {
 
     async fn add_dead_letter(&self, dead_letter: DeadLetter) -> Result<DeadLetterId, StoreError> {
         let session = self.link.session()?;
-        let json = encode("a dead letter", &dead_letter)?;
-        let mut command = self.fenced(Script::Letter, &session, Partition::of(dead_letter.conversation), json.len());
-        command.arg(dead_letter.game.as_str()).arg(millis(dead_letter.at)).arg(&json);
+        let kept = letter::seal(&self.sealer, &dead_letter)?;
+        let mut command = self.fenced(Script::Letter, &session, Partition::of(dead_letter.conversation), kept.len());
+        command.arg(dead_letter.game.as_str()).arg(millis(dead_letter.at)).arg(kept);
         let answers = self.link.call(&session, vec![command], None).await?;
         let [id] = value::exactly(&answers)?;
         value::number(id).map(DeadLetterId)
@@ -141,9 +143,9 @@ impl Desk for RedisStore {
         let reads = found.iter().map(|(_, partition, number)| self.read_ticket(*partition, game, number)).collect();
         let answers = self.link.call(&session, reads, None).await?;
         let mut tickets = Vec::with_capacity(answers.len());
-        for answer in &answers {
-            if let Some(json) = value::optional_bytes(answer)? {
-                tickets.push(decode("a ticket", json)?);
+        for (answer, (_, _, number)) in answers.iter().zip(&found) {
+            if let Some(sealed) = value::optional_bytes(answer)? {
+                tickets.push(self.sealer.open(Owner::texts(Kind::Ticket, game.as_str(), number), sealed)?);
             }
         }
         Ok(tickets)
@@ -160,17 +162,19 @@ impl Desk for RedisStore {
         let session = self.link.session()?;
         let answers = self.ask_all(&session, |partition| self.read_ticket(partition, game, number.as_str())).await?;
         let found = answers.iter().find_map(|answer| value::optional_bytes(answer).transpose()).transpose()?;
-        let Some(json) = found else { return Ok(false) };
-        let mut ticket: Ticket = decode("a ticket", json)?;
+        let Some(sealed) = found else { return Ok(false) };
+        let owner = Owner::ticket(game, number);
+        let mut ticket: Ticket = self.sealer.open(owner, sealed)?;
         if ticket.closed.is_some() {
             return Ok(false);
         }
         let event = Event::TicketClosed(TicketClosed { number: number.clone(), resolution: resolution.clone() });
         ticket.closed = Some(Closed { at: now, resolution });
-        let (ticket_json, event_json) = (encode("a ticket", &ticket)?, encode("an event", &event)?);
         let conversation = ticket.conversation;
-        let mut command = self.fenced(Script::Close, &session, Partition::of(conversation), ticket_json.len() + event_json.len());
-        command.arg(game.as_str()).arg(number.as_str()).arg(conversation.0).arg(millis(now)).arg(&ticket_json).arg(&event_json);
+        let sealed_ticket = self.sealer.seal_json(owner, &ticket)?;
+        let sealed_event = self.sealer.seal_json(Owner::number(Kind::Event, conversation.0), &event)?;
+        let mut command = self.fenced(Script::Close, &session, Partition::of(conversation), sealed_ticket.len() + sealed_event.len());
+        command.arg(game.as_str()).arg(number.as_str()).arg(conversation.0).arg(millis(now)).arg(&sealed_ticket).arg(&sealed_event);
         command.arg(self.chains.record(closed(&ticket, actor, now))?);
         let of = game.clone();
         let note: Note = Box::new(move |answers, news| {
@@ -178,7 +182,7 @@ impl Desk for RedisStore {
                 && let Ok(seq @ 1..) = value::number(answer)
             {
                 let arrived =
-                    Arrived { game: of, seq: InboxSeq(seq), received_at: now, event: Some(Arc::new(event)), bytes: event_json.len() };
+                    Arrived { game: of, seq: InboxSeq(seq), received_at: now, event: Some(Arc::new(event)), bytes: sealed_event.len() };
                 news.inboxes.push((conversation, Inbox::Arrived(arrived)));
             }
             Ok(())
@@ -194,20 +198,30 @@ impl Desk for RedisStore {
 
     async fn conversations_of(&self, game: &GameId, player: &PlayerId) -> Result<Vec<PlayerConversation>, StoreError> {
         let session = self.link.session()?;
-        let mut read = redis::cmd("ZRANGE");
-        read.arg(self.keys.player(game, player)).arg(0).arg(CONVERSATIONS_OF_MAX - 1).arg("REV");
-        let answers = self.link.call(&session, vec![read], None).await?;
-        let [placed] = value::exactly(&answers)?;
-        let docs = value::list(placed)?.iter().map(|id| {
-            let mut read = redis::cmd("HGET");
-            read.arg(self.keys.of(value::conversation(id)?, "c")).arg("d");
-            Ok(read)
+        let placed = player_places(&self.sealer, game, player).into_iter().map(|name| {
+            let mut read = redis::cmd("ZRANGE");
+            read.arg(self.keys.player(&name)).arg(0).arg(CONVERSATIONS_OF_MAX - 1).arg("REV");
+            read
         });
-        let answers = self.link.call(&session, docs.collect::<Result<_, StoreError>>()?, None).await?;
+        let mut ids = Vec::new();
+        for placed in self.link.call(&session, placed.collect(), None).await? {
+            for id in value::list(&placed)? {
+                ids.push(value::conversation(id)?);
+            }
+        }
+        // While keys change they may stand in two places.
+        let mut seen = std::collections::HashSet::new();
+        ids.retain(|id| seen.insert(*id));
+        let docs = ids.iter().map(|id| {
+            let mut read = redis::cmd("HGET");
+            read.arg(self.keys.of(*id, "c")).arg("d");
+            read
+        });
+        let answers = self.link.call(&session, docs.collect(), None).await?;
         let mut found = Vec::with_capacity(answers.len());
-        for answer in &answers {
+        for (answer, id) in answers.iter().zip(ids) {
             if let Some(doc) = value::optional_bytes(answer)? {
-                found.push(decode("a conversation", doc)?);
+                found.push(self.sealer.open(doc_of(id), doc)?);
             }
         }
         Ok(PlayerConversation::select(game, player, found))
@@ -219,7 +233,7 @@ impl Desk for RedisStore {
         read.arg(self.keys.of(conversation, "c")).arg("d");
         let answers = self.link.call(&session, vec![read], None).await?;
         let [doc] = value::exactly(&answers)?;
-        value::optional_bytes(doc)?.map(|doc| decode("a conversation", doc)).transpose()
+        value::optional_bytes(doc)?.map(|doc| self.sealer.open(doc_of(conversation), doc)).transpose()
     }
 
     async fn notices(&self, limit: usize) -> Result<Vec<Notice>, StoreError> {
@@ -233,8 +247,9 @@ impl Desk for RedisStore {
         let [kept] = value::exactly(&answers)?;
         let notice = |kept: &Value| {
             let kept = value::bytes(kept)?;
-            let json = kept.iter().position(|byte| *byte == b' ').and_then(|at| kept.get(at + 1..));
-            decode("a notice", json.unwrap_or_default())
+            let (at, sealed) = kept.iter().position(|byte| *byte == b' ').map_or((kept, &[][..]), |at| (&kept[..at], &kept[at + 1..]));
+            let at = value::parse_number(&String::from_utf8_lossy(at))?;
+            self.sealer.open(Owner::number(Kind::Notice, at), sealed)
         };
         value::list(kept)?.iter().map(notice).collect()
     }
@@ -262,12 +277,12 @@ impl Desk for RedisStore {
     }
 }
 
-fn letter_of(id: DeadLetterId, answer: &Value) -> Result<Option<StoredDeadLetter>, StoreError> {
-    let json = value::optional_bytes(answer)?;
-    json.map(|json| Ok(StoredDeadLetter { id, dead_letter: decode("a dead letter", json)? })).transpose()
-}
-
 impl RedisStore {
+    fn letter_of(&self, id: DeadLetterId, answer: &Value) -> Result<Option<StoredDeadLetter>, StoreError> {
+        let kept = value::optional_bytes(answer)?;
+        kept.map(|kept| Ok(StoredDeadLetter { id, dead_letter: letter::open(&self.sealer, kept)? })).transpose()
+    }
+
     /// Asks every partition the same; the answers stand in the partitions' order.
     async fn ask_all(&self, session: &Session, ask: impl Fn(Partition) -> Cmd) -> Result<Vec<Value>, StoreError> {
         let mut answers = Vec::with_capacity(PARTITIONS.into());

@@ -12,6 +12,7 @@ use questline_core::time::{DAY_MS, SECOND_MS, UnixMs};
 use redis::{Cmd, Value};
 
 use super::RedisStore;
+use super::conversations::{doc_of, whos};
 use super::keys::Partition;
 use super::memory::{self, Bucket, News};
 use super::names::Resolved;
@@ -19,7 +20,7 @@ use super::pending::Arrived;
 use super::script::Script;
 use super::session::{Note, Session};
 use super::{millis, value};
-use crate::codec::encode;
+use crate::seal::{INDEX_LEN, Kind, Owner, Sealer};
 
 /// Notices kept at most, whatever their age: Meta's mistakes must not fill the memory.
 const NOTICES_MAX: u64 = 100_000;
@@ -42,16 +43,18 @@ struct NewEvent {
     game: GameId,
     dedup: Option<DedupKey>,
     event: Arc<Event>,
-    json: String,
-    /// The conversation as it begins, its JSON and its contact's; none where it is known to exist.
-    begin: Option<(Arc<Conversation>, String, String)>,
+    sealed: Vec<u8>,
+    /// The conversation as it begins, sealed, and who it is with; none where it is known to exist.
+    begin: Option<(Arc<Conversation>, Vec<u8>, Vec<u8>)>,
 }
 
 struct NewStatus {
     id: OutboxRef,
     update: StatusUpdate,
+    /// Meta's name for the message, as it is kept.
+    wamid: Vec<u8>,
     /// What the conversation is told if it failed.
-    event: Option<(Arc<Event>, String)>,
+    event: Option<(Arc<Event>, Vec<u8>)>,
 }
 
 #[async_trait]
@@ -67,11 +70,11 @@ impl Inbox for RedisStore {
         let timeless = self.settle_timeless(&session, &events, &mut resolution.of).await?;
         let mut items = Vec::with_capacity(events.len() + statuses.len());
         for (place, (incoming, resolved)) in (0..).zip(events.into_iter().zip(&resolution.of)) {
-            items.push((Partition::of(resolved.conversation), Item::Event(NewEvent::new(place, incoming, *resolved)?)));
+            items.push((Partition::of(resolved.conversation), Item::Event(NewEvent::new(&self.sealer, place, incoming, *resolved)?)));
         }
         for update in statuses {
             match update.message.or_else(|| self.memory.accepted(&update.wamid)) {
-                Some(id) => items.push((Partition::of(id.conversation), Item::Status(NewStatus::new(id, update)?))),
+                Some(id) => items.push((Partition::of(id.conversation), Item::Status(NewStatus::new(&self.sealer, id, update)?))),
                 None => appended.statuses_unknown += 1,
             }
         }
@@ -202,33 +205,35 @@ fn by_game(events: &[Incoming]) -> Vec<(GameId, u64)> {
 }
 
 impl NewEvent {
-    fn new(place: u32, incoming: Incoming, resolved: Resolved) -> Result<Self, StoreError> {
+    fn new(sealer: &Sealer, place: u32, incoming: Incoming, resolved: Resolved) -> Result<Self, StoreError> {
         let Incoming { address, dedup, event } = incoming;
-        let json = encode("an event", &event)?;
+        let sealed = sealer.seal_json(Owner::number(Kind::Event, resolved.conversation.0), &event)?;
         let game = address.game.clone();
         let begin = if resolved.exists {
             None
         } else {
-            let contact = encode("a contact", &address.contact)?;
             let conversation = Conversation::new(resolved.conversation, address);
-            let doc = encode("a conversation", &conversation)?;
-            Some((Arc::new(conversation), doc, contact))
+            let doc = sealer.seal_json(doc_of(resolved.conversation), &conversation)?;
+            let mut who = whos(sealer, &conversation);
+            who.truncate(INDEX_LEN);
+            Some((Arc::new(conversation), doc, who))
         };
-        Ok(Self { place, conversation: resolved.conversation, game, dedup, event: Arc::new(event), json, begin })
+        Ok(Self { place, conversation: resolved.conversation, game, dedup, event: Arc::new(event), sealed, begin })
     }
 }
 
 impl NewStatus {
-    fn new(id: OutboxRef, mut update: StatusUpdate) -> Result<Self, StoreError> {
+    fn new(sealer: &Sealer, id: OutboxRef, mut update: StatusUpdate) -> Result<Self, StoreError> {
         let event = if update.state == DeliveryState::Failed {
             let event = StatusEvent { message: Some(id), state: update.state, at: update.at, error: update.error.take() };
             let event = Event::Status(event);
-            let json = encode("an event", &event)?;
-            Some((Arc::new(event), json))
+            let sealed = sealer.seal_json(Owner::number(Kind::Event, id.conversation.0), &event)?;
+            Some((Arc::new(event), sealed))
         } else {
             None
         };
-        Ok(Self { id, update, event })
+        let wamid = sealer.seal_wamid(id.conversation, &update.wamid)?;
+        Ok(Self { id, update, wamid, event })
     }
 }
 
@@ -265,7 +270,7 @@ impl RedisStore {
         let partition = items.first().map_or(Partition::FIRST, |(partition, _)| *partition);
         let events = items.iter().filter_map(|(_, item)| if let Item::Event(event) = item { Some(event) } else { None });
         let statuses = items.iter().filter_map(|(_, item)| if let Item::Status(status) = item { Some(status) } else { None });
-        let bytes = events.clone().map(|event| event.json.len() + 1_024).sum::<usize>() + statuses.clone().count() * 256;
+        let bytes = events.clone().map(|event| event.sealed.len() + 1_024).sum::<usize>() + statuses.clone().count() * 256;
         let mut touched: Vec<Bucket> = Vec::new();
         let mut touch = |bucket: Bucket| {
             if !touched.contains(&bucket) && self.memory.is_stale(bucket, received_at.0) {
@@ -289,14 +294,15 @@ impl RedisStore {
                     command.arg("").arg("");
                 }
             }
-            let (doc, contact) = event.begin.as_ref().map_or(("", ""), |(_, doc, contact)| (doc, contact));
-            command.arg(event.json.as_str()).arg(doc).arg(contact);
+            let (doc, who) = event.begin.as_ref().map_or((&[][..], &[][..]), |(_, doc, who)| (doc, who));
+            command.arg(&event.sealed).arg(doc).arg(who);
         }
         command.arg(statuses.clone().count());
-        for NewStatus { id, update, event } in statuses {
+        for NewStatus { id, update, wamid, event } in statuses {
             touch(('r', partition, id.seq.0 / DAY_MS));
             command.arg(id.conversation.0).arg(id.seq.0).arg(update.state.number()).arg(millis(update.at));
-            command.arg(update.wamid.as_str()).arg(event.as_ref().map_or("", |(_, json)| json));
+            command.arg(wamid).arg(self.sealer.wamid_marks(&update.wamid));
+            command.arg(event.as_ref().map_or(&[][..], |(_, sealed)| sealed));
         }
         command.arg(touched.len());
         for (kind, _, day) in &touched {
@@ -310,9 +316,14 @@ impl RedisStore {
     }
 
     async fn keep_notices(&self, session: &Session, notices: &[Notice]) -> Result<u32, StoreError> {
-        let texts = notices.iter().map(|notice| Ok(format!("{} {}", millis(notice.received_at), encode("a notice", notice)?)));
+        let texts = notices.iter().map(|notice| {
+            let at = millis(notice.received_at);
+            let mut text = format!("{at} ").into_bytes();
+            text.extend(self.sealer.seal_json(Owner::number(Kind::Notice, at), notice)?);
+            Ok(text)
+        });
         let texts = texts.collect::<Result<Vec<_>, StoreError>>()?;
-        let mut command = self.fenced(Script::Notices, session, Partition::FIRST, texts.iter().map(String::len).sum());
+        let mut command = self.fenced(Script::Notices, session, Partition::FIRST, texts.iter().map(Vec::len).sum());
         command.arg(NOTICES_MAX).arg(texts.len());
         for text in &texts {
             command.arg(text);
@@ -352,14 +363,14 @@ fn note_part(items: Vec<Item>, touched: Vec<Bucket>, answer: &Value, received_at
                     news.conversations.push((conversation, doc.len()));
                 }
                 let seq = InboxSeq(value::parse_number(place)?);
-                let arrived = Arrived { game: new.game, seq, received_at, event: Some(new.event), bytes: new.json.len() };
+                let arrived = Arrived { game: new.game, seq, received_at, event: Some(new.event), bytes: new.sealed.len() };
                 news.inboxes.push((new.conversation, memory::Inbox::Arrived(arrived)));
             }
-            (Item::Status(NewStatus { id, event: Some((event, json)), .. }), "f") => {
+            (Item::Status(NewStatus { id, event: Some((event, sealed)), .. }), "f") => {
                 let (place, game) = place.split_once(' ').unwrap_or((place, ""));
                 let game = GameId::parse(game).map_err(|_| StoreError::Corrupt("a conversation has no game".to_owned()))?;
                 let seq = InboxSeq(value::parse_number(place)?);
-                let arrived = Arrived { game, seq, received_at, event: Some(event), bytes: json.len() };
+                let arrived = Arrived { game, seq, received_at, event: Some(event), bytes: sealed.len() };
                 news.inboxes.push((id.conversation, memory::Inbox::Arrived(arrived)));
             }
             _ => {}

@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | `lease` | string, expires | who holds the partition: `<epoch> <owner>`; every script compares it |
 //! | `n` | hash | counters: `place`, `letter`, `ticket` (open ones), `conversation` |
-//! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` its contact, `g` its game, `p` the player of its session (JSON), `i` last place in the inbox, `o` last outgoing message, `t` failed tries of the oldest event |
+//! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` a digest of its contact and player, `g` its game, `i` last place in the inbox, `o` last outgoing message, `t` failed tries of the oldest event |
 //! | `in:<conversation>` | list | the inbox, oldest first: `<place> <received_at> <event>` |
 //! | `pending` | hash | conversations whose inbox holds something, with their game |
 //! | `queue` | sorted set | outgoing messages by their place in the queue |
@@ -19,17 +19,21 @@
 //! | `buckets` | sorted set | `b`, `r` and `s` by their last write, so that old ones can be forgotten whole |
 //! | `timers`, `timers:events` | sorted set, hash | timers by due time, and the events that they become |
 //! | `tickets`, `tickets:open:<game>`, `tickets:closed:<game>` | hash, sorted sets | tickets, and their order |
-//! | `letters`, `letters:by-id` | hash, sorted set | dead letters |
+//! | `letters`, `letters:by-id` | hash, sorted set | dead letters: `F<conversation> <game> <letter>`, or `L<conversation> <game> <attempts> <length of head> <head><message>` |
 //! | `consents`, `steps` | streams | append-only records; `steps` is cut |
 //! | `audits` | stream | records of the audit log that are not linked into their game's chain yet |
-//! | `moves` | list | changes of names and players that a commit made and that are still to be done outside of its slot |
+//! | `moves` | list | changes of names and players that a commit made and that are still to be done outside of its slot: `m<conversation> <length of the first> <conversation before><after>` |
 //! | `notices` | list | partition 0 only: notices concern no conversation |
 //!
 //! Days of outgoing messages are those of their commits, and the message's name tells it: its number is the millisecond
 //! of its commit, or the next that is free. So even a server that has lost its last writes gives no name again, for time
 //! has passed, and the receipts of a day are forgotten as one key.
 //!
-//! Names (a phone number or BSUID, as seen by one of our numbers) hash to 1,024 buckets with slots of their own,
+//! What is personal is sealed: `d`, events, what messages say, wamids, letters, tickets, consents, steps, notices, pages,
+//! documents.
+//! What it is found by is a digest, see [`crate::seal`].
+//!
+//! Names (a phone number or BSUID, as seen by one of our numbers, as a digest) hash to 1,024 buckets with slots of their own,
 //! `<prefix>:{a17}:names` (hash: name to conversation) and `:next` (counter). Who comes first creates the conversation;
 //! its partition is the bucket of its first name. Names carry no fence: each is one field of one key, and whoever asks
 //! gets the same answer.
@@ -37,11 +41,11 @@
 //! Documents, which change seldom and belong to no partition, are keys of their own, `<prefix>:doc:<name>` (string): games'
 //! releases and tokens of studios, see [`crate::documents`].
 //!
-//! Pages, which are changed together and forgotten at their time, are keys of their own too, `<prefix>:{v/<game>}:<name>`
-//! (string, expires): one-time codes and their guards, see [`crate::verifications`]. Those of a game lie in one slot.
+//! Pages, which are changed together and forgotten at their time, are keys of their own too, `<prefix>:{v/<game>}:<digest of
+//! the name>` (string, expires): one-time codes and their guards, see [`crate::verifications`]. Those of a game lie in one slot.
 //!
-//! Two more kinds of keys lie in those slots. `<prefix>:{a17}:player:<game>/<player>` (sorted set) has the conversations
-//! of a player by the version that put them there; it may name more than there are, the conversations themselves decide.
+//! Two more kinds of keys lie in those slots. `<prefix>:{a17}:player:<digest>` (sorted set) has the conversations of a
+//! player by the version that put them there; it may name more than there are, the conversations themselves decide.
 //! `<prefix>:{a17}:key:<digest>` (string, expires) has the conversation that an event without a time of its own went to,
 //! so that a repetition looks there, whatever it is addressed to.
 //!
@@ -50,12 +54,16 @@
 //! by the entries' places, `:audit:of:<name>` (set) the places of a pseudonym or conversation. `<prefix>:{meta}:audited` (set)
 //! has the games that have a chain.
 //!
-//! Two keys stand alone: `<prefix>:{meta}:schema`, and `<prefix>:{meta}:epoch`, the counter of leases.
+//! Three keys stand alone: `<prefix>:{meta}:schema`; `<prefix>:{meta}:epoch`, the counter of leases; and
+//! `<prefix>:{meta}:keys` (set), the names of the keys under which something may lie.
 
-use questline_core::id::{ConversationId, DeadLetterId, GameId, PlayerId};
+use questline_core::id::{ConversationId, DeadLetterId, GameId};
 
 /// The layout that this code reads and writes.
-pub(super) const SCHEMA: u64 = 1;
+pub(super) const SCHEMA: u64 = 2;
+
+/// The layout before: the same, but for nothing being sealed. It is taken over.
+pub(super) const OPEN_SCHEMA: u64 = 1;
 
 /// How many partitions there are; also how many buckets of names.
 pub(super) const PARTITIONS: u16 = 1024;
@@ -118,12 +126,29 @@ impl Keys {
         self.key(Partition::of(conversation), &format!("{kind}:{conversation}"))
     }
 
-    pub(super) fn names(&self, name: &str) -> String {
+    /// The names that lie with this one.
+    pub(super) fn names(&self, name: &[u8]) -> String {
         format!("{}:{{a{}}}:names", self.prefix, bucket_of(name))
     }
 
-    pub(super) fn next(&self, name: &str) -> String {
+    /// The counter of conversations that begin with such a name.
+    pub(super) fn next(&self, name: &[u8]) -> String {
         format!("{}:{{a{}}}:next", self.prefix, bucket_of(name))
+    }
+
+    /// The names of a bucket.
+    pub(super) fn names_in(&self, bucket: u16) -> String {
+        format!("{}:{{a{bucket}}}:names", self.prefix)
+    }
+
+    /// How many conversations of a partition have a number: it is the bucket's in which they began.
+    pub(super) fn counter(&self, partition: Partition) -> String {
+        format!("{}:{{a{}}}:next", self.prefix, partition.0)
+    }
+
+    /// What the keys of all players' conversations look like.
+    pub(super) fn players_pattern(&self) -> String {
+        format!("{}:{{a*}}:player:*", self.prefix)
     }
 
     pub(super) fn document(&self, name: &str) -> String {
@@ -146,19 +171,32 @@ impl Keys {
         format!("{}:{{meta}}:audited", self.prefix)
     }
 
-    /// A player's conversations.
-    pub(super) fn player(&self, game: &GameId, player: &PlayerId) -> String {
-        let name = format!("{game}/{player}");
-        format!("{}:{{a{}}}:player:{name}", self.prefix, bucket_of(&name))
+    /// What all pages begin with.
+    pub(super) fn pages(&self) -> String {
+        format!("{}:{{v/", self.prefix)
+    }
+
+    /// A player's conversations: under a digest, or, from before, `<game>/<player>`.
+    pub(super) fn player(&self, name: &str) -> String {
+        format!("{}:{{a{}}}:player:{name}", self.prefix, bucket_of(name.as_bytes()))
+    }
+
+    /// The bucket in which a key lies, and what it is called there.
+    pub(super) fn in_bucket<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&*self.prefix)?.strip_prefix(":{a")?.split_once("}:").map(|(_, name)| name)
     }
 
     /// Where the event of a key without a time went.
     pub(super) fn timeless(&self, digest: &str) -> String {
-        format!("{}:{{a{}}}:key:{digest}", self.prefix, bucket_of(digest))
+        format!("{}:{{a{}}}:key:{digest}", self.prefix, bucket_of(digest.as_bytes()))
     }
 
     pub(super) fn schema(&self) -> String {
         format!("{}:{{meta}}:schema", self.prefix)
+    }
+
+    pub(super) fn listed_keys(&self) -> String {
+        format!("{}:{{meta}}:keys", self.prefix)
     }
 
     pub(super) fn epoch(&self) -> String {
@@ -167,8 +205,8 @@ impl Keys {
 }
 
 /// The bucket of a name: FNV-1a, 64 bits, folded. Part of the layout.
-pub(super) fn bucket_of(name: &str) -> u16 {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+pub(super) fn bucket_of(name: &[u8]) -> u16 {
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     ((hash ^ (hash >> 32)) % u64::from(PARTITIONS)) as u16
 }
 
@@ -187,10 +225,10 @@ mod tests {
 
     #[test]
     fn buckets_are_fixed_and_spread() {
-        assert_eq!(bucket_of("100/p/15550100"), 197, "changing the hash loses every conversation that is stored");
+        assert_eq!(bucket_of(b"100/p/15550100"), 197, "changing the hash loses every conversation that is stored");
         let mut filled = [0u32; PARTITIONS as usize];
         for n in 0..100_000u32 {
-            filled[usize::from(bucket_of(&format!("100/p/4915{n:08}")))] += 1;
+            filled[usize::from(bucket_of(format!("100/p/4915{n:08}").as_bytes()))] += 1;
         }
         let (least, most) = (filled.iter().min().copied(), filled.iter().max().copied());
         assert!(least > Some(50) && most < Some(160), "{least:?}..{most:?} where 98 is even");

@@ -19,13 +19,16 @@ mod desk;
 mod documents;
 mod inbox;
 mod keys;
+mod letter;
 mod memory;
+mod moves;
 mod names;
 mod options;
 mod outbox;
 mod owner;
 mod pages;
 mod pending;
+mod reseal;
 mod script;
 mod server;
 mod session;
@@ -53,6 +56,8 @@ use server::Server;
 use session::Link;
 use worker::Worker;
 
+use crate::seal::Sealer;
+
 pub use options::{DurabilityWarning, OpenError, RedisOptions};
 
 /// How often opening looks again whether another process's hold has ended.
@@ -65,6 +70,7 @@ pub struct RedisStore {
     names: Arc<Names>,
     keys: Arc<Keys>,
     scripts: Arc<Scripts>,
+    sealer: Sealer,
     chains: Chains,
     steps_max: u64,
     /// The partition at which forgetting goes on.
@@ -72,6 +78,8 @@ pub struct RedisStore {
     closed: watch::Sender<bool>,
     /// Held by whoever changes a game's pages, so that calls of this process do not run into one another.
     page_turns: Mutex<HashMap<GameId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Where the walk over all rows stands; held by whoever goes on with it.
+    walk: tokio::sync::Mutex<reseal::Walk>,
 }
 
 impl RedisStore {
@@ -79,8 +87,8 @@ impl RedisStore {
     ///
     /// Needs a tokio runtime: the store's task runs on it until [`close`](Self::close), or until the store is dropped.
     pub async fn open(options: RedisOptions) -> Result<(Self, Vec<DurabilityWarning>), OpenError> {
-        let audit_key = options.validate()?;
-        let server = Server::new(&options)?;
+        let (audit_key, store_keys) = options.validate()?;
+        let server = Server::new(&options, store_keys)?;
         let memory = Arc::new(Memory::new(&options));
         let names = Arc::new(Names::new(options.names_max));
         let give_up_at = Instant::now() + options.lease_wait;
@@ -91,12 +99,14 @@ impl RedisStore {
             }
         };
         let (keys, scripts, warnings) = (server.keys.clone(), server.scripts.clone(), first.warnings.clone());
+        let sealer = first.sealer.clone();
         let (link, requests, standing) = Link::new(&first.session);
         let worker = Worker { server, memory: memory.clone(), names: names.clone(), requests, standing };
         tokio::spawn(worker.run(first));
         let (steps_max, closed) = (options.steps_max, watch::Sender::new(false));
         let (chains, prune_from, page_turns) = (Chains::new(audit_key), AtomicU16::new(0), Mutex::default());
-        let store = Self { link, memory, names, keys, scripts, chains, steps_max, prune_from, closed, page_turns };
+        let walk = tokio::sync::Mutex::default();
+        let store = Self { link, memory, names, keys, scripts, sealer, chains, steps_max, prune_from, closed, page_turns, walk };
         Ok((store, warnings))
     }
 

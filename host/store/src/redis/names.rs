@@ -8,21 +8,22 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use lru::LruCache;
-use questline_core::contact::{Address, Contact};
+use questline_core::contact::Address;
 use questline_core::conversation::Conversation;
-use questline_core::id::{ConversationId, GameId, NumberId, PlayerId};
+use questline_core::id::{ConversationId, GameId, PlayerId};
 use questline_core::port::StoreError;
 use redis::Cmd;
-use serde::Deserialize;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use super::RedisStore;
-use super::keys::{Keys, Partition, bucket_of};
-use super::script::{Script, Scripts};
-use super::session::{Note, Session};
+use super::conversations::{doc_of, whos};
+use super::keys::{Partition, bucket_of};
+use super::moves::{note, point, replay};
+use super::script::Script;
+use super::session::{self, Session};
 use super::value;
-use crate::alias::{Alias, AliasChange};
-use crate::codec::{decode, encode};
+use crate::alias::Alias;
+use crate::seal::{INDEX_LEN, Named, Sealer};
 
 /// Contacts that are resolved at the same time without waiting for one another, unless their names meet.
 const STRIPES: usize = 256;
@@ -87,8 +88,8 @@ impl Names {
     }
 
     /// Locks all of these names, in an order that everybody keeps.
-    async fn hold(&self, aliases: impl Iterator<Item = &Alias>) -> Vec<MutexGuard<'_, ()>> {
-        let mut stripes = aliases.map(|alias| usize::from(bucket_of(alias.as_str())) % STRIPES).collect::<Vec<_>>();
+    pub(super) async fn hold(&self, aliases: impl Iterator<Item = &Alias>) -> Vec<MutexGuard<'_, ()>> {
+        let mut stripes = aliases.map(|alias| usize::from(bucket_of(alias.as_str().as_bytes())) % STRIPES).collect::<Vec<_>>();
         stripes.sort_unstable();
         stripes.dedup();
         let mut held = Vec::with_capacity(stripes.len());
@@ -127,7 +128,23 @@ struct Missing<'a> {
     address: &'a Address,
     key: String,
     aliases: Vec<Alias>,
+    /// Of each alias, all that may stand for it.
+    places: Vec<Vec<Box<[u8]>>>,
     conversation: Option<ConversationId>,
+}
+
+/// All that may stand for a name, what is written first.
+pub(super) fn alias_places(sealer: &Sealer, alias: &Alias) -> Vec<Box<[u8]>> {
+    let parts = [alias.as_str()];
+    let indexes = sealer.indexes(Named::Alias, &parts).map(|index| Box::from(&index.as_bytes()[..]));
+    indexes.chain(sealer.has_plain().then(|| Box::from(alias.as_str().as_bytes()))).collect()
+}
+
+/// All under which a player's conversations may stand, what is written first.
+pub(super) fn player_places(sealer: &Sealer, game: &GameId, player: &PlayerId) -> Vec<String> {
+    let parts = [game.as_str(), player.as_str()];
+    let indexes = sealer.indexes(Named::Player, &parts).map(|index| index.to_hex());
+    indexes.chain(sealer.has_plain().then(|| format!("{game}/{player}"))).collect()
 }
 
 impl RedisStore {
@@ -142,8 +159,9 @@ impl RedisStore {
                 Some(conversation) => places.push(Ok(conversation)),
                 None => {
                     let place = missing.iter().position(|other| other.key == key).unwrap_or_else(|| {
-                        let aliases = Alias::all(&address.number, &address.contact).collect();
-                        missing.push(Missing { address, key, aliases, conversation: None });
+                        let aliases: Vec<Alias> = Alias::all(&address.number, &address.contact).collect();
+                        let places = aliases.iter().map(|alias| alias_places(&self.sealer, alias)).collect();
+                        missing.push(Missing { address, key, aliases, places, conversation: None });
                         missing.len() - 1
                     });
                     places.push(Err(place));
@@ -173,9 +191,9 @@ impl RedisStore {
     }
 
     async fn find_or_claim(&self, session: &Session, missing: &mut [&mut Missing<'_>]) -> Result<(), StoreError> {
-        let lookups = missing.iter().flat_map(|missing| &missing.aliases).map(|alias| {
+        let lookups = missing.iter().flat_map(|missing| &missing.places).flatten().map(|place| {
             let mut command = redis::cmd("HGET");
-            command.arg(self.keys.names(alias.as_str())).arg(alias.as_str());
+            command.arg(self.keys.names(place)).arg(&place[..]);
             command
         });
         let answers = self.link.call(session, lookups.collect(), None).await?;
@@ -184,12 +202,15 @@ impl RedisStore {
         let (mut writes, mut moved) = (Vec::new(), false);
         let mut found = Vec::with_capacity(missing.len());
         for missing in missing.iter_mut() {
-            let of = missing.aliases.iter().zip(answers.by_ref()).map(|(_, answer)| value::optional_number(answer));
-            let of = of.collect::<Result<Vec<_>, _>>()?;
+            let mut of = Vec::with_capacity(missing.aliases.len());
+            for places in &missing.places {
+                let found = answers.by_ref().take(places.len()).map(value::optional_number).collect::<Result<Vec<_>, _>>()?;
+                of.push(Found { of: found.iter().flatten().next().copied(), is_first: found.first().is_some_and(Option::is_some) });
+            }
             // The phone stands first, and decides.
-            missing.conversation = of.iter().flatten().next().copied().map(ConversationId);
+            missing.conversation = of.iter().find_map(|found| found.of).map(ConversationId);
             if missing.conversation.is_none() {
-                claims.extend(missing.aliases.first().map(|alias| self.claim(alias)));
+                claims.extend(missing.places.first().and_then(|places| places.first()).map(|place| self.claim(place)));
             }
             found.push(of);
         }
@@ -201,17 +222,21 @@ impl RedisStore {
                 missing.conversation = claimed.next().map(value::conversation).transpose()?;
             }
             let Some(conversation) = missing.conversation else { continue };
-            let astray = missing.aliases.iter().zip(of).skip(usize::from(is_new)).filter(|(_, of)| *of != Some(conversation.0));
-            let astray = astray.collect::<Vec<_>>();
-            if astray.is_empty() {
-                continue;
+            let (mut is_astray, mut stale) = (false, Vec::new());
+            for (places, found) in missing.places.iter().zip(of).skip(usize::from(is_new)) {
+                let is_there = found.of == Some(conversation.0);
+                is_astray |= !is_there;
+                moved |= !is_there && found.of.is_some();
+                // Also one that is there under another key: it is given the one that is written.
+                if !(is_there && found.is_first) {
+                    stale.push(places);
+                }
             }
-            if !is_new {
+            if is_astray && !is_new {
                 // The conversation first: it notes the names to be moved, so that none is forgotten by a crash.
                 self.learn_contact(session, conversation, missing.address).await?;
             }
-            moved |= astray.iter().any(|(_, of)| of.is_some());
-            writes.extend(astray.iter().map(|(alias, _)| point(&self.keys, alias, conversation)));
+            writes.extend(stale.into_iter().flat_map(|places| point(&self.keys, places, conversation)));
         }
         self.link.call(session, writes, None).await?;
         if moved {
@@ -220,10 +245,10 @@ impl RedisStore {
         Ok(())
     }
 
-    fn claim(&self, alias: &Alias) -> Cmd {
-        let (names, next) = (self.keys.names(alias.as_str()), self.keys.next(alias.as_str()));
+    fn claim(&self, place: &[u8]) -> Cmd {
+        let (names, next) = (self.keys.names(place), self.keys.next(place));
         let mut command = self.scripts.call(Script::Claim, &[&names, &next], 64);
-        command.arg(alias.as_str()).arg(bucket_of(alias.as_str()));
+        command.arg(place).arg(bucket_of(place));
         command
     }
 
@@ -236,67 +261,47 @@ impl RedisStore {
             let [doc] = value::exactly(&answers)?;
             // A name may be there before its conversation is.
             let Some(doc) = value::optional_bytes(doc)? else { return Ok(()) };
-            let mut conversation: Conversation = decode("a conversation", doc)?;
-            let before = conversation.contact.clone();
+            let mut conversation: Conversation = self.sealer.open(doc_of(id), doc)?;
             if !conversation.contact.learn(&address.contact) {
                 return Ok(());
             }
             let version = conversation.version;
             conversation.version += 1;
-            let (doc, contact) = (encode("a conversation", &conversation)?, encode("a contact", &conversation.contact)?);
-            let mut learn = self.fenced(Script::Learn, session, Partition::of(id), doc.len() + contact.len());
-            learn.arg(id.0).arg(version).arg(version + 1).arg(&doc).arg(&contact).arg(conversation.number.as_str());
-            let note: Note = Box::new(move |_, news| {
+            let learned = self.sealer.seal_json(doc_of(id), &conversation)?;
+            let mut learn = self.fenced(Script::Learn, session, Partition::of(id), learned.len() + 64);
+            learn.arg(id.0).arg(version).arg(version + 1).arg(&learned).arg(&whos(&self.sealer, &conversation)[..INDEX_LEN]);
+            let learn_note: session::Note = Box::new(move |_, news| {
                 news.changed.push(id);
                 Ok(())
             });
-            let answers = self.link.call(session, vec![learn], Some(note)).await?;
-            let [learned] = value::exactly(&answers)?;
-            if value::number(learned)? == 1 {
-                let before = encode("a contact", &before)?;
-                return self.move_names(session, id, &conversation.number, before.as_bytes(), contact.as_bytes()).await;
+            let answers = self.link.call(session, vec![learn], Some(learn_note)).await?;
+            let [is_learned] = value::exactly(&answers)?;
+            if value::number(is_learned)? == 1 {
+                return self.move_names(session, &conversation, doc, &learned).await;
             }
         }
         Err(StoreError::Unavailable("a contact changes faster than it can be noted".to_owned()))
     }
 
-    /// Carries out the note that a script has just left about a changed contact.
+    /// Carries out the note that a script has just left about a changed contact or player. `before` and `after` are the
+    /// conversation as it lay and as it lies.
     pub(super) async fn move_names(
         &self,
         session: &Session,
-        conversation: ConversationId,
-        number: &NumberId,
+        conversation: &Conversation,
         before: &[u8],
         after: &[u8],
     ) -> Result<(), StoreError> {
-        let mut record = format!("{{\"conversation\":{conversation},\"number\":\"{number}\",\"before\":").into_bytes();
-        record.extend_from_slice(before);
-        record.extend_from_slice(b",\"after\":");
-        record.extend_from_slice(after);
-        record.push(b'}');
-        let commands = replay(&self.keys, &self.scripts, Partition::of(conversation), &record)?;
+        let id = conversation.id;
+        let known: Conversation = self.sealer.open(doc_of(id), before)?;
+        let record = note(id, before, after);
+        let commands = replay(&self.keys, &self.scripts, &self.sealer, Partition::of(id), &known, conversation, &record);
         let done = self.link.call(session, commands, None).await;
-        // After the names have moved, or perhaps have: what was remembered may be wrong.
-        self.names.forget();
+        if known.contact != conversation.contact {
+            // After the names have moved, or perhaps have: what was remembered may be wrong.
+            self.names.forget();
+        }
         done.map(drop)
-    }
-
-    /// Carries out the note that a commit has just left about a changed player.
-    pub(super) async fn move_player(
-        &self,
-        session: &Session,
-        conversation: &Conversation,
-        player_before: &[u8],
-        player_after: &str,
-    ) -> Result<(), StoreError> {
-        let Conversation { id, game, version, .. } = conversation;
-        let mut record = format!("{{\"conversation\":{id},\"game\":\"{game}\",\"version\":{version},\"player_before\":").into_bytes();
-        record.extend_from_slice(player_before);
-        record.extend_from_slice(b",\"player_after\":");
-        record.extend_from_slice(if player_after.is_empty() { b"null" } else { player_after.as_bytes() });
-        record.push(b'}');
-        let commands = replay(&self.keys, &self.scripts, Partition::of(*id), &record)?;
-        self.link.call(session, commands, None).await.map(drop)
     }
 
     /// A call of a script of a partition.
@@ -305,50 +310,10 @@ impl RedisStore {
     }
 }
 
-/// What is to be done outside of a conversation's slot, as the scripts note it.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Move {
-    /// The contact changed: its names move.
-    Names { conversation: ConversationId, number: NumberId, before: Contact, after: Contact },
-    /// The player changed.
-    Player { conversation: ConversationId, game: GameId, version: u64, player_before: Option<PlayerId>, player_after: Option<PlayerId> },
-}
-
-/// What carries out a note of a change, and takes it away. Doing it twice, or late, does no harm.
-pub(super) fn replay(keys: &Keys, scripts: &Scripts, partition: Partition, record: &[u8]) -> Result<Vec<Cmd>, StoreError> {
-    let mut commands = Vec::new();
-    match decode("a change of names", record)? {
-        Move::Names { conversation, number, before, after } => {
-            let change = AliasChange::between(&number, &before, &after);
-            commands.extend(change.add.iter().map(|alias| point(keys, alias, conversation)));
-            for alias in &change.forget {
-                let mut command = scripts.call(Script::Forget, &[&keys.names(alias.as_str())], 64);
-                command.arg(alias.as_str()).arg(conversation.0);
-                commands.push(command);
-            }
-        }
-        Move::Player { conversation, game, version, player_before, player_after } => {
-            if let Some(player) = player_after {
-                let mut command = redis::cmd("ZADD");
-                command.arg(keys.player(&game, &player)).arg("GT").arg(version).arg(conversation.0);
-                commands.push(command);
-            }
-            if let Some(player) = player_before {
-                let mut command = scripts.call(Script::Unplace, &[&keys.player(&game, &player)], 32);
-                command.arg(conversation.0).arg(version);
-                commands.push(command);
-            }
-        }
-    }
-    let mut done = redis::cmd("LREM");
-    done.arg(keys.key(partition, "moves")).arg(1).arg(record);
-    commands.push(done);
-    Ok(commands)
-}
-
-fn point(keys: &Keys, alias: &Alias, conversation: ConversationId) -> Cmd {
-    let mut command = redis::cmd("HSET");
-    command.arg(keys.names(alias.as_str())).arg(alias.as_str()).arg(conversation.0);
-    command
+/// What was found for a name.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    of: Option<u64>,
+    /// Where it is written; else it stands under another key.
+    is_first: bool,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use questline_core::port::{Clock, StoreError};
 
 use crate::audit::AuditKey;
+use crate::seal::{MissingKeys, StoreKeys};
 
 /// How to open a store over Redis.
 #[derive(Clone)]
@@ -34,6 +35,9 @@ pub struct RedisOptions {
     pub lease_wait: Duration,
     /// Of the audit log's pseudonyms. It is the same for all who use this data, and has to be set.
     pub audit_key: Option<AuditKey>,
+    /// What is personal is sealed under the first, and opens under all. They are the same for all who use this data, and have
+    /// to be set.
+    pub keys: Option<StoreKeys>,
     /// For delays, and for the time at which follow-up events come.
     pub clock: Arc<dyn Clock>,
 }
@@ -53,12 +57,13 @@ impl RedisOptions {
             lease_ttl: Duration::from_secs(10),
             lease_wait: Duration::ZERO,
             audit_key: None,
+            keys: None,
             clock,
         }
     }
 
-    /// Gives the key of the audit log if all is right.
-    pub(super) fn validate(&self) -> Result<AuditKey, OpenError> {
+    /// Gives the keys if all is right.
+    pub(super) fn validate(&self) -> Result<(AuditKey, StoreKeys), OpenError> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
         if self.prefix.is_empty() || self.prefix.len() > 32 || !self.prefix.bytes().all(allowed) {
             return Err(OpenError::Options("the prefix must be 1 to 32 characters of a-z, 0-9, - and _"));
@@ -66,7 +71,9 @@ impl RedisOptions {
         if self.lease_ttl < Duration::from_millis(500) {
             return Err(OpenError::Options("the lease must live for at least 500 ms"));
         }
-        self.audit_key.clone().ok_or(OpenError::Options("a store over Redis needs the key of the audit log"))
+        let audit_key = self.audit_key.clone().ok_or(OpenError::Options("a store over Redis needs the key of the audit log"))?;
+        let keys = self.keys.clone().ok_or(OpenError::Options("a store over Redis needs a key that seals what it holds"))?;
+        Ok((audit_key, keys))
     }
 }
 
@@ -131,6 +138,9 @@ pub enum OpenError {
         /// Time left.
         ends_in_ms: u64,
     },
+    /// A key is gone that the data needs.
+    #[error(transparent)]
+    Keys(#[from] MissingKeys),
     /// The data cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

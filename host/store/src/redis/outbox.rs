@@ -13,15 +13,16 @@ use questline_core::time::{DAY_MS, UnixMs};
 use redis::{Cmd, Value};
 
 use super::RedisStore;
-use super::conversations::{letter_head, name_of};
+use super::conversations::name_of;
 use super::keys::{Keys, Partition};
+use super::letter::LetterHead;
 use super::memory::{Bucket, Inbox, News};
 use super::pending::Arrived;
 use super::script::{Script, Scripts};
 use super::session::{Note, Session};
 use super::{millis, value};
-use crate::codec::{decode, encode};
 use crate::handout::{Handed, Page, Placed};
+use crate::seal::{Kind, Owner, Sealer};
 
 /// Messages that are read at once when the hand-out has to be refilled.
 const PAGE_MESSAGES: usize = 64;
@@ -95,17 +96,22 @@ impl Outbox for RedisStore {
         let answers = self.link.call(&session, reads, None).await?;
         let [receipt, content] = value::exactly(&answers)?;
         let Some(receipt) = value::optional_bytes(receipt)? else { return Ok(None) };
-        let content = value::optional_bytes(content)?.map(|content| decode("a message", content)).transpose()?;
-        let receipt = String::from_utf8_lossy(receipt);
-        let mut parts = receipt.splitn(4, ' ');
-        let mut number = || value::parse_number(parts.next().unwrap_or_default());
+        let content = value::optional_bytes(content)?.map(|content| self.sealer.open(of(message), content)).transpose()?;
+        let mut parts = receipt.splitn(4, |byte| *byte == b' ');
+        let mut number = || value::parse_number(&String::from_utf8_lossy(parts.next().unwrap_or_default()));
         let (state, at, attempts) = (number()?, UnixMs(number()?), number()?);
         let state = u8::try_from(state).ok().and_then(DeliveryState::from_number);
         let state = state.ok_or_else(|| StoreError::Corrupt("a receipt has a state that is not known".to_owned()))?;
-        let wamid = parts.next().filter(|wamid| !wamid.is_empty()).map(|wamid| Wamid(wamid.into()));
+        let wamid = parts.next().filter(|wamid| !wamid.is_empty());
+        let wamid = wamid.map(|wamid| self.sealer.open_wamid(message.conversation, wamid)).transpose()?;
         let attempts = attempts.try_into().unwrap_or(u32::MAX);
         Ok(Some(Receipt { id: message, wamid, state, at, attempts, message: content }))
     }
+}
+
+/// Where what a message says lies.
+fn of(id: OutboxRef) -> Owner<'static> {
+    Owner::number(Kind::Message, id.conversation.0)
 }
 
 /// What a record brings to memory.
@@ -145,7 +151,8 @@ impl RedisStore {
             SendResult::Accepted { wamid, at } => {
                 let bucket = ('r', partition, id.seq.0 / DAY_MS);
                 let is_stale = self.memory.is_stale(bucket, at.0);
-                command.arg("accepted").arg(millis(at)).arg(wamid.as_str()).arg(if is_stale { "1" } else { "" });
+                let kept = self.sealer.seal_wamid(id.conversation, &wamid)?;
+                command.arg("accepted").arg(millis(at)).arg(kept).arg(if is_stale { "1" } else { "" });
                 Outcome::Accepted { id, wamid, bucket: is_stale.then_some((bucket, at.0)) }
             }
             SendResult::Done => {
@@ -159,12 +166,12 @@ impl RedisStore {
             SendResult::Failed { error, attempts, at } => {
                 let event = StatusEvent { message: Some(id), state: DeliveryState::Failed, at, error: Some(error) };
                 let event = Event::Status(event);
-                let json = encode("an event", &event)?;
-                command.arg("failed").arg(millis(at)).arg(attempts).arg(&json).arg(millis(at));
-                Outcome::Failed { id, event: Arc::new(event), bytes: json.len(), received_at: at }
+                let sealed = self.sealer.seal_json(Owner::number(Kind::Event, id.conversation.0), &event)?;
+                command.arg("failed").arg(millis(at)).arg(attempts).arg(&sealed).arg(millis(at));
+                Outcome::Failed { id, event: Arc::new(event), bytes: sealed.len(), received_at: at }
             }
             SendResult::Dead { reason, detail, at } => {
-                command.arg("dead").arg(millis(at)).arg(letter_head(id.conversation, &reason, &detail, at)?);
+                command.arg("dead").arg(millis(at)).arg(LetterHead::seal(&self.sealer, id.conversation, &reason, &detail, at)?);
                 Outcome::Nothing
             }
         };
@@ -185,7 +192,7 @@ impl RedisStore {
         let command = page_command(&self.scripts, &self.keys, &session, partition, page.after);
         let answers = self.link.call(&session, vec![command], None).await?;
         let [answer] = value::exactly(&answers)?;
-        let QueuePage { messages, last, end } = QueuePage::read(answer)?;
+        let QueuePage { messages, last, end } = QueuePage::read(answer, &self.sealer)?;
         self.memory.saw_place(partition, last);
         self.memory.handout.refill(page, messages, end);
         Ok(())
@@ -209,13 +216,13 @@ pub(super) struct QueuePage {
 }
 
 impl QueuePage {
-    pub(super) fn read(answer: &Value) -> Result<Self, StoreError> {
+    pub(super) fn read(answer: &Value, sealer: &Sealer) -> Result<Self, StoreError> {
         let rows = value::list(answer)?;
         let (mut messages, mut last) = (Vec::with_capacity(rows.len() / 4), 0);
         for row in rows.chunks(4) {
             let [place, name, standing, content] = value::exactly(row)?;
             last = value::number(place)?;
-            match message_of(name, standing, content) {
+            match message_of(name, standing, content, sealer) {
                 Ok((message, bytes)) => messages.push(Placed { place: last, message, bytes }),
                 // One that cannot be read must not hold up the others.
                 Err(error) => tracing::error!(%error, "a message in the outbox is left where it is"),
@@ -226,14 +233,14 @@ impl QueuePage {
 }
 
 /// A message as the queue holds it.
-fn message_of(name: &Value, standing: &Value, content: &Value) -> Result<(OutboxMessage, usize), StoreError> {
+fn message_of(name: &Value, standing: &Value, content: &Value, sealer: &Sealer) -> Result<(OutboxMessage, usize), StoreError> {
     let name = value::text(name)?;
     let id = name_of(name).ok_or_else(|| StoreError::Corrupt("a message has an odd name".to_owned()))?;
-    let mut parts = value::text(standing)?.splitn(4, ' ').map(value::parse_number);
-    let mut number = || parts.next().unwrap_or(Ok(0));
+    let mut parts = value::bytes(standing)?.splitn(4, |byte| *byte == b' ');
+    let mut number = || value::parse_number(&String::from_utf8_lossy(parts.next().unwrap_or_default()));
     let (attempts, due_at, since) = (number()?.try_into().unwrap_or(u32::MAX), UnixMs(number()?), number()?);
     let state = if since == 0 { SendState::Queued } else { SendState::InFlight { since: UnixMs(since) } };
     let content = value::bytes(content)?;
-    let message = decode("a message", content)?;
+    let message = sealer.open(of(id), content)?;
     Ok((OutboxMessage { id, message, attempts, due_at, state }, content.len()))
 }

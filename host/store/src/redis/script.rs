@@ -21,7 +21,10 @@ macro_rules! scripts {
             }
         }
     };
-    (@fenced $file:literal) => { concat!(include_str!("lua/common.lua"), include_str!(concat!("lua/", $file, ".lua"))) };
+    (@fenced $file:literal) => {
+        concat!(include_str!("lua/args.lua"), include_str!("lua/common.lua"), include_str!(concat!("lua/", $file, ".lua")))
+    };
+    (@counted $file:literal) => { concat!(include_str!("lua/args.lua"), include_str!(concat!("lua/", $file, ".lua"))) };
     (@plain $file:literal) => { include_str!(concat!("lua/", $file, ".lua")) };
 }
 
@@ -43,6 +46,7 @@ scripts! {
     Depth "depth" fenced,
     Prune "prune" fenced,
     Check "check" fenced,
+    Rewrite "rewrite" fenced,
     Acquire "acquire" plain,
     Renew "renew" plain,
     Leave "leave" plain,
@@ -50,7 +54,7 @@ scripts! {
     Forget "forget" plain,
     Document "document" plain,
     Pages "pages" plain,
-    Link "link" plain,
+    Link "link" counted,
     Unplace "unplace" plain,
 }
 

@@ -1,6 +1,6 @@
 //! Reaches a server: connects, looks at what it is, takes every partition, reads what waits.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use questline_core::port::StoreError;
@@ -8,15 +8,16 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value};
 
 use super::about;
-use super::keys::{Keys, PARTITIONS, Partition, SCHEMA};
+use super::keys::{Keys, OPEN_SCHEMA, PARTITIONS, Partition, SCHEMA};
 use super::memory::{Found, Memory, News};
-use super::names;
+use super::moves;
 use super::options::{DurabilityWarning, OpenError, RedisOptions};
 use super::outbox::{self, QueuePage};
 use super::owner::Owner;
 use super::script::{Script, Scripts};
 use super::session::Session;
 use super::value;
+use crate::seal::{PLAIN, Sealer, StoreKeys};
 
 /// Partitions that are asked for in one pipeline.
 const CHUNK: usize = 128;
@@ -28,6 +29,9 @@ pub(super) struct Server {
     pub(super) keys: Arc<Keys>,
     pub(super) scripts: Arc<Scripts>,
     owner: Owner,
+    store_keys: StoreKeys,
+    /// From the first session on.
+    sealer: OnceLock<Sealer>,
     pub(super) lease_ttl: Duration,
 }
 
@@ -36,10 +40,11 @@ pub(super) struct Established {
     pub(super) connection: MultiplexedConnection,
     pub(super) session: Arc<Session>,
     pub(super) warnings: Vec<DurabilityWarning>,
+    pub(super) sealer: Sealer,
 }
 
 impl Server {
-    pub(super) fn new(options: &RedisOptions) -> Result<Self, OpenError> {
+    pub(super) fn new(options: &RedisOptions, store_keys: StoreKeys) -> Result<Self, OpenError> {
         // The parser's words do not repeat the URL.
         let client = Client::open(options.url.as_str()).map_err(|error| OpenError::Url(error.to_string()))?;
         let config = AsyncConnectionConfig::new()
@@ -53,6 +58,8 @@ impl Server {
             keys: Arc::new(Keys::new(&options.prefix)),
             scripts: Arc::new(Scripts::new()),
             owner: Owner::new(),
+            store_keys,
+            sealer: OnceLock::new(),
             lease_ttl: options.lease_ttl,
         })
     }
@@ -65,7 +72,7 @@ impl Server {
             .await
             .map_err(|error| OpenError::Unreachable(error.to_string()))?;
         let warnings = about::look(&mut connection).await?;
-        self.check_schema(&mut connection).await?;
+        let lies_open = self.check_schema(&mut connection).await?;
         pipeline(&mut connection, Scripts::load().collect()).await?;
 
         let mut epoch = redis::cmd("INCR");
@@ -78,15 +85,53 @@ impl Server {
             self.leave(&mut connection, &session).await;
             return Err(error);
         }
-        let found = self.scan(&mut connection, &session, memory).await?;
+        let sealer = match self.seal_with(&mut connection, lies_open).await {
+            Ok(sealer) => sealer,
+            Err(error) => {
+                self.leave(&mut connection, &session).await;
+                return Err(error);
+            }
+        };
+        let found = self.scan(&mut connection, &session, memory, &sealer).await?;
         if number > 1 {
-            self.read_unseen(&mut connection, &session, memory, &found).await?;
+            self.read_unseen(&mut connection, &session, memory, &found, &sealer).await?;
         }
         memory.replace(&found);
-        Ok(Established { connection, session: Arc::new(session), warnings })
+        Ok(Established { connection, session: Arc::new(session), warnings, sealer })
     }
 
-    async fn check_schema(&self, connection: &mut MultiplexedConnection) -> Result<(), OpenError> {
+    /// What seals here. The key that it seals with is listed before anything is sealed; the list of a server that lost its
+    /// last writes counts too.
+    async fn seal_with(&self, connection: &mut MultiplexedConnection, lies_open: bool) -> Result<Sealer, OpenError> {
+        let list = self.keys.listed_keys();
+        let mut read = redis::cmd("SMEMBERS");
+        read.arg(&list);
+        let answers = pipeline(connection, vec![read]).await?;
+        let [listed] = value::exactly(&answers)?;
+        let mut listed = value::list(listed)?.iter().map(|name| value::text(name)).collect::<Result<Vec<_>, _>>()?;
+        if lies_open {
+            listed.push(PLAIN);
+        }
+        let sealer = match self.sealer.get() {
+            Some(sealer) => {
+                sealer.note_listed(listed)?;
+                sealer.clone()
+            }
+            None => {
+                let sealer = Sealer::new(self.store_keys.clone(), listed)?;
+                self.sealer.get_or_init(|| sealer).clone()
+            }
+        };
+        let mut add = redis::cmd("SADD");
+        add.arg(&list).arg(sealer.first_id().to_string()).arg(sealer.older());
+        let mut schema = redis::cmd("SET");
+        schema.arg(self.keys.schema()).arg(SCHEMA);
+        pipeline(connection, vec![add, schema]).await?;
+        Ok(sealer)
+    }
+
+    /// Says whether it is the layout in which nothing is sealed.
+    async fn check_schema(&self, connection: &mut MultiplexedConnection) -> Result<bool, OpenError> {
         let key = self.keys.schema();
         let mut claim = redis::cmd("SET");
         claim.arg(&key).arg(SCHEMA).arg("NX");
@@ -96,7 +141,10 @@ impl Server {
         let [_, found] = value::exactly(&answers)?;
         let found = value::text(found)?;
         if found == SCHEMA.to_string() {
-            return Ok(());
+            return Ok(false);
+        }
+        if found == OPEN_SCHEMA.to_string() {
+            return Ok(true);
         }
         let found = found.chars().filter(|c| !c.is_control()).take(32).collect();
         Err(OpenError::Schema { found, supported: SCHEMA })
@@ -172,6 +220,7 @@ impl Server {
         connection: &mut MultiplexedConnection,
         session: &Session,
         memory: &Memory,
+        sealer: &Sealer,
     ) -> Result<Vec<(Partition, Found)>, OpenError> {
         let partitions = Partition::all().collect::<Vec<_>>();
         let mut all = Vec::with_capacity(partitions.len());
@@ -185,8 +234,11 @@ impl Server {
             for (partition, answer) in chunk.iter().zip(&answers) {
                 let [timer_next, queued, place, moves, waiting] = value::exactly(value::list(answer)?)?;
                 for record in value::list(moves)? {
-                    let commands = names::replay(&self.keys, &self.scripts, *partition, value::bytes(record)?)?;
-                    pipeline(connection, commands).await?;
+                    match moves::replay_noted(&self.keys, &self.scripts, sealer, *partition, value::bytes(record)?) {
+                        Ok(commands) => drop(pipeline(connection, commands).await?),
+                        // One that cannot be read must not hold up all others.
+                        Err(error) => tracing::error!(%error, partition = partition.0, "a note of names that moved stays where it is"),
+                    }
                 }
                 let mut found = Found {
                     timer_next: value::optional_number(timer_next)?,
@@ -216,6 +268,7 @@ impl Server {
         session: &Session,
         memory: &Memory,
         found: &[(Partition, Found)],
+        sealer: &Sealer,
     ) -> Result<(), OpenError> {
         for (partition, found) in found {
             while memory.places_seen(*partition) < found.place {
@@ -223,7 +276,7 @@ impl Server {
                 let command = outbox::page_command(&self.scripts, &self.keys, session, *partition, after);
                 let answers = pipeline(connection, vec![command]).await?;
                 let [answer] = value::exactly(&answers)?;
-                let QueuePage { messages, last, end } = QueuePage::read(answer)?;
+                let QueuePage { messages, last, end } = QueuePage::read(answer, sealer)?;
                 let mut news = News::default();
                 news.placed.extend(messages.into_iter().map(|placed| (*partition, placed)));
                 memory.learn(&mut news);

@@ -202,11 +202,11 @@ async fn failed<E: Engine>(world: &World<E>) -> (OutboxRef, questline_core::port
 pub async fn a_failed_message_goes_out_again_under_its_name<E: Engine>() {
     let mut world = World::<E>::new().await;
     let (name, work) = failed(&world).await;
-    let other = world.reply(&player(2), &["b"]).await[0];
     let mut commit = done(&work);
     let due_at = START.plus_ms(4_000);
     commit.resend = vec![Resend { id: name, due_at, attempts: 3 }];
-    world.commit(commit).await;
+    commit.outbox = vec![reply(&work.conversation, "b", world.now())];
+    let other = world.commit(commit).await.outbox[0];
     assert_eq!(world.store().receipt(name).await.unwrap(), None, "Meta has it no longer");
     for restart in [false, true] {
         if restart {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use questline_core::port::Store;
 use questline_store::audit::AuditKey;
 use questline_store::redis::{RedisOptions, RedisStore};
+use questline_store::seal::StoreKeys;
 
 use crate::redis_server::RedisServer;
 use crate::support::{Engine, Setup};
@@ -27,6 +28,7 @@ impl Engine for Redis {
         options.inbox_per_game_max = setup.inbox_per_game_max;
         options.cache_bytes_max = setup.cache_bytes_max;
         options.audit_key = Some(AuditKey::new(&[7; 32]).unwrap());
+        options.keys = Some(StoreKeys::new(&[[8; 32]]).unwrap());
         // The one before gives up its hold when its last call is done.
         options.lease_wait = Duration::from_secs(60);
         Arc::new(RedisStore::open(options).await.unwrap().0)

@@ -14,6 +14,7 @@ use questline_core::port::{Batch, Clock, Conversations, DedupKey, Inbox, Incomin
 use questline_core::time::UnixMs;
 use questline_store::audit::AuditKey;
 use questline_store::redis::{RedisOptions, RedisStore};
+use questline_store::seal::StoreKeys;
 
 /// A day in 2026.
 pub(crate) const START: UnixMs = UnixMs(1_790_000_000_000);
@@ -32,6 +33,7 @@ pub(crate) fn options(url: &str) -> RedisOptions {
     let mut options = RedisOptions::new(url, Arc::new(TestClock(AtomicU64::new(START.0))));
     options.lease_ttl = Duration::from_millis(1_500);
     options.audit_key = Some(AuditKey::new(&[7; 32]).expect("a key"));
+    options.keys = Some(StoreKeys::new(&[[8; 32]]).expect("a key"));
     options
 }
 

@@ -9,7 +9,11 @@ fn statuses_move_forward_in_lua_as_in_rust() {
     let server = RedisServer::start();
     let mut connection = server.connect();
     redis::cmd("SET").arg("x:lease").arg("mine").exec(&mut connection).unwrap();
-    let source = concat!(include_str!("../../src/redis/lua/common.lua"), "return advance(num(), num())");
+    let source = concat!(
+        include_str!("../../src/redis/lua/args.lua"),
+        include_str!("../../src/redis/lua/common.lua"),
+        "return advance(num(), num())"
+    );
     // Every pair: a sequence of news is a walk over pairs.
     for before in DeliveryState::ALL {
         for news in DeliveryState::ALL {
@@ -25,7 +29,11 @@ fn statuses_move_forward_in_lua_as_in_rust() {
 fn a_script_without_the_lease_does_nothing() {
     let server = RedisServer::start();
     let mut connection = server.connect();
-    let source = concat!(include_str!("../../src/redis/lua/common.lua"), "return redis.call('SET', base .. 'written', 1)");
+    let source = concat!(
+        include_str!("../../src/redis/lua/args.lua"),
+        include_str!("../../src/redis/lua/common.lua"),
+        "return redis.call('SET', base .. 'written', 1)"
+    );
     for held in [None, Some("2 other")] {
         if let Some(held) = held {
             redis::cmd("SET").arg("x:lease").arg(held).exec(&mut connection).unwrap();

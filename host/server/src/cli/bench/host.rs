@@ -138,6 +138,8 @@ fn configuration(
     if store == "redis" {
         let _ = writeln!(text, "url = {redis}");
     }
+    sandbox.store_key()?;
+    let _ = writeln!(text, "keys = [{{ file = {:?} }}]", sandbox.dir.join("store-key"));
     sandbox.audit_key()?;
     let _ = writeln!(text, "[audit]\nkey = {{ file = {:?} }}", sandbox.dir.join("audit-key"));
     let _ = writeln!(text, "[graph]\nurl = \"{}\"\n[log]\nlevel = \"warn\"", emulator.graph_url());

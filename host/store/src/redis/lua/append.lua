@@ -7,10 +7,10 @@ local received_at = arg()
 local answer, written = {}, {}
 
 for _ = 1, num() do
-  local conversation, game, seen, digest, event, doc, contact = arg(), arg(), arg(), arg(), arg(), arg(), arg()
+  local conversation, game, seen, digest, event, doc, who = arg(), arg(), arg(), arg(), arg(), arg(), arg()
   local is = 'n'
   if doc ~= '' and redis.call('HSETNX', base .. 'c:' .. conversation, 'v', '0') == 1 then
-    redis.call('HSET', base .. 'c:' .. conversation, 'd', doc, 'k', contact, 'g', game)
+    redis.call('HSET', base .. 'c:' .. conversation, 'd', doc, 'k', who, 'g', game)
     redis.call('HINCRBY', base .. 'n', 'conversation', 1)
     is = 'c'
   end
@@ -35,7 +35,7 @@ for _ = 1, num() do
 end
 
 for _ = 1, num() do
-  local conversation, seq, news, at, wamid, event = arg(), arg(), num(), arg(), arg(), arg()
+  local conversation, seq, news, at, wamid, marks, event = arg(), arg(), num(), arg(), arg(), arg(), arg()
   local ref, receipts = conversation .. '.' .. seq, base .. 'r:' .. day_of(seq)
   local before, after, attempts
   local live = redis.call('HGET', base .. 'out', ref)
@@ -44,7 +44,7 @@ for _ = 1, num() do
   if live then
     local tries, earlier = string.match(live, '^(%d+) %d+ %d+ (.*)$')
     -- A late status of an earlier send changes nothing. Any other settles it: nobody but Meta can know of it.
-    if earlier ~= wamid then
+    if not is_one_of(earlier, marks) then
       redis.call('HDEL', base .. 'out', ref)
       redis.call('ZREM', base .. 'queue', ref)
       attempts, after = int(tonumber(tries) + 1), advance(0, news)
@@ -52,7 +52,7 @@ for _ = 1, num() do
   elseif receipt then
     local state, tries, known = string.match(receipt, '^(%d) %d+ (%d+) (.*)$')
     before = tonumber(state)
-    local foreign = news == 5 and known ~= '' and known ~= wamid
+    local foreign = news == 5 and known ~= '' and not is_one_of(known, marks)
     if not foreign and advance(before, news) ~= before then
       attempts, after = tries, advance(before, news)
       wamid = known ~= '' and known or wamid

@@ -1,12 +1,11 @@
 -- Writes a step: all of it, or nothing. Everything is checked before the first write.
--- Answers {0} when stale, else {1, place of the last follow-up, place and names of the messages, contact before if it
--- changed, requeued messages, when the next timer is due (if timers changed; '' for never), player before if it changed
--- (JSON)}.
+-- Answers {0} when stale, else {1, place of the last follow-up, place and names of the messages, the conversation before if
+-- its contact or player changed, requeued messages, when the next timer is due (if timers changed; '' for never)}.
 local conversation, before, after, ack, now = arg(), arg(), arg(), arg(), arg()
-local doc, contact, game, number, player = arg(), arg(), arg(), arg(), arg()
+local doc, who, whos, game = arg(), arg(), arg(), arg()
 local key, inbox = base .. 'c:' .. conversation, base .. 'in:' .. conversation
 
-local was = redis.call('HMGET', key, 'v', 'k', 'o', 'p')
+local was = redis.call('HMGET', key, 'v', 'k', 'o')
 if was[1] ~= before then
   return { 0 }
 end
@@ -33,24 +32,14 @@ if at_head then
 else
   redis.call('LREM', inbox, 1, entry)
 end
+local doc_before = ''
+if not (was[2] and is_one_of(was[2], whos)) then
+  doc_before = redis.call('HGET', key, 'd')
+  redis.call('HSET', key, 'k', who)
+  redis.call('HDEL', key, 'p')
+  note_move(conversation, doc_before, doc)
+end
 redis.call('HSET', key, 'v', after, 'd', doc, 't', '')
-local contact_before = ''
-if contact ~= was[2] then
-  contact_before = was[2]
-  redis.call('HSET', key, 'k', contact)
-  redis.call('RPUSH', base .. 'moves', '{"conversation":' .. conversation .. ',"number":"' .. number
-    .. '","before":' .. contact_before .. ',"after":' .. contact .. '}')
-end
-local player_before = ''
-if player ~= (was[4] or '') then
-  local function json(text)
-    return text and text ~= '' and text or 'null'
-  end
-  player_before = json(was[4])
-  redis.call('HSET', key, 'p', player)
-  redis.call('RPUSH', base .. 'moves', '{"conversation":' .. conversation .. ',"game":"' .. game .. '","version":' .. after
-    .. ',"player_before":' .. player_before .. ',"player_after":' .. json(player) .. '}')
-end
 
 local seqs, first_place = {}, '0'
 local last = tonumber(was[3] or '0')
@@ -89,13 +78,13 @@ for _ = 1, num() do
 end
 
 for _ = 1, num() do
-  local ref, seq, at, letter = arg(), arg(), arg(), arg()
+  local ref, seq, at, head = arg(), arg(), arg(), arg()
   local bodies = base .. 'b:' .. day_of(seq)
   local body = redis.call('HGET', bodies, ref)
   local attempts = string.match(redis.call('HGET', base .. 'r:' .. day_of(seq), ref) or '', '^5 %d+ (%d+) ')
   if body and attempts then
     redis.call('HDEL', bodies, ref)
-    bury(game, at, '{"game":"' .. game .. '"' .. letter .. attempts .. ',"letter":{"message":' .. body .. '}}')
+    bury(game, at, letter_of(conversation, game, attempts, head, body))
   end
 end
 
@@ -141,4 +130,4 @@ if step ~= '' then
   redis.call('XADD', base .. 'steps', 'MAXLEN', '~', steps_max, '*', 'c', conversation, 'j', step)
 end
 local timer_next = timer_changes > 0 and redis.call('ZRANGE', base .. 'timers', 0, 0, 'WITHSCORES')[2] or ''
-return { 1, last_put, first_place, table.concat(seqs, ' '), contact_before, requeued, timer_next, player_before }
+return { 1, last_put, first_place, table.concat(seqs, ' '), doc_before, requeued, timer_next }

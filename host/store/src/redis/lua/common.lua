@@ -1,22 +1,13 @@
 -- What every script of a partition begins with: is the caller still the one who holds it?
 -- KEYS[1] is the partition's lease, ARGV[1] the lease that the caller was given.
 local held = redis.call('GET', KEYS[1])
-if held ~= ARGV[1] then
+if held ~= arg() then
   return redis.error_reply('FENCED ' .. (held or 'nobody'))
 end
 
 -- All keys of a partition begin alike and share one hash tag, hence one slot.
 local base = string.sub(KEYS[1], 1, -6)
 local DAY_MS = 86400000
-
-local cursor = 1
-local function arg()
-  cursor = cursor + 1
-  return ARGV[cursor]
-end
-local function num()
-  return tonumber(arg())
-end
 
 -- Lua writes large numbers as 1.7e+12 unless told otherwise. Exact below 2^53.
 local function int(number)
@@ -26,6 +17,33 @@ end
 -- An outgoing message's place is the millisecond of its commit, so it tells the day in whose buckets the message lies.
 local function day_of(seq)
   return int(math.floor(tonumber(seq) / DAY_MS))
+end
+
+-- What is sealed is not looked into here. To be compared it has a mark in front: \2 and 20 more bytes, a digest. `marks` are
+-- all that may stand for one thing, behind one another, and behind them what it was before anything was sealed.
+local MARK_LEN = 21
+local function is_one_of(kept, marks)
+  if string.byte(kept) == 2 then
+    local mark = string.sub(kept, 1, MARK_LEN)
+    for at = 1, #marks - MARK_LEN + 1, MARK_LEN do
+      if string.sub(marks, at, at + MARK_LEN - 1) == mark then
+        return true
+      end
+    end
+    return false
+  end
+  local before = #marks - #kept
+  return kept ~= '' and before >= 0 and before % MARK_LEN == 0 and string.sub(marks, before + 1) == kept
+end
+
+-- Notes what is to be done outside of this slot when a conversation's contact or player changes.
+local function note_move(conversation, before, after)
+  redis.call('RPUSH', base .. 'moves', 'm' .. conversation .. ' ' .. #before .. ' ' .. before .. after)
+end
+
+-- A dead letter of a message that lies here already: what is known of it, and what it says.
+local function letter_of(conversation, game, attempts, head, body)
+  return 'L' .. conversation .. ' ' .. game .. ' ' .. attempts .. ' ' .. #head .. ' ' .. head .. body
 end
 
 -- Puts an event at the end of a conversation's inbox; says its place there.

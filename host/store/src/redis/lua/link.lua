@@ -3,14 +3,6 @@
 -- details, names by which they are found, counted), erased entries (place, names, counted), and partitions with the last
 -- record that was taken from them.
 local chain = KEYS[1]
-local cursor = 0
-local function arg()
-  cursor = cursor + 1
-  return ARGV[cursor]
-end
-local function num()
-  return tonumber(arg())
-end
 
 if (redis.call('HGET', chain, 'head') or '') ~= arg() then
   return 0

@@ -35,8 +35,8 @@ if result == 'failed' then
   return { 1, game, put(conversation, game, received_at, event) }
 end
 -- Dead.
-local letter = arg()
+local head = arg()
 local body = redis.call('HGET', base .. 'b:' .. day, ref)
 redis.call('HDEL', base .. 'b:' .. day, ref)
-bury(game, at, '{"game":"' .. game .. '"' .. letter .. attempts .. ',"letter":{"message":' .. body .. '}}')
+bury(game, at, letter_of(conversation, game, attempts, head, body))
 return { 1 }
