@@ -192,6 +192,8 @@ async fn unlinking_over_the_api_ends_the_session(engine: Engine) {
     let bea = stage.player(BEA, "Bea");
     links(&host, &bea, "bea-2", "Bea").await;
     let id = contacts(&host, "bea-2").await[0]["id"].as_str().unwrap().to_owned();
+    bea.send("prove login").await.unwrap();
+    let open = code(&bea).await;
     let end = async |player: &str, id: &str| {
         let url = format!("http://{}/v1/games/cup/players/{player}/contacts/{id}", host.address);
         host.http().delete(url).bearer_auth(questline_tests::host::TOKEN).send().await.unwrap().status().as_u16()
@@ -201,6 +203,7 @@ async fn unlinking_over_the_api_ends_the_session(engine: Engine) {
     assert_eq!(end("bea-2", &id).await, 200);
     assert_eq!(hears(&bea).await.text(), "This chat is linked to your cup account no more.");
     assert_eq!(end("bea-2", &id).await, 404);
+    assert_eq!(says(&bea, open.as_str()).await.text(), format!("what is {open}?"), "no code is open any more");
     assert_eq!(says(&bea, "trust").await.text(), "unauthenticated");
     assert!(contacts(&host, "bea-2").await.is_empty());
     assert_eq!(news(&host, "bea-2", "e1").await, 409);
@@ -291,7 +294,7 @@ async fn the_studio_hears_of_links(engine: Engine) {
 
 async fn links_are_made_for_those_who_may_and_not_too_often(engine: Engine) {
     let stage = stage(engine, "per_player_per_hour = 2").await.echo("other", SECOND_NUMBER);
-    let host = stage.start().await;
+    let mut host = stage.start().await;
     let (_, made) = host.post("/tokens", &json!({ "name": "s", "games": ["cup"], "scopes": ["links"], "days": 1 })).await;
     let token = made["token"].as_str().unwrap_or_else(|| panic!("{made}"));
     let (_, made) = host.post("/tokens", &json!({ "name": "v", "games": ["cup"], "scopes": ["verifications"], "days": 1 })).await;
@@ -317,4 +320,12 @@ async fn links_are_made_for_those_who_may_and_not_too_often(engine: Engine) {
     assert_eq!(ask("cup", token, json!({ "player": "cid-3" })).await.0, 201, "another player's are counted apart");
     let (status, problem) = host.post("/games/other/links", &json!({ "player": "bea-2" })).await;
     assert_eq!((status, &problem["detail"]), (409, &json!("game.toml has no [links]")));
+    host.kill().await;
+    let config = std::fs::read_to_string(stage.config()).unwrap();
+    let lines = config.lines().filter(|line| !line.starts_with("display_phone")).collect::<Vec<_>>().join("\n");
+    std::fs::write(stage.config(), lines).unwrap();
+    let host = Host::start(&stage.config(), stage.address()).await;
+    let (status, problem) = host.post("/games/cup/links", &json!({ "player": "cid-3" })).await;
+    assert_eq!(status, 409);
+    assert!(problem["detail"].as_str().unwrap().contains("display_phone"), "{problem}");
 }

@@ -14,6 +14,7 @@ on_both_stores![
     a_stolen_token_gains_nothing_when_the_owner_denies,
     an_approved_contact_joins,
     silence_links_nothing,
+    a_frozen_account_links_nothing,
     a_contact_that_moved_proves_itself_before_it_decides,
 ];
 
@@ -42,6 +43,13 @@ async fn a_contact_of_another_account_proves_that_one_first(engine: Engine) {
     assert_eq!(news(&host, "ada-1", "e1").await, 202);
     assert_eq!(hears(&ada).await.text(), "news for ada-1");
     assert_eq!(says(&ada, wrong(&sent).as_str()).await.text(), "wrong, 2 left");
+    // A code that she was sent for something else moves nothing.
+    let other = says(&ada, "prove login").await;
+    let other = other.choices.first().expect("a code").id.clone();
+    assert_eq!(says(&ada, other.as_str()).await.text(), "proved login");
+    assert!(contacts(&host, "bea-2").await.is_empty());
+    says(&ada, message(&host, "bea-2").await.as_str()).await;
+    let sent = code(&ada).await;
     assert!(contacts(&host, "bea-2").await.is_empty());
     assert_eq!(says(&ada, sent.as_str()).await.text(), "This chat is linked to your cup account Bea. Write UNLINK to end that.");
     assert_eq!(hears(&ada).await.text(), "proved login");
@@ -100,6 +108,23 @@ async fn silence_links_nothing(engine: Engine) {
     assert_eq!(taps(&bea, "Approve").await.text(), "This was answered before, or it is too late.");
     assert_eq!(shown(&host, "bea-2").await, ["+1******122"]);
     assert_eq!(says(&thief, "trust").await.text(), "unauthenticated");
+}
+
+async fn a_frozen_account_links_nothing(engine: Engine) {
+    let stage = stage(engine, "").await;
+    let host = stage.start().await;
+    let (bea, thief) = (stage.player(BEA, "Bea"), stage.player(NEW, "Thief"));
+    shows(&host, &bea, &thief).await;
+    let question = hears(&bea).await;
+    let text = message(&host, "bea-2").await;
+    assert!(says(&bea, "BLOCK").await.text().contains("secured"));
+    at_rest(&stage, &host).await;
+    assert_eq!(says(&thief, text.as_str()).await.text(), "Nothing can be linked to this account now.");
+    let (status, problem) = host.post("/games/cup/links", &json!({ "player": "bea-2" })).await;
+    assert_eq!(status, 409, "{problem}");
+    bea.tap_choice(&question.id, 0).await.unwrap();
+    assert!(hears(&bea).await.text().contains("secured"), "what was asked before is not answered any more");
+    assert_eq!(shown(&host, "bea-2").await, ["+1******122"]);
 }
 
 async fn a_contact_that_moved_proves_itself_before_it_decides(engine: Engine) {

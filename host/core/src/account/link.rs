@@ -14,9 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Account, ContactKey};
 use crate::contact::Contact;
+use crate::conversation::Session;
 use crate::id::{DeviceId, NumberId, PlayerId};
 use crate::port::AccountKeys;
 use crate::time::{DAY_MS, UnixMs};
+use crate::verification::VerificationId;
 use crate::verification::guard::{Window, dial_code};
 pub use book::{Book, change, owner, same};
 
@@ -282,8 +284,28 @@ pub struct Linked {
 pub struct Awaited {
     /// What is done then.
     pub deed: Deed,
+    /// The verification whose code is waited for: no other proof will do, for it was given for something else.
+    pub by: VerificationId,
     /// A proof that comes later does nothing.
     pub until: UnixMs,
+    /// Its code came in this step.
+    #[serde(skip)]
+    pub proven: bool,
+}
+
+impl Session {
+    /// Notes that the code of a verification came.
+    pub fn note_proof(&mut self, by: &VerificationId) {
+        if let Some(awaited) = &mut self.awaited {
+            awaited.proven = awaited.by == *by;
+        }
+    }
+
+    /// What is to be done now that its code came, if that is so and not too late.
+    pub fn take_proven(&mut self, now: UnixMs) -> Option<Deed> {
+        let awaited = self.awaited.take_if(|awaited| awaited.proven)?;
+        (now < awaited.until).then_some(awaited.deed)
+    }
 }
 
 /// What is done once whoever writes has proven themselves.

@@ -73,9 +73,7 @@ async fn forget_account(admin: &Admin, game: &GameId, player: &PlayerId, contact
     let forget = move |pages: &mut AccountPages| {
         let Some(account) = pages.players.first_mut().filter(|account| account.frozen.is_none()) else { return };
         *account = Account::default();
-        for record in pages.contacts.iter_mut().filter(|record| record.player.as_ref() == Some(&whose)) {
-            record.player = None;
-        }
+        pages.contacts.iter_mut().for_each(|record| record.forget_link(&whose));
     };
     let left = admin.accounts.change_accounts(game, keys, Box::new(forget)).await?;
     Ok(left.players.into_iter().next().unwrap_or_default())

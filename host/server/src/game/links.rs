@@ -48,3 +48,33 @@ impl LinksFile {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn rules(text: &str) -> Result<LinkRules, String> {
+        let backend: BackendFile = toml::from_str("connector = \"sample\"\n[operations.contact-changed]").unwrap();
+        let file: LinksFile = toml::from_str(text).map_err(|problem| problem.to_string())?;
+        file.into_rules(&backend).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_default_and_what_is_wrong_is_named() {
+        assert_eq!(rules(""), Ok(LinkRules::default()));
+        assert_eq!(rules("operation = \"contact-changed\"").unwrap().operation.as_deref(), Some("contact-changed"));
+        let wrong = [
+            ("valid_s = 9", "links.valid_s is 9; it takes 10 to 86400"),
+            ("approval_s = 0", "links.approval_s is 0"),
+            ("per_player_per_hour = 0", "links.per_player_per_hour is 0"),
+            ("wrong_per_contact_per_hour = 100000", "links.wrong_per_contact_per_hour"),
+            ("operation = \"unknown\"", "there is no [backend.operations.unknown]"),
+            ("valid = 9", "unknown field"),
+        ];
+        for (text, words) in wrong {
+            let problem = rules(text).unwrap_err();
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
+}

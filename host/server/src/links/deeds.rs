@@ -291,6 +291,7 @@ impl Turn<'_> {
             Ok(ended)
         };
         let ended = self.desk.change(&self.game.rules.id, self.keys(), make).await?;
+        self.desk.codes.end_all(self.game, &player, std::slice::from_ref(&self.conversation.contact)).await?;
         self.desk.end_sessions_elsewhere(self.game, &player, &self.conversation, &by).await?;
         self.count("unlinked");
         self.audit(Action::ContactUnlinked, Actor::Player, "in chat");

@@ -204,6 +204,7 @@ impl LinkDesk {
         let ended = self.change(&game.rules.id, AccountKeys::player(player), move |book| book.unlink(&of, |linked| linked.id == id));
         let Some(linked) = ended.await? else { return Ok(None) };
         self.metrics.link(&game.rules.id, "unlinked");
+        self.codes.end_all(game, player, std::slice::from_ref(&linked.contact)).await?;
         let home = Address { game: game.rules.id.clone(), number: linked.number.clone(), contact: linked.contact.clone() };
         self.end_sessions(&game.rules.id, player, &linked.contact, Some(home), &by).await?;
         Ok(Some(linked))

@@ -1,6 +1,7 @@
 //! The host's own part in a step that links concern: what the player sent is looked at, and what came of it becomes the
 //! step's commit. No flow, no history and no dead letter sees a token.
 
+use questline_core::account::ContactKey;
 use questline_core::account::link::token::{InText, LinkToken};
 use questline_core::account::link::{Answer, Awaited, Deed, LinkId, LinkRules};
 use questline_core::audit::{Action, Actor, AuditRecord};
@@ -13,7 +14,7 @@ use questline_core::id::{FlowName, PlayerId};
 use questline_core::message::{Button, Outbound};
 use questline_core::operation::Operation;
 use questline_core::outbox::{Content, MessageClass, NewMessage};
-use questline_core::port::{InboxEntry, StoreError};
+use questline_core::port::{AccountKeys, InboxEntry, StoreError};
 use questline_core::time::UnixMs;
 use questline_core::verification::Purpose;
 use serde_json::json;
@@ -111,7 +112,8 @@ impl<'a> Turn<'a> {
         match &*entry.event {
             Event::System(SystemChange::Moved(new)) => {
                 let (old, new) = (conversation.contact.clone(), new.clone());
-                desk.change(&game.rules.id, Default::default(), move |book| book.moved(&old, &new)).await?;
+                let keys = AccountKeys { contacts: ContactKey::all(&old), ..AccountKeys::default() };
+                desk.change(&game.rules.id, keys, move |book| book.moved(&old, &new)).await?;
                 return Ok(Turned::Others(conversation));
             }
             Event::System(SystemChange::IdentityChanged { .. }) => {
@@ -159,24 +161,20 @@ impl<'a> Turn<'a> {
         let Some(rules) = &game.rules.links else { return Ok(Turned::Others(conversation)) };
         desk.prove(game, &conversation, false).await?;
         let mut turn = Self::new(desk, game, rules, conversation, entry, now);
-        let Some(awaited) = turn.conversation.session.awaited.take().filter(|awaited| now < awaited.until) else {
-            return Ok(Turned::Others(turn.conversation));
-        };
-        let is_of = |player: &PlayerId| proof.player.as_ref().is_none_or(|proven| proven == player);
-        match awaited.deed {
-            Deed::Move { first, wish } if is_of(&first) => {
+        let Some(deed) = turn.conversation.session.take_proven(now) else { return Ok(Turned::Others(turn.conversation)) };
+        match deed {
+            Deed::Move { first, wish } => {
                 turn.audit(Action::Authenticated, Actor::Player, format!("by {}, for a link", proof.method));
                 turn.moving(first, wish).await?;
             }
-            Deed::Unlink(player) if is_of(&player) => {
+            Deed::Unlink(player) => {
                 turn.audit(Action::Authenticated, Actor::Player, format!("by {}, to unlink", proof.method));
                 turn.unlink(player).await?;
             }
-            Deed::Ask(asked) if is_of(&asked.player) => {
+            Deed::Ask(asked) => {
                 turn.follow_ups.push(Event::Authenticated(proof.clone()));
                 turn.ask(&asked);
             }
-            _ => return Ok(Turned::Others(turn.conversation)),
         }
         Ok(Turned::Done(turn.end()))
     }
@@ -278,7 +276,8 @@ impl<'a> Turn<'a> {
         };
         match self.desk.codes.begin(self.game, wish).await {
             Ok(issued) => {
-                self.conversation.session.awaited = Some(Box::new(Awaited { deed, until: issued.expires_at }));
+                self.conversation.session.awaited =
+                    Some(Box::new(Awaited { deed, by: issued.id, until: issued.expires_at, proven: false }));
                 self.follow_ups.push(Event::CodeIssued(event_of(&issued)));
                 Ok(true)
             }

@@ -39,6 +39,9 @@ impl Stepper {
         let Some(checked) = codes.check_typed(game, &conversation.contact, code, by).await? else { return Ok(None) };
         conversation.touch(now);
         conversation.hear(entry.seq, message, now);
+        if checked.status == Status::Approved {
+            conversation.session.note_proof(&checked.id);
+        }
         let Checked { purpose, status, attempts_left, player, device, .. } = checked;
         let proof = AuthenticationEvent {
             purpose: purpose.as_str().to_owned(),

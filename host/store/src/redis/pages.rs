@@ -40,7 +40,7 @@ impl Pages for RedisStore {
             let found = self.page_values(&session, &pages).await?;
             let before = pages.iter().zip(&found).map(|(page, found)| self.open_found(page, found)).collect::<Result<Vec<_>, _>>()?;
             let after = change(&before)?;
-            if self.write_pages(&session, &pages, &found, &after).await? {
+            if pages.is_empty() || self.write_pages(&session, &pages, &found, &after).await? {
                 return Ok(());
             }
         }
@@ -80,6 +80,10 @@ impl RedisStore {
     }
 
     async fn page_values(&self, session: &Arc<Session>, pages: &[Page]) -> Result<Vec<FoundPage>, StoreError> {
+        if pages.is_empty() {
+            // Redis takes no command without keys.
+            return Ok(Vec::new());
+        }
         let mut command = redis::cmd("MGET");
         for (place, _) in pages.iter().flat_map(|page| &page.places) {
             command.arg(place);

@@ -92,6 +92,19 @@ pub async fn of_many_claims_to_a_contact_one_holds<E: Engine>() {
     assert_eq!(known.players.iter().filter(|account| !account.contacts.is_empty()).count(), 1, "the others' accounts know nothing of it");
 }
 
+pub async fn a_change_that_concerns_nothing_is_made<E: Engine>() {
+    let world = World::<E>::new().await;
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ask = asked.clone();
+    let note = Box::new(move |_: &mut AccountPages| ask.store(true, std::sync::atomic::Ordering::SeqCst));
+    let left = world.store().change_accounts(&game("starfall"), AccountKeys::default(), note).await.unwrap();
+    assert!(asked.load(std::sync::atomic::Ordering::SeqCst));
+    assert_eq!(
+        (left, AccountPages::default()),
+        (world.store().accounts(&game("starfall"), AccountKeys::default()).await.unwrap(), AccountPages::default())
+    );
+}
+
 pub async fn of_a_thousand_messages_with_one_token_one_links<E: Engine>() {
     let world = World::<E>::new().await;
     let hash = LinkToken::from_bytes([7; 16]).hash();

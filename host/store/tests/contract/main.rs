@@ -134,6 +134,7 @@ macro_rules! contract {
                     what_is_known_of_a_player_is_kept
                     no_change_of_a_player_is_lost
                     of_many_claims_to_a_contact_one_holds
+                    a_change_that_concerns_nothing_is_made
                     of_a_thousand_messages_with_one_token_one_links
                 }
                 two_factor {

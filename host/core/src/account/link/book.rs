@@ -324,7 +324,8 @@ impl Book<'_> {
 }
 
 impl ContactRecord {
-    fn forget_link(&mut self, player: &PlayerId) {
+    /// The contact is this player's no more, if it was.
+    pub fn forget_link(&mut self, player: &PlayerId) {
         if self.player.as_ref() == Some(player) {
             (self.player, self.linked_as) = (None, None);
         }

@@ -10,6 +10,7 @@ use super::token::{LinkHash, LinkToken};
 use super::*;
 use crate::account::{CONTACTS_MAX, ContactRecord};
 use crate::contact::{Bsuid, PhoneNumber};
+use crate::conversation::Session;
 use crate::port::AccountPages;
 use crate::time::HOUR_MS;
 
@@ -307,6 +308,26 @@ fn a_frozen_account_takes_and_leaves_nothing() {
     world.players.get_mut(&player(1)).unwrap().release(&ticket);
     let arrival = world.arrival(&only(1));
     assert!(matches!(world.present(200, &arrival), Presented::Good(_, Attempt::ProveFirst(_))), "the token is not used up");
+}
+
+#[test]
+fn only_the_code_that_was_asked_for_does_what_waits_for_it() {
+    let by = |n: u8| crate::verification::VerificationId::from_bytes([n; 16]);
+    let waits = || {
+        let awaited = Awaited { deed: super::Deed::Unlink(player(1)), by: by(1), until: START.plus_ms(10), proven: false };
+        Session { awaited: Some(Box::new(awaited)), ..Session::default() }
+    };
+    let mut session = waits();
+    assert_eq!(session.take_proven(START), None, "no code came");
+    session.note_proof(&by(2));
+    assert_eq!(session.take_proven(START), None, "it was for something else");
+    session.note_proof(&by(1));
+    assert_eq!(session.take_proven(START), Some(super::Deed::Unlink(player(1))));
+    session.note_proof(&by(1));
+    assert_eq!(session.take_proven(START), None, "once");
+    let mut late = waits();
+    late.note_proof(&by(1));
+    assert_eq!(late.take_proven(START.plus_ms(10)), None, "too late");
 }
 
 #[test]
