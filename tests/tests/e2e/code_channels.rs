@@ -136,7 +136,7 @@ async fn a_code_that_nobody_can_get_reaches_the_studio(engine: Engine) {
     }
     assert_eq!(status(&host, &id, &code).await, "approved");
     assert_eq!(sends(&host, "send-code", "approved").await, 1.0);
-    assert!(host.metric("questline_time_to_authenticate_seconds_count{game=\"cup\"}").await >= 1.0);
+    assert!(host.metric("questline_time_to_authenticate_seconds_count{game=\"cup\",country=\"+1\"").await >= 1.0);
 
     let told = told(&host).await;
     assert!(host.stop().await.success());
