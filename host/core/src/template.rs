@@ -1,8 +1,12 @@
 //! Message templates: what Meta approved to be sent at any time.
 
+mod otp;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use otp::{InvalidPackageName, InvalidSignatureHash, OtpButton, OtpType, PackageName, SUPPORTED_APPS_MAX, SignatureHash, SupportedApp};
 
 /// Meta's category; it decides on price, consent and limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +31,9 @@ pub struct Template {
     /// How many minutes a one-time code is said to be good for, 1 to 90; of authentication templates only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_expiration_minutes: Option<u8>,
+    /// Meta adds that the code is not to be shared; of authentication templates only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub add_security_recommendation: bool,
     /// By language as Meta writes it, for instance `pt_BR`.
     pub languages: BTreeMap<String, Texts>,
 }
@@ -64,6 +71,8 @@ pub enum TemplateButton {
         /// Where it leads.
         url: String,
     },
+    /// Takes the code of an authentication template into the app.
+    Otp(OtpButton),
 }
 
 impl TemplateButton {
@@ -72,6 +81,7 @@ impl TemplateButton {
         match self {
             Self::QuickReply { .. } => true,
             Self::Url { url, .. } => parameters(url) > 0,
+            Self::Otp(_) => true,
         }
     }
 }
@@ -216,6 +226,7 @@ mod tests {
             name: "match_found_alert".into(),
             category: Category::Utility,
             code_expiration_minutes: None,
+            add_security_recommendation: false,
             languages: BTreeMap::from([
                 ("en".into(), texts("Hi {{1}}, against {{2}}!")),
                 ("pt_BR".into(), texts("Oi {{1}}, contra {{2}}!")),

@@ -8,7 +8,7 @@ mod pieces;
 mod problem;
 mod values;
 
-use questline_core::template::{Category, Template, TemplateButton, Texts, parameters};
+use questline_core::template::{Category, OtpButton, OtpType, SUPPORTED_APPS_MAX, Template, TemplateButton, Texts, parameters};
 
 use self::pieces::{Piece, occurrences, pieces, words};
 pub use problem::{Part, Place, Problem, TemplateProblem};
@@ -28,6 +28,8 @@ pub const BUTTONS_MAX: usize = 10;
 pub const URL_BUTTONS_MAX: usize = 2;
 /// Characters on a button.
 pub const BUTTON_CHARS_MAX: usize = 25;
+/// Longest life of a code that a footer may tell.
+pub const CODE_EXPIRATION_MINUTES_MAX: u8 = 90;
 /// Characters of a button's web address.
 pub const URL_CHARS_MAX: usize = 2000;
 
@@ -46,6 +48,7 @@ pub fn check(template: &Template) -> Vec<TemplateProblem> {
         found.texts(texts);
         found.language = None;
     }
+    found.authentication_fields();
     found.languages_agree();
     found.problems
 }
@@ -100,9 +103,8 @@ impl Found<'_> {
             self.line(Part::Footer, footer, FOOTER_CHARS_MAX, 0);
         }
         self.buttons(&texts.buttons);
-        let fixed_form = texts.header.is_none()
-            && parameters(&texts.body) == 1
-            && matches!(texts.buttons.as_slice(), [button @ TemplateButton::Url { .. }] if button.takes_value());
+        let fixed_form =
+            texts.header.is_none() && parameters(&texts.body) == 1 && matches!(texts.buttons.as_slice(), [TemplateButton::Otp(_)]);
         if authentication && !fixed_form {
             self.add(Part::Body, Problem::Authentication);
         }
@@ -179,14 +181,54 @@ impl Found<'_> {
         }
         for (index, button) in buttons.iter().enumerate() {
             let part = Part::Button(index);
-            let text = text_of(button);
+            if let Some(text) = text_of(button) {
+                self.line(part, text, BUTTON_CHARS_MAX, 0);
+                if buttons[..index].iter().any(|other| text_of(other) == Some(text)) {
+                    self.add(part, Problem::ButtonDoubled(text.to_owned()));
+                }
+            }
+            match button {
+                TemplateButton::QuickReply { .. } => {}
+                TemplateButton::Url { url, .. } => self.url(part, url),
+                TemplateButton::Otp(otp) => self.otp(part, otp),
+            }
+        }
+    }
+
+    /// The button of an authentication template.
+    fn otp(&mut self, part: Part, otp: &OtpButton) {
+        if self.template.category != Category::Authentication {
+            self.add(part, Problem::OtpElsewhere);
+        }
+        if let Some(text) = &otp.autofill_text {
             self.line(part, text, BUTTON_CHARS_MAX, 0);
-            if buttons[..index].iter().any(|other| text_of(other) == text) {
-                self.add(part, Problem::ButtonDoubled(text.to_owned()));
-            }
-            if let TemplateButton::Url { url, .. } = button {
-                self.url(part, url);
-            }
+        }
+        let apps = otp.supported_apps.len();
+        let (takes_apps, takes_terms) = match otp.otp_type {
+            OtpType::CopyCode => (0..=0, false),
+            OtpType::OneTap => (1..=SUPPORTED_APPS_MAX, false),
+            OtpType::ZeroTap => (1..=SUPPORTED_APPS_MAX, true),
+        };
+        if !takes_apps.contains(&apps) {
+            self.add(part, Problem::SupportedApps { found: apps, min: *takes_apps.start(), max: *takes_apps.end() });
+        }
+        if otp.otp_type == OtpType::CopyCode && otp.autofill_text.is_some() {
+            self.add(part, Problem::AutofillOfCopyCode);
+        }
+        if otp.zero_tap_terms_accepted != takes_terms {
+            self.add(part, Problem::ZeroTapTerms { needed: takes_terms });
+        }
+    }
+
+    /// What only authentication templates have, and what it may be.
+    fn authentication_fields(&mut self) {
+        let Template { category, code_expiration_minutes, add_security_recommendation, .. } = self.template;
+        let says = code_expiration_minutes.is_some() || *add_security_recommendation;
+        if says && *category != Category::Authentication {
+            self.add(Part::Body, Problem::AuthenticationFields);
+        }
+        if let Some(minutes) = code_expiration_minutes.filter(|minutes| !(1..=CODE_EXPIRATION_MINUTES_MAX).contains(minutes)) {
+            self.add(Part::Footer, Problem::CodeExpiration { found: minutes, max: CODE_EXPIRATION_MINUTES_MAX });
         }
     }
 
@@ -223,15 +265,21 @@ impl Found<'_> {
                 if found != expected || std::mem::discriminant(button) != std::mem::discriminant(other) {
                     self.add(Part::Button(index), differ(found, expected));
                 }
+                if let (TemplateButton::Otp(otp), TemplateButton::Otp(other)) = (button, other)
+                    && (otp.otp_type != other.otp_type || otp.supported_apps != other.supported_apps)
+                {
+                    self.add(Part::Button(index), Problem::OtpDiffers { language: first_language.clone() });
+                }
             }
         }
         self.language = None;
     }
 }
 
-fn text_of(button: &TemplateButton) -> &str {
+fn text_of(button: &TemplateButton) -> Option<&str> {
     match button {
-        TemplateButton::QuickReply { text } | TemplateButton::Url { text, .. } => text,
+        TemplateButton::QuickReply { text } | TemplateButton::Url { text, .. } => Some(text),
+        TemplateButton::Otp(otp) => otp.text.as_deref(),
     }
 }
 

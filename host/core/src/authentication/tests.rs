@@ -47,6 +47,7 @@ fn game() -> Game {
         name: "code".into(),
         category: Category::Authentication,
         code_expiration_minutes: Some(10),
+        add_security_recommendation: false,
         languages: BTreeMap::from([("en".into(), texts)]),
     };
     Game {

@@ -40,6 +40,7 @@ fn game(grants: Grants) -> Game {
         name: "season".into(),
         category: Category::Marketing,
         code_expiration_minutes: None,
+        add_security_recommendation: false,
         languages: BTreeMap::from([("en".into(), texts)]),
     };
     let flows = ["vip", "other"].map(|name| (FlowName::parse(name).unwrap(), flow(name, grants)));

@@ -23,6 +23,9 @@ const BUTTONS_MAX: usize = 10;
 const BUTTON_CHARS_MAX: usize = 25;
 const URL_CHARS_MAX: usize = 2000;
 const URL_BUTTONS_MAX: usize = 2;
+/// Apps that one button may bring a code into, and characters of their signing keys' hashes.
+const SUPPORTED_APPS_MAX: usize = 5;
+const SIGNATURE_HASH_CHARS: usize = 11;
 /// Templates of an account whose business is not verified.
 const ACCOUNT_TEMPLATES_MAX: usize = 250;
 /// Templates on one page if the call does not say.
@@ -268,11 +271,36 @@ fn check_buttons(buttons: &[Value]) -> Result<(), MetaError> {
         if let Some(url) = check::optional_text(button, "url", "buttons")? {
             check::param_length("buttons['url']", url, URL_CHARS_MAX)?;
         }
-        for app in array(&button["supported_apps"]) {
-            check::text(app, "package_name", "buttons['supported_apps']")?;
-        }
+        check_otp(button)?;
     }
     Ok(())
+}
+
+/// How a code gets into the app.
+fn check_otp(button: &Value) -> Result<(), MetaError> {
+    if !string(&button["type"]).eq_ignore_ascii_case("OTP") {
+        return Ok(());
+    }
+    if let Some(text) = check::optional_text(button, "autofill_text", "buttons")? {
+        check::param_length("buttons['autofill_text']", text, BUTTON_CHARS_MAX)?;
+    }
+    let (apps, kind) = (array(&button["supported_apps"]), string(&button["otp_type"]).to_uppercase());
+    let is_app = |app: &Value| {
+        let (package, hash) = (string(&app["package_name"]), string(&app["signature_hash"]));
+        package.contains('.') && hash.chars().count() == SIGNATURE_HASH_CHARS
+    };
+    let (fits, takes) = match kind.as_str() {
+        "COPY_CODE" => (apps.is_empty(), "no supported_apps"),
+        "ONE_TAP" => ((1..=SUPPORTED_APPS_MAX).contains(&apps.len()) && apps.iter().all(is_app), "1 to 5 supported_apps"),
+        "ZERO_TAP" => (
+            (1..=SUPPORTED_APPS_MAX).contains(&apps.len())
+                && apps.iter().all(is_app)
+                && button["zero_tap_terms_accepted"].as_bool() == Some(true),
+            "1 to 5 supported_apps and zero_tap_terms_accepted",
+        ),
+        _ => return Err(make::invalid("Param otp_type must be one of {COPY_CODE, ONE_TAP, ZERO_TAP}.")),
+    };
+    if fits { Ok(()) } else { Err(make::invalid(format!("A button of otp_type {kind} takes {takes}."))) }
 }
 
 /// `DELETE /{waba-id}/message_templates?name=...[&hsm_id=...]`

@@ -191,9 +191,6 @@ fn check_template(template: &Template) -> Result<(), GameProblem> {
     if template.category == Category::Marketing {
         return Err(rule(format!("template {name:?} is marketing: codes are not")));
     }
-    if template.code_expiration_minutes.is_some_and(|minutes| !authentication || !(1..=90).contains(&minutes)) {
-        return Err(rule(format!("template {name:?}: code_expiration_minutes takes 1 to 90, in authentication templates only")));
-    }
     let takes = if authentication { 1 } else { 4 };
     for (language, texts) in &template.languages {
         let found = parameters(&texts.body);

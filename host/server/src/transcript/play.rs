@@ -197,7 +197,7 @@ impl Stage {
                 let buttons = texts.map(|texts| texts.buttons.as_slice()).unwrap_or_default();
                 let quick_replies = buttons.iter().enumerate().filter_map(|(place, button)| match button {
                     TemplateButton::QuickReply { text } => Some((place, text)),
-                    TemplateButton::Url { .. } => None,
+                    TemplateButton::Url { .. } | TemplateButton::Otp(_) => None,
                 });
                 quick_replies
                     .map(|(place, text)| {

@@ -152,8 +152,47 @@ pub enum Problem {
         language: String,
     },
     /// Authentication templates have a fixed form.
-    #[error("an authentication template has one body parameter, the code, and one button whose web address ends in it")]
+    #[error("an authentication template has one body parameter, the code, and one button of type otp")]
     Authentication,
+    /// What only authentication templates have.
+    #[error("code_expiration_minutes and add_security_recommendation are of authentication templates only")]
+    AuthenticationFields,
+    /// How long the footer says that a code is good for.
+    #[error("code_expiration_minutes is {found}; it takes 1 to {max}")]
+    CodeExpiration {
+        /// Minutes as written.
+        found: u8,
+        /// Minutes there may be.
+        max: u8,
+    },
+    /// A button for codes in a template that has none.
+    #[error("a button of type otp is of authentication templates only")]
+    OtpElsewhere,
+    /// One-tap and zero-tap name the apps that may get the code; nothing else does.
+    #[error("has {found} supported_apps; this otp_type takes {min} to {max}")]
+    SupportedApps {
+        /// How many there are.
+        found: usize,
+        /// How many there have to be.
+        min: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// A button that copies fills nothing in.
+    #[error("autofill_text is of one-tap and zero-tap: copy-code fills nothing in")]
+    AutofillOfCopyCode,
+    /// Meta's terms of zero-tap.
+    #[error("zero_tap_terms_accepted is {}", if *.needed { "missing: zero-tap takes it as true" } else { "set: it is of zero-tap alone" })]
+    ZeroTapTerms {
+        /// Whether it has to be set.
+        needed: bool,
+    },
+    /// The code gets into the app in the same way in all languages.
+    #[error("otp_type and supported_apps differ from those in {language}")]
+    OtpDiffers {
+        /// The other language.
+        language: String,
+    },
     /// Unfit for a value that is put into a template.
     #[error("a value has no line breaks, tabs, or more than 4 spaces in a row")]
     ValueWhitespace,

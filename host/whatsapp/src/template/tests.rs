@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use questline_core::template::{ButtonValue, TemplateMessage};
+use questline_core::template::{ButtonValue, OtpButton, OtpType, PackageName, SignatureHash, SupportedApp, TemplateMessage};
 
 fn texts(body: &str) -> Texts {
     Texts { header: None, body: body.into(), footer: None, buttons: Vec::new() }
@@ -15,6 +15,7 @@ fn of(texts: Texts) -> Template {
         name: "match_found_alert".into(),
         category: Category::Utility,
         code_expiration_minutes: None,
+        add_security_recommendation: false,
         languages: BTreeMap::from([("en".into(), texts)]),
     }
 }
@@ -169,20 +170,76 @@ fn all_languages_take_the_same_values() {
     assert_eq!(check(&template)[0].place.language.as_deref(), Some("en"));
 }
 
+fn app(package: &str, hash: &str) -> SupportedApp {
+    SupportedApp {
+        package_name: PackageName::try_from(package.to_owned()).unwrap(),
+        signature_hash: SignatureHash::try_from(hash.to_owned()).unwrap(),
+    }
+}
+
+fn with_otp(otp: OtpButton) -> Template {
+    let code = Texts { buttons: vec![TemplateButton::Otp(otp)], ..texts("{{1}} is your verification code.") };
+    Template { category: Category::Authentication, code_expiration_minutes: Some(10), ..of(code) }
+}
+
 #[test]
 fn authentication_templates_have_a_fixed_form() {
-    let button = url("Copy code", "https://www.whatsapp.com/otp/code/?otp_type=COPY_CODE&code=otp{{1}}");
-    let code = Texts { buttons: vec![button], ..texts("{{1}} is your verification code.") };
+    let Texts { buttons, .. } = with_otp(OtpButton::copy_code()).languages.remove("en").unwrap();
+    let code = Texts { buttons, ..texts("{{1}} is your verification code.") };
     let of = |texts| problems(&Template { category: Category::Authentication, ..of(texts) });
     assert_eq!(of(code.clone()), []);
+    let address = url("Copy code", "https://www.whatsapp.com/otp/code/?otp_type=COPY_CODE&code=otp{{1}}");
     for odd in [
         Texts { header: Some("Hi".into()), ..code.clone() },
         Texts { body: "Your code.".into(), ..code.clone() },
         Texts { buttons: Vec::new(), ..code.clone() },
-        Texts { buttons: vec![quick("Copy")], ..code },
+        Texts { buttons: vec![quick("Copy")], ..code.clone() },
+        Texts { buttons: vec![address], ..code },
     ] {
         assert_eq!(of(odd), [(Part::Body, Problem::Authentication)]);
     }
+}
+
+#[test]
+fn a_button_for_codes_says_all_that_its_type_needs() {
+    let apps = |count: usize| (0..count).map(|n| app(&format!("com.example.game{n}"), "K8a/AINcGX7")).collect::<Vec<_>>();
+    let tap = |otp_type, count, zero_tap_terms_accepted| OtpButton {
+        otp_type,
+        supported_apps: apps(count),
+        zero_tap_terms_accepted,
+        autofill_text: Some("Fill in".into()),
+        ..OtpButton::copy_code()
+    };
+    let found = |otp| problems(&with_otp(otp)).into_iter().map(|(_, problem)| problem).collect::<Vec<_>>();
+    for good in [tap(OtpType::OneTap, 1, false), tap(OtpType::OneTap, 5, false), tap(OtpType::ZeroTap, 5, true)] {
+        assert_eq!(found(good), []);
+    }
+    assert_eq!(found(tap(OtpType::OneTap, 0, false)), [Problem::SupportedApps { found: 0, min: 1, max: 5 }]);
+    assert_eq!(found(tap(OtpType::ZeroTap, 6, true)), [Problem::SupportedApps { found: 6, min: 1, max: 5 }]);
+    assert_eq!(found(tap(OtpType::ZeroTap, 1, false)), [Problem::ZeroTapTerms { needed: true }]);
+    assert_eq!(found(tap(OtpType::OneTap, 1, true)), [Problem::ZeroTapTerms { needed: false }]);
+    let copies = [Problem::SupportedApps { found: 1, min: 0, max: 0 }, Problem::AutofillOfCopyCode];
+    assert_eq!(found(tap(OtpType::CopyCode, 1, false)), copies);
+    let long = OtpButton { text: Some("c".repeat(26)), ..OtpButton::copy_code() };
+    assert_eq!(found(long), [Problem::TooLong { found: 26, max: 25 }]);
+    let elsewhere = with_buttons(vec![TemplateButton::Otp(OtpButton::copy_code())]);
+    assert_eq!(elsewhere, [(Part::Button(0), Problem::OtpElsewhere)]);
+}
+
+#[test]
+fn what_only_codes_have_is_within_metas_limits() {
+    let lasting = |minutes| problems(&Template { code_expiration_minutes: Some(minutes), ..with_otp(OtpButton::copy_code()) });
+    assert_eq!((lasting(1), lasting(90)), (vec![], vec![]));
+    for minutes in [0, 91] {
+        assert_eq!(lasting(minutes), [(Part::Footer, Problem::CodeExpiration { found: minutes, max: 90 })]);
+    }
+    let utility = Template { add_security_recommendation: true, ..of(texts(BODY)) };
+    assert_eq!(problems(&utility), [(Part::Body, Problem::AuthenticationFields)]);
+    let mut mixed = with_otp(OtpButton::copy_code());
+    let one_tap =
+        OtpButton { otp_type: OtpType::OneTap, supported_apps: vec![app("com.example.game", "K8a/AINcGX7")], ..OtpButton::copy_code() };
+    mixed.languages.extend(with_otp(one_tap).languages.into_iter().map(|(_, texts)| ("pt_BR".to_owned(), texts)));
+    assert_eq!(problems(&mixed), [(Part::Button(0), Problem::OtpDiffers { language: "en".into() })]);
 }
 
 #[test]
