@@ -47,6 +47,8 @@ actions! {
     ConsentGranted "consent-granted",
     /// The player took that back.
     ConsentWithdrawn "consent-withdrawn",
+    /// Evidence of consent was handed out.
+    ConsentsExported "consents-exported",
     /// The player wrote BLOCK.
     AccountSecured "account-secured",
     /// The account of whoever wrote BLOCK is frozen, here and at the studio: its sessions, codes and pending links end.

@@ -1,33 +1,23 @@
 //! Words that the host answers itself, before any flow: a flow with a bug must not be able to swallow a STOP.
 
+use crate::consent::words::{self, OwnWords};
+
 /// What the player told the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostCommand {
-    /// No more marketing: STOP, UNSUBSCRIBE, OPT OUT.
+    /// No more marketing: STOP, and its like in many languages.
     Stop,
-    /// Marketing again: START.
+    /// Marketing again: START, and its like.
     Start,
     /// Secure the account: BLOCK.
     Block,
 }
 
-/// The longest command with room for spacing; longer texts are not looked at.
-const TEXT_BYTES_MAX: usize = 64;
-
 impl HostCommand {
     /// Reads a text that is a command and nothing else, in any case, spacing and punctuation: `Opt-out!` and
-    /// `o p t  OUT` are commands, `please stop the match` is for a flow.
-    pub fn parse(text: &str) -> Option<Self> {
-        if text.len() > TEXT_BYTES_MAX {
-            return None;
-        }
-        let letters: String = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect();
-        match letters.as_str() {
-            "STOP" | "UNSUBSCRIBE" | "OPTOUT" => Some(Self::Stop),
-            "START" => Some(Self::Start),
-            "BLOCK" => Some(Self::Block),
-            _ => None,
-        }
+    /// `o p t  OUT` are commands, `please stop the match` is for a flow. Which words there are: [`words`].
+    pub fn parse(text: &str, locale: Option<&str>, own: &OwnWords) -> Option<Self> {
+        words::find(text, locale, own)
     }
 
     /// The name in logs, metrics and the audit.
@@ -45,6 +35,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn parse(text: &str) -> Option<HostCommand> {
+        HostCommand::parse(text, Some("en"), &OwnWords::default())
+    }
+
     proptest! {
         #[test]
         fn any_case_and_spacing(
@@ -54,15 +48,15 @@ mod tests {
         ) {
             let letters = command.0.chars().zip(&upper).zip(&gaps);
             let text: String = letters.map(|((c, upper), gap)| format!("{gap}{}", if *upper { c.to_ascii_uppercase() } else { c })).collect();
-            prop_assert_eq!(HostCommand::parse(&text), Some(command.1), "{:?}", text);
+            prop_assert_eq!(parse(&text), Some(command.1), "{:?}", text);
         }
     }
 
     #[test]
     fn only_the_whole_text_is_a_command() {
         for text in ["", "please stop the match", "stopped", "restart", "start my match", "blocked", "non-stop", &"STOP ".repeat(20)] {
-            assert_eq!(HostCommand::parse(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
-        assert_eq!(HostCommand::parse("Stop!"), Some(HostCommand::Stop));
+        assert_eq!(parse("Stop!"), Some(HostCommand::Stop));
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::link::Awaited;
 use crate::account::push::{OpenChallenge, Removing};
-use crate::consent::Marketing;
+use crate::consent::{Held, Marketing};
 use crate::contact::{Address, Contact};
 use crate::event::{Message, Wamid};
 use crate::id::{ConversationId, DeviceId, FlowName, GameId, InboxSeq, NumberId, PlayerId, ReleaseDigest, TicketNumber};
@@ -40,6 +40,12 @@ pub struct Conversation {
     /// Whether marketing may be sent; outlives sessions.
     #[serde(default)]
     pub marketing: Marketing,
+    /// From when on that holds: what was said before changes it no more.
+    #[serde(default)]
+    pub marketing_from: UnixMs,
+    /// Meta takes no marketing for this player for a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marketing_held: Option<Held>,
     /// The player wrote BLOCK: nothing of the account is told or done until an agent closed this ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secured: Option<TicketNumber>,
@@ -191,6 +197,8 @@ impl Conversation {
             contact: address.contact,
             window: ServiceWindow::default(),
             marketing: Marketing::default(),
+            marketing_from: UnixMs::default(),
+            marketing_held: None,
             secured: None,
             frozen: None,
             recoveries: Vec::new(),

@@ -8,7 +8,7 @@ use crate::authentication::AskedCode;
 use crate::authentication::route::{Sending, give_to_channel};
 use crate::capability::Capability;
 use crate::commit::{Commit, Ticket, TimerChange};
-use crate::consent::{ConsentRecord, Marketing};
+use crate::consent::{Marketing, Told, Unwanted};
 use crate::conversation::{Conversation, FlowState};
 use crate::effect::{ChangeConsent, Effect, IssueRecovery, OpenTicket, SendTemplate, TicketPriority};
 use crate::event::{Event, HandedOver, TimerEvent};
@@ -81,12 +81,17 @@ impl<'a> Step<'a> {
     ) -> Result<Decision, (Box<Self>, Vec<Refusal>)> {
         let recovery = self.check_recovery(flow, &outcome.effects);
         let (mut proofs, mut refused_code) = (0, None);
+        let withdraws = outcome.effects.iter().any(|effect| matches!(effect, Effect::ChangeConsent(change) if !change.marketing));
         let refusals: Vec<_> = outcome
             .effects
             .iter()
             .enumerate()
             .filter_map(|(index, effect)| {
                 let refused = match (effect, &recovery) {
+                    // Whatever stands first in the answer.
+                    (Effect::SendTemplate(template), _) if withdraws && is_marketing(self.game, template) => {
+                        Err((RefusalReason::NoConsent, "the same answer withdraws the consent to marketing".to_owned()))
+                    }
                     (Effect::IssueRecoveryCredentials(_), Err(refusal)) => {
                         self.refuse(flow, effect).and(Err((refusal.reason(), refusal.to_string())))
                     }
@@ -142,10 +147,7 @@ impl<'a> Step<'a> {
                 if filled.category == Category::Authentication {
                     return Err((RefusalReason::NotGranted, "codes are sent by the host alone".to_owned()));
                 }
-                if filled.category == Category::Marketing && self.conversation.marketing != Marketing::Granted {
-                    return Err((RefusalReason::NoConsent, "the player has not agreed to marketing".to_owned()));
-                }
-                Ok(())
+                if filled.category == Category::Marketing { self.refuse_marketing() } else { Ok(()) }
             }
             Effect::React(react) => {
                 self.open_window()?;
@@ -157,6 +159,7 @@ impl<'a> Step<'a> {
             Effect::Extension(extension) if RecoveryAttempt::is(extension) => {
                 RecoveryAttempt::read(extension).map(drop).map_err(|problem| (RefusalReason::Other, problem))
             }
+            Effect::ChangeConsent(change) => self.refuse_consent(change),
             Effect::HandOver(over) if !self.game.flows.contains_key(&over.flow) => {
                 Err((RefusalReason::UnknownTarget, format!("{} has no flow {}", self.game.id, over.flow)))
             }
@@ -177,6 +180,23 @@ impl<'a> Step<'a> {
             (None, Some(_)) => Err(RecoveryRefusal::Repeated),
             (None, None) => Ok(()),
         }
+    }
+
+    fn refuse_marketing(&self) -> Result<(), (RefusalReason, String)> {
+        self.conversation.standing().takes_marketing(self.now).map_err(|unwanted| match unwanted {
+            Unwanted::NoConsent => (RefusalReason::NoConsent, "the player has not agreed to marketing".to_owned()),
+            Unwanted::Held { .. } => {
+                (RefusalReason::Other, format!("{}: Meta takes no marketing for this player for a time", unwanted.as_str()))
+            }
+        })
+    }
+
+    /// A flow cannot say yes for a player: only what the player has just written can be taken for it.
+    fn refuse_consent(&self, change: &ChangeConsent) -> Result<(), (RefusalReason, String)> {
+        if change.marketing && !matches!(*self.entry.event, Event::Message(_)) {
+            return Err((RefusalReason::NoConsent, "consent is given by a message of the player's, and this event is none".to_owned()));
+        }
+        Ok(())
     }
 
     fn open_window(&self) -> Result<(), (RefusalReason, String)> {
@@ -218,7 +238,11 @@ impl<'a> Step<'a> {
         }
         let mut commit = Commit::of(conversation, entry.seq);
         commit.audits = audits;
-        let mut apply = Apply { game, flow, now, commit, code, measures: Vec::new() };
+        let said_at = match &*entry.event {
+            Event::Message(message) => message.sent_at,
+            _ => now,
+        };
+        let mut apply = Apply { game, flow, now, said_at, commit, code, measures: Vec::new() };
         for effect in outcome.effects {
             apply.effect(effect);
         }
@@ -226,6 +250,7 @@ impl<'a> Step<'a> {
         let session = &mut commit.conversation.session;
         session.outbound = session.outbound.saturating_add(commit.outbox.len() as u32);
         commit.outbox.extend(outbox);
+        commit.spread_consents(game, now);
         Decision { commit, measures }
     }
 }
@@ -235,6 +260,8 @@ struct Apply<'a> {
     game: &'a Game,
     flow: &'a FlowBinding,
     now: UnixMs,
+    /// When the player said what the answer is to.
+    said_at: UnixMs,
     commit: Commit,
     code: AskedCode,
     measures: Vec<Measure>,
@@ -290,10 +317,26 @@ impl Apply<'_> {
     }
 
     fn change_consent(&mut self, change: ChangeConsent) {
-        let marketing = if change.marketing { Marketing::Granted } else { Marketing::Withdrawn };
-        self.commit.conversation.marketing = marketing;
-        self.commit.consents.push(ConsentRecord { marketing, wording: change.wording, method: change.method, at: self.now });
-        self.audit(if change.marketing { Action::ConsentGranted } else { Action::ConsentWithdrawn }, "in chat");
+        let ChangeConsent { marketing, wording, method } = change;
+        let consent = &self.game.consent;
+        let locale = self.commit.conversation.session.locale.as_deref().unwrap_or(&self.game.locale);
+        // A flow may name a declared wording in place of its text.
+        let (wording, wording_version) = match consent.wording(&wording, locale).or_else(|_| consent.wording(&wording, &self.game.locale)) {
+            Ok(text) => (text.to_owned(), Some(wording)),
+            Err(_) => {
+                let version = consent.version_of(&wording).map(str::to_owned);
+                (wording, version)
+            }
+        };
+        let told =
+            Told { marketing: Marketing::of(marketing), wording, wording_version, method, source: Actor::Flow(self.flow.name.clone()) };
+        let conversation = &mut self.commit.conversation;
+        let mut record = conversation.consent_record(self.commit.ack, told, self.said_at, self.now);
+        record.id = format!("{}.{}", record.id, self.commit.consents.len());
+        let decides = conversation.hear_consent(&record);
+        self.commit.consents.push(record);
+        let detail = if decides { "in chat" } else { "in chat; a newer decision stands" };
+        self.audit(if marketing { Action::ConsentGranted } else { Action::ConsentWithdrawn }, detail);
     }
 
     fn audit(&mut self, action: Action, detail: impl Into<String>) {
@@ -351,7 +394,7 @@ impl Apply<'_> {
             class: if urgent { class.min(MessageClass::High) } else { class },
             // A reply that did not leave while the window was open would be refused: it is not sent.
             expires_at: match content {
-                Content::Template(_) | Content::Code(_) | Content::Operation(_) => None,
+                Content::Template(_) | Content::Code(_) | Content::Operation(_) | Content::Consent(_) => None,
                 Content::Credentials(_) => {
                     self.commit.conversation.window.closes_at(self.now).map(|closes_at| closes_at.min(self.now.plus_ms(DELIVERY_MS_MAX)))
                 }
@@ -369,6 +412,10 @@ fn confidence(effect: &Effect) -> Option<f64> {
         Effect::IssueRecoveryCredentials(wish) => Some(wish.confidence),
         _ => None,
     }
+}
+
+fn is_marketing(game: &Game, template: &SendTemplate) -> bool {
+    game.templates.get(&template.name).is_some_and(|known| known.category == Category::Marketing)
 }
 
 /// Puts a flow's values into a template of the game.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::link::{LinkId, Linked, Wish};
 use crate::account::push::TwoFactorEvent;
+use crate::consent::ConsentRecord;
 use crate::contact::Contact;
 use crate::id::{DeviceId, FlowName, OutboxRef, PlayerId, TicketNumber};
 use crate::status::DeliveryState;
@@ -57,6 +58,8 @@ pub enum Event {
     FreezeAccount(TicketNumber),
     /// Something happened to an account's second factor; for the host alone.
     TwoFactor(TwoFactorEvent),
+    /// Somebody else than the player told what the player agreed to; for the host alone.
+    Consent(Box<ConsentRecord>),
 }
 
 impl Event {
@@ -79,6 +82,7 @@ impl Event {
             Self::AccountReleased(_) => "account-released",
             Self::FreezeAccount(_) => "freeze-account",
             Self::TwoFactor(_) => "two-factor",
+            Self::Consent(_) => "consent",
         }
     }
 }

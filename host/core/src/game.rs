@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::account::factor::TwoFactorRules;
 use crate::account::link::LinkRules;
 use crate::capability::Grants;
+use crate::consent::ConsentRules;
 use crate::event::Event;
 use crate::flow::FlowLimits;
 use crate::id::{FlowName, GameId, NumberId};
@@ -51,6 +52,8 @@ pub struct Game {
     pub security: SecurityRules,
     /// The second factor of players; where there are no one-time codes, there is none.
     pub two_factor: TwoFactorRules,
+    /// What players are asked to agree to, and words that end it.
+    pub consent: ConsentRules,
 }
 
 /// What a game says about frozen accounts: `[security]` in game.toml.
@@ -183,6 +186,7 @@ mod tests {
             links: None,
             security: SecurityRules::default(),
             two_factor: TwoFactorRules::default(),
+            consent: ConsentRules::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::consent::ConsentRecord;
 use crate::contact::Contact;
 use crate::event::Wamid;
 use crate::id::{GameId, NumberId, OutboxRef};
@@ -70,6 +71,8 @@ pub enum Content {
     Code(CodePromise),
     /// No message at all: a call of the studio's backend.
     Operation(Operation),
+    /// No message either: what the player agreed to, for the conversations with the game's other numbers.
+    Consent(Box<ConsentRecord>),
 }
 
 impl Content {
@@ -82,6 +85,7 @@ impl Content {
             Self::Credentials(_) => "credentials",
             Self::Code(_) => "code",
             Self::Operation(_) => "operation",
+            Self::Consent(_) => "consent",
         }
     }
 
@@ -90,7 +94,7 @@ impl Content {
         match self {
             Self::Operation(_) => true,
             Self::Code(promise) => promise.by.template().is_none(),
-            Self::Reply { .. } | Self::Template(_) | Self::Reaction { .. } | Self::Credentials(_) => false,
+            Self::Reply { .. } | Self::Template(_) | Self::Reaction { .. } | Self::Credentials(_) | Self::Consent(_) => false,
         }
     }
 }

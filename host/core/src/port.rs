@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod consents;
 mod credentials;
 mod players;
 mod releases;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::Actor;
 use crate::capability::Grants;
 use crate::commit::{Commit, DeadLetter, StoredDeadLetter, Ticket};
+use crate::consent::Unwanted;
 use crate::contact::{Address, Contact};
 use crate::conversation::Conversation;
 use crate::event::{Event, StatusError, Wamid};
@@ -29,6 +31,7 @@ use crate::secret::{SecretTemplate, SecretText};
 use crate::send::{SendOutcome, SendRecord};
 pub use accounts::{AccountChange, AccountKeys, AccountPages, Accounts};
 pub use audit::{Audit, AuditPage, Erased};
+pub use consents::{ConsentPage, ConsentPlace, Consents};
 pub use credentials::{Credentials, Untold};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
@@ -235,6 +238,11 @@ pub trait Outbox: Send + Sync {
     /// are begun; the others have left the outbox meanwhile, settled by a status, and must not be sent.
     async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError>;
 
+    /// As [`begin`](Self::begin), for marketing: what the player takes no marketing for now is not begun, and stays where it
+    /// is. What holds in the conversation is asked in the same write, so that no STOP comes in between. Answers in the order
+    /// of the messages.
+    async fn begin_marketing(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<Begun>, StoreError>;
+
     /// Notes what came of sends. A message that a status has settled meanwhile stays settled.
     async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError>;
 
@@ -243,6 +251,17 @@ pub trait Outbox: Send + Sync {
 
     /// A message that Meta has, as far as it came; `None` when it is unknown or forgotten.
     async fn receipt(&self, message: OutboxRef) -> Result<Option<Receipt>, StoreError>;
+}
+
+/// What came of beginning a marketing message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It is begun.
+    Yes,
+    /// It has left the outbox meanwhile, settled by a status.
+    Gone,
+    /// It is not to be sent.
+    Unwanted(Unwanted),
 }
 
 /// How far a sent message came.
@@ -344,9 +363,9 @@ pub struct Depth {
 }
 
 /// All of a store.
-pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts {}
+pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents {}
 
-impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts> Store for T {}
+impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents> Store for T {}
 
 // ---- flows ----------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ use crate::account::chat;
 use crate::audit::{Action, Actor, AuditRecord};
 use crate::command::HostCommand;
 use crate::commit::{Bury, Commit, DeadLetter, Letter, Resend};
-use crate::consent::{ConsentRecord, Marketing};
+use crate::consent::{ConsentRecord, Marketing, Told};
 use crate::conversation::{Authentication, Conversation};
 use crate::event::{Event, Inbound, Message, Preference, StatusEvent, SystemChange};
 use crate::flow::FlowFailure;
@@ -21,6 +21,7 @@ use crate::port::{Copy, InboxEntry, Receipt, ServiceError};
 use crate::recovery::RecoveryRefusal;
 use crate::send::{Hold, Reaction};
 use crate::status::DeliveryState;
+use crate::template::Category;
 use crate::time::UnixMs;
 use crate::verification::trail::CodeWatch;
 pub use codes::{CodeNews, Followed};
@@ -83,6 +84,8 @@ pub enum HandledBy {
     Code,
     /// What concerns the second factor or devices.
     TwoFactor,
+    /// What the player agreed to.
+    Consent,
 }
 
 impl HandledBy {
@@ -96,6 +99,7 @@ impl HandledBy {
             Self::Secured => "secured",
             Self::Code => "code",
             Self::TwoFactor => "two-factor",
+            Self::Consent => "consent",
         }
     }
 }
@@ -130,6 +134,7 @@ impl<'a> Step<'a> {
             Event::Preference(preference) => Opened::Done(Box::new(step.prefer(preference)), HandledBy::Preference),
             Event::Status(status) if status.state == DeliveryState::Failed => Opened::Failed(step, status),
             Event::TwoFactor(event) => Opened::Done(Box::new(step.hear_two_factor(event, copy)), HandledBy::TwoFactor),
+            Event::Consent(record) => Opened::Done(Box::new(step.told_consent(record)), HandledBy::Consent),
             Event::CodeIssued(issued) => Opened::Done(Box::new(step.send_code(issued, copy)), HandledBy::Code),
             Event::Timer(timer) if timer.flow.is_host() => match CodeWatch::read(timer) {
                 Some(watch) => Opened::Watched(step, watch),
@@ -166,15 +171,17 @@ impl<'a> Step<'a> {
         if !self.conversation.hear(self.entry.seq, message, self.now) {
             return Opened::Done(Box::new(self.done()), HandledBy::Duplicate);
         }
-        let command = match &message.content {
-            Inbound::Text(text) => HostCommand::parse(text).map(|command| (command, text.as_str())),
-            Inbound::QuickReply(reply) => HostCommand::parse(&reply.text).map(|command| (command, reply.text.as_str())),
+        let text = match &message.content {
+            Inbound::Text(text) => Some(text.as_str()),
+            Inbound::QuickReply(reply) => Some(reply.text.as_str()),
             _ => None,
         };
+        let locale = self.conversation.session.locale.as_deref();
+        let command = text.and_then(|text| Some((self.game.consent.command(text, locale)?, text)));
         if let Some((command, wording)) = command {
             let commit = match command {
-                HostCommand::Stop => self.consent(Marketing::Withdrawn, wording, "host-stopped", copy),
-                HostCommand::Start => self.consent(Marketing::Granted, wording, "host-started", copy),
+                HostCommand::Stop => self.consent(false, wording, message.sent_at, copy),
+                HostCommand::Start => self.consent(true, wording, message.sent_at, copy),
                 HostCommand::Block => return Opened::Block(self),
             };
             return Opened::Done(Box::new(commit), HandledBy::Command(command));
@@ -208,15 +215,49 @@ impl<'a> Step<'a> {
         commit
     }
 
-    fn consent(mut self, marketing: Marketing, wording: &str, key: &str, copy: &dyn Copy) -> Commit {
-        self.conversation.marketing = marketing;
-        let record = ConsentRecord { marketing, wording: wording.to_owned(), method: "chat".to_owned(), at: self.now };
-        let audit = self.audit_consent(marketing, Actor::Player, "in chat");
+    /// The player wrote STOP or START.
+    fn consent(mut self, agreed: bool, typed: &str, sent_at: UnixMs, copy: &dyn Copy) -> Commit {
+        let locale = self.conversation.session.locale.as_deref().unwrap_or(&self.game.locale);
+        let (wording, wording_version) = match agreed {
+            true => self.game.consent.agreed_by(typed, locale, &self.game.locale),
+            false => (typed.to_owned(), None),
+        };
+        let told = Told { marketing: Marketing::of(agreed), wording, wording_version, method: "chat".to_owned(), source: Actor::Player };
+        let record = self.conversation.consent_record(self.entry.seq, told, sent_at, self.now);
+        self.keep(&record, "in chat");
+        // A START that was long on its way may come after a newer STOP.
+        let key = if self.conversation.marketing == Marketing::Granted { "host-started" } else { "host-stopped" };
         let text = self.text(copy, key, &[]);
+        let (game, now) = (self.game, self.now);
         let mut commit = self.done_saying(text);
         commit.consents.push(record);
-        commit.audits.push(audit);
+        commit.spread_consents(game, now);
         commit
+    }
+
+    /// Somebody else told what the player agreed to.
+    fn told_consent(mut self, told: &ConsentRecord) -> Commit {
+        let record = ConsentRecord { contact: told.contact.clone().or_else(|| Some(self.conversation.contact.clone())), ..told.clone() };
+        if record.copy {
+            self.conversation.hear_consent(&record);
+            return self.done();
+        }
+        self.keep(&record, &format!("by {}", record.method));
+        let (game, now) = (self.game, self.now);
+        let mut commit = self.done();
+        commit.consents.push(record);
+        commit.spread_consents(game, now);
+        commit
+    }
+
+    /// A record decides if it is the newest, and stands in the audit log whether it does or not.
+    fn keep(&mut self, record: &ConsentRecord, detail: &str) {
+        let decides = self.conversation.hear_consent(record);
+        let action = if record.marketing == Marketing::Granted { Action::ConsentGranted } else { Action::ConsentWithdrawn };
+        let detail = if decides { detail.to_owned() } else { format!("{detail}; a newer decision stands") };
+        let mut audit = self.audit(action, record.source.clone(), detail);
+        audit.player = record.player.clone().or(audit.player);
+        self.audits.push(audit);
     }
 
     fn change(&mut self, change: &SystemChange) -> AuditRecord {
@@ -253,14 +294,19 @@ impl<'a> Step<'a> {
     }
 
     fn prefer(mut self, preference: &Preference) -> Commit {
-        let marketing = if preference.marketing { Marketing::Granted } else { Marketing::Withdrawn };
-        self.conversation.marketing = marketing;
-        let record =
-            ConsentRecord { marketing, wording: preference.detail.clone(), method: "whatsapp-preference".to_owned(), at: preference.at };
-        let audit = self.audit_consent(marketing, Actor::Player, "in WhatsApp's settings");
+        let told = Told {
+            marketing: Marketing::of(preference.marketing),
+            wording: preference.detail.clone(),
+            wording_version: None,
+            method: "whatsapp-preference".to_owned(),
+            source: Actor::Player,
+        };
+        let record = self.conversation.consent_record(self.entry.seq, told, preference.at, self.now);
+        self.keep(&record, "in WhatsApp's settings");
+        let (game, now) = (self.game, self.now);
         let mut commit = self.done();
         commit.consents.push(record);
-        commit.audits.push(audit);
+        commit.spread_consents(game, now);
         commit
     }
 
@@ -278,11 +324,20 @@ impl<'a> Step<'a> {
             self.audits.push(audit);
             self.drop_trust();
         }
-        if let Reaction::SuppressMarketing { hold_ms: None } = reaction {
-            self.conversation.marketing = Marketing::Withdrawn;
-        }
+        let stopped = match reaction {
+            Reaction::SuppressMarketing { hold_ms: None } => Some(self.suppress(&reason, &detail, status.at)),
+            Reaction::SuppressMarketing { hold_ms: Some(hold_ms) } => {
+                let mut standing = self.conversation.standing();
+                standing.hold(hold_ms, self.now);
+                self.conversation.stand(standing);
+                None
+            }
+            _ => None,
+        };
         let (game, now) = (self.game, self.now);
         let mut commit = self.done();
+        commit.consents.extend(stopped);
+        commit.spread_consents(game, now);
         let Some(receipt) = receipt.filter(|receipt| receipt.state == DeliveryState::Failed) else { return commit };
         let bury = Bury { id: receipt.id, reason, detail, at: now };
         let resend_after = |wait_ms: u64| Resend { id: receipt.id, due_at: now.plus_ms(wait_ms), attempts: receipt.attempts };
@@ -299,13 +354,29 @@ impl<'a> Step<'a> {
                 };
                 commit.resend.push(resend_after(wait_ms));
             }
-            Reaction::UseTemplate => match game.window_closed_message(message, now, commit.conversation.session.locale.as_deref()) {
+            Reaction::UseTemplate => match game.window_closed_message(message, now, &commit.conversation) {
                 Some(template) => commit.outbox.push(template),
                 None => commit.bury.push(bury),
             },
             Reaction::DeadLetter | Reaction::SuppressMarketing { .. } | Reaction::RevokeTrust => commit.bury.push(bury),
         }
         commit
+    }
+
+    /// Meta says that the player has stopped marketing (131050): a decision of theirs that the host hears of late.
+    fn suppress(&mut self, reason: &str, detail: &str, at: UnixMs) -> ConsentRecord {
+        let told = Told {
+            marketing: Marketing::Withdrawn,
+            wording: detail.to_owned(),
+            wording_version: None,
+            method: reason.to_owned(),
+            source: Actor::Host,
+        };
+        let record = self.conversation.consent_record(self.entry.seq, told, at, self.now);
+        // The message was on its way: the player may have said otherwise meanwhile.
+        let record = ConsentRecord { from: None, ..record };
+        self.keep(&record, "Meta says that the player takes no marketing");
+        record
     }
 
     /// Keeps the event as a dead letter: nothing of it was done.
@@ -332,10 +403,6 @@ impl<'a> Step<'a> {
         record.about(of.id, of.session.player.clone(), Some(of.contact.clone()))
     }
 
-    fn audit_consent(&self, marketing: Marketing, actor: Actor, detail: &str) -> AuditRecord {
-        self.audit(if marketing == Marketing::Granted { Action::ConsentGranted } else { Action::ConsentWithdrawn }, actor, detail)
-    }
-
     pub(crate) fn reply(&self, text: String) -> NewMessage {
         NewMessage {
             game: self.game.id.clone(),
@@ -360,11 +427,15 @@ impl<'a> Step<'a> {
 
 impl Game {
     /// The template that stands in for a message that came after the window had closed.
-    fn window_closed_message(&self, failed: &NewMessage, now: UnixMs, locale: Option<&str>) -> Option<NewMessage> {
+    fn window_closed_message(&self, failed: &NewMessage, now: UnixMs, to: &Conversation) -> Option<NewMessage> {
         if !matches!(failed.content, Content::Reply { .. }) {
             return None;
         }
         let template = self.templates.get(self.window_closed_template.as_deref()?)?;
+        if template.category == Category::Marketing && to.standing().takes_marketing(now).is_err() {
+            return None;
+        }
+        let locale = to.session.locale.as_deref();
         let filled =
             template.fill(locale.unwrap_or(&self.locale), None, &[], &[]).or_else(|_| template.fill(&self.locale, None, &[], &[])).ok()?;
         Some(NewMessage { content: Content::Template(filled), committed_at: now, expires_at: None, ..failed.clone() })

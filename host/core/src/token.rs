@@ -21,11 +21,13 @@ pub enum Scope {
     Verifications,
     /// Link contacts to players, list and end such links.
     Links,
+    /// Record consent, and see the evidence of it.
+    Consents,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Releases, Self::Events, Self::Desk, Self::Verifications, Self::Links];
+    pub const ALL: [Self; 6] = [Self::Releases, Self::Events, Self::Desk, Self::Verifications, Self::Links, Self::Consents];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Scope {
             Self::Desk => "desk",
             Self::Verifications => "verifications",
             Self::Links => "links",
+            Self::Consents => "consents",
         }
     }
 }

@@ -10,11 +10,13 @@ use super::*;
 use crate::capability::{Capability, Grants};
 use crate::contact::{Address, Contact, PhoneNumber};
 use crate::effect::{HandOver, React, Reply, RequestAuthentication, SetTimer, Track};
-use crate::event::{Inbound, Message, Wamid};
+use crate::event::{GameEvent, Inbound, Message, Wamid};
 use crate::flow::{FlowFailure, FlowLimits};
 use crate::id::{ConversationId, FlowName, GameId, InboxSeq, NumberId};
 use crate::port::{InboxEntry, ServiceError};
 use crate::retry::Backoff;
+use crate::send::Reaction;
+use crate::status::DeliveryState;
 use crate::step::{HandledBy, Opened};
 use crate::template::{Template, Texts};
 
@@ -62,6 +64,7 @@ fn game(grants: Grants) -> Game {
         links: None,
         security: Default::default(),
         two_factor: Default::default(),
+        consent: crate::consent::ConsentRules::default(),
     }
 }
 
@@ -151,15 +154,6 @@ fn nothing_but_templates_outside_the_window() {
 fn marketing_needs_consent() {
     let game = game(Grants::all());
     let entry = text(1, "hello");
-    let season = || {
-        Effect::SendTemplate(SendTemplate {
-            name: "season".into(),
-            language: None,
-            body: vec!["Ada".into()],
-            header: None,
-            buttons: vec![],
-        })
-    };
     let mut conversation = conversation(&game);
     assert_eq!(refused(ask(&game, conversation.clone(), &entry), &game.flows["vip"], vec![season()]), [RefusalReason::NoConsent]);
     conversation.marketing = Marketing::Granted;
@@ -234,6 +228,92 @@ fn stop_start_and_block_never_reach_a_flow() {
     step.release();
     assert_eq!(step.conversation.secured, None);
     assert!(step.outbox.is_empty() && step.audits.is_empty(), "no account was frozen");
+}
+
+fn season() -> Effect {
+    Effect::SendTemplate(SendTemplate { name: "season".into(), language: None, body: vec!["Ada".into()], header: None, buttons: vec![] })
+}
+
+fn change(marketing: bool) -> Effect {
+    Effect::ChangeConsent(ChangeConsent { marketing, wording: "News? — Yes".into(), method: "chat".into() })
+}
+
+#[test]
+fn a_flow_cannot_go_around_consent() {
+    let all = game(Grants::all());
+    let vip = &all.flows["vip"];
+    let hello = text(1, "hello");
+    let timer = entry(1, Event::Timer(TimerEvent { flow: FlowName::parse("vip").unwrap(), id: "t".into(), payload: "{}".into() }));
+    let game_event = GameEvent { name: "season".into(), id: "1".into(), payload: "{}".into(), at: NOW, player: None };
+    let game_event = entry(1, Event::GameEvent(game_event));
+    // Saying yes for the player where the player said nothing.
+    for event in [&timer, &game_event] {
+        assert_eq!(refused(ask(&all, conversation(&all), event), vip, vec![change(true)]), [RefusalReason::NoConsent]);
+    }
+    // Yes and the template in one answer, and the other way round.
+    for effects in [vec![change(true), season()], vec![season(), change(true)]] {
+        assert_eq!(refused(ask(&all, conversation(&all), &hello), vip, effects), [RefusalReason::NoConsent]);
+    }
+    // With a consent that this very answer takes back.
+    let mut agreed = conversation(&all);
+    agreed.marketing = Marketing::Granted;
+    for effects in [vec![change(false), season()], vec![season(), change(false)]] {
+        assert_eq!(refused(ask(&all, agreed.clone(), &hello), vip, effects), [RefusalReason::NoConsent]);
+    }
+    // Without the grant.
+    let without: Grants = Capability::ALL.iter().copied().filter(|capability| *capability != Capability::Consent).collect();
+    let without = game(without);
+    let refusals = refused(ask(&without, conversation(&without), &hello), &without.flows["vip"], vec![change(true), season()]);
+    assert_eq!(refusals, [RefusalReason::NotGranted, RefusalReason::NoConsent]);
+    // While Meta takes none.
+    let mut standing = agreed.standing();
+    standing.hold(1_000, NOW);
+    agreed.stand(standing);
+    assert_eq!(refused(ask(&all, agreed, &hello), vip, vec![season()]), [RefusalReason::Other]);
+}
+
+#[test]
+fn a_change_in_chat_points_at_the_words_and_reaches_all_numbers() {
+    let mut game = game(Grants::all());
+    game.numbers = ["100", "200"].map(|number| NumberId::parse(number).unwrap()).to_vec();
+    game.consent.wordings = BTreeMap::from([("news-1".into(), BTreeMap::from([("en".into(), "News?".into())]))]);
+    let hello = text(1, "yes");
+    let commit = decided(ask(&game, conversation(&game), &hello), &game.flows["vip"], vec![change(true)]).commit;
+    let [record] = &commit.consents[..] else { panic!("one record") };
+    assert_eq!((record.wording.as_str(), record.wording_version.as_deref(), record.at), ("News? — Yes", Some("news-1"), NOW));
+    assert_eq!((&record.source, record.copy), (&Actor::Flow(FlowName::parse("vip").unwrap()), false));
+    let [message] = &commit.outbox[..] else { panic!("one for the other numbers") };
+    let Content::Consent(copy) = &message.content else { panic!("what was agreed to") };
+    assert!(copy.copy && copy.id == record.id);
+    // There it counts, and goes no further.
+    let told = entry(1, Event::Consent(copy.clone()));
+    let Opened::Done(commit, HandledBy::Consent) = open(&game, conversation(&game), &told) else { panic!("a flow was asked") };
+    assert_eq!(commit.conversation.marketing, Marketing::Granted);
+    assert!(commit.consents.is_empty() && commit.audits.is_empty() && commit.outbox.is_empty());
+}
+
+#[test]
+fn what_meta_says_of_marketing_ends_in_the_same_state() {
+    let game = game(Grants::all());
+    let mut agreed = conversation(&game);
+    agreed.marketing = Marketing::Granted;
+    let failed = |code: u32| {
+        let error = Some(crate::event::StatusError { code, detail: "no".into() });
+        entry(1, Event::Status(crate::event::StatusEvent { message: None, state: DeliveryState::Failed, at: NOW, error }))
+    };
+    let settled = |entry: &InboxEntry, hold_ms: Option<u64>| {
+        let Opened::Failed(step, status) = open(&game, agreed.clone(), entry) else { panic!("it failed") };
+        step.settle_failure(status, None, Reaction::SuppressMarketing { hold_ms }, 0)
+    };
+    let stopped = settled(&failed(131_050), None);
+    assert_eq!((stopped.conversation.marketing, stopped.consents.len(), stopped.audits.len()), (Marketing::Withdrawn, 1, 1));
+    assert_eq!(stopped.consents[0].method, "meta-131050");
+    let capped = settled(&failed(131_049), Some(crate::time::DAY_MS));
+    assert_eq!(capped.conversation.standing().allowed_from(), Some(NOW.plus_ms(crate::time::DAY_MS)));
+    assert!(capped.consents.is_empty(), "the player decided nothing");
+    let preference = entry(1, Event::Preference(crate::event::Preference { marketing: false, detail: "stop".into(), at: NOW }));
+    let Opened::Done(commit, HandledBy::Preference) = open(&game, agreed.clone(), &preference) else { panic!("a flow was asked") };
+    assert_eq!((commit.conversation.marketing, commit.consents[0].method.as_str()), (Marketing::Withdrawn, "whatsapp-preference"));
 }
 
 #[test]
