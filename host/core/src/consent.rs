@@ -227,7 +227,7 @@ impl Conversation {
         let at = said_at.min(now);
         let from = self.standing().from_of(marketing, at, now);
         ConsentRecord {
-            id: format!("{}.{seq}", self.id),
+            id: format!("chat/{}.{seq}", self.id),
             marketing,
             wording,
             wording_version,

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin, AdminToken, GameEvents, TokenBook};
+use crate::admin::{self, Admin, AdminToken, ConsentDesk, GameEvents, TokenBook};
 use crate::clock::SystemClock;
 use crate::config::{Config, SecretError};
 use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, SecretRule, Studio};
@@ -261,6 +261,7 @@ impl Host {
             audit: store.audit.clone(),
             sealing: store.sealing.clone(),
             events: GameEvents::new(store.inbox.clone()),
+            consents: ConsentDesk { store: store.consents.clone(), accounts: store.accounts.clone() },
             codes: codes.clone(),
             accounts: store.accounts.clone(),
             links: links.clone(),
@@ -295,6 +296,7 @@ impl Host {
         });
         let sender = Arc::new(Sender {
             outbox: store.outbox.clone(),
+            inbox: store.inbox.clone(),
             graph,
             codes,
             games: games.clone(),

@@ -105,6 +105,8 @@ pub struct Metrics {
     operations: Family<GameOutcome, Counter>,
     code_sends: Family<CodeSend, Counter>,
     time_to_authenticate: Family<OfChannel, Histogram>,
+    consents: Family<GameOutcome, Counter>,
+    marketing_dropped: Family<GameOutcome, Counter>,
 }
 
 impl Default for Metrics {
@@ -143,6 +145,8 @@ impl Default for Metrics {
             operations: Family::default(),
             code_sends: Family::default(),
             time_to_authenticate: Family::new_with_constructor(|| Histogram::new(AUTHENTICATION_SECONDS)),
+            consents: Family::default(),
+            marketing_dropped: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
@@ -172,6 +176,8 @@ impl Default for Metrics {
         registry.register("code_sends", "One-time codes by their channel, and what came of it", metrics.code_sends.clone());
         let help = "From asking for a code until it was entered";
         registry.register("time_to_authenticate_seconds", help, metrics.time_to_authenticate.clone());
+        registry.register("consents", "Consent told over the API, by what it was answered", metrics.consents.clone());
+        registry.register("marketing_dropped", "Marketing messages that were not sent, by reason", metrics.marketing_dropped.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
         metrics
     }
@@ -259,6 +265,18 @@ impl Metrics {
     pub fn time_to_authenticate(&self, game: &GameId, contact: Option<&Contact>, channel: &str, seconds: f64) {
         let labels = OfChannel { game: game.to_string(), country: contact.map_or(OTHER, country_of), channel: channel.to_owned() };
         self.time_to_authenticate.get_or_create(&labels).observe(seconds);
+    }
+
+    /// Somebody told what players agreed to.
+    pub fn consents(&self, game: &GameId, outcome: &'static str, count: u32) {
+        if count > 0 {
+            self.consents.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc_by(count.into());
+        }
+    }
+
+    /// A marketing message left the outbox unsent.
+    pub fn marketing_dropped(&self, game: &GameId, reason: &'static str) {
+        self.marketing_dropped.get_or_create(&GameOutcome { game: game.to_string(), outcome: reason }).inc();
     }
 
     /// A step ended.
@@ -394,6 +412,8 @@ mod tests {
         metrics.operation(&game, "done");
         metrics.code_send(&game, None, "sms", "sent");
         metrics.time_to_authenticate(&game, None, "sms", 1.0);
+        metrics.consents(&game, "accepted", 1);
+        metrics.marketing_dropped(&game, "no-consent");
         metrics.step(&game, "flow", 0.1);
         metrics.guest_lines_dropped(&game, 1);
         metrics.release_switched(&game);

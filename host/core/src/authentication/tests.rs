@@ -51,6 +51,7 @@ fn game() -> Game {
         languages: BTreeMap::from([("en".into(), texts)]),
     };
     Game {
+        consent: Default::default(),
         id: GameId::parse("cup").unwrap(),
         name: "Cup".into(),
         locale: "en".into(),

@@ -73,8 +73,8 @@ const EVERYWHERE: &[(&str, HostCommand)] = &[
     ("الغاءالاشتراك", HostCommand::Stop),
     // Hindi; the sign that joins two letters is none itself.
     ("सटॉप", HostCommand::Stop),
-    // Thai.
-    ("เลิกรับข่าว", HostCommand::Stop),
+    // Thai, without its tone marks.
+    ("เลิกรับขาว", HostCommand::Stop),
     // Chinese.
     ("取消订阅", HostCommand::Stop),
     ("取消訂閱", HostCommand::Stop),

@@ -4,7 +4,7 @@
 
 pub(super) mod parse;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -49,20 +49,25 @@ impl GameEvents {
     pub fn new(inbox: Arc<dyn Inbox>) -> Self {
         Self { inbox, room: Room::new(BODIES_BYTES_MAX) }
     }
+
+    /// Where they go.
+    pub(super) fn inbox(&self) -> &dyn Inbox {
+        &*self.inbox
+    }
 }
 
 /// An event was stored, now or before.
 #[derive(Serialize)]
 pub(super) struct Accepted {
-    accepted: bool,
-    duplicate: bool,
-    id: String,
+    pub(super) accepted: bool,
+    pub(super) duplicate: bool,
+    pub(super) id: String,
 }
 
 /// What became of one event of a batch.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Item {
+pub(super) enum Item {
     Accepted(Accepted),
     Refused { accepted: bool, id: Option<String>, problem: Problem },
 }
@@ -119,7 +124,8 @@ pub(super) async fn many(
     let game = known_game(&admin, &game)?;
     let (body, _room) = read(&admin.events, &headers, body, BATCH_BODY_BYTES_MAX).await?;
     let parsed = parse::batch(&body, EVENTS_MAX, &game.rules)?;
-    let addresses = addresses(&admin, &game, &parsed).await;
+    let targets = parsed.iter().flatten().map(|event| (event.target.clone(), event.number.clone()));
+    let addresses = addresses(&admin, &game, targets).await;
     let now = admin.clock.now();
     // Places of the events that are stored, among all.
     let (mut places, mut events, mut items) = (Vec::new(), Vec::new(), Vec::with_capacity(parsed.len()));
@@ -223,20 +229,17 @@ pub(super) async fn read(
 }
 
 /// The address of each target, each looked up once, some at the same time.
-async fn addresses(
+pub(super) async fn addresses(
     admin: &Admin,
     game: &LoadedGame,
-    events: &[Result<NewEvent, (Option<String>, Problem)>],
+    targets: impl Iterator<Item = (Target, Option<NumberId>)>,
 ) -> HashMap<(Target, Option<NumberId>), Result<Address, Problem>> {
-    let mut targets: HashMap<_, Option<Result<Address, Problem>>> = HashMap::new();
-    for event in events.iter().flatten() {
-        targets.entry((event.target.clone(), event.number.clone())).or_default();
-    }
+    let targets: HashSet<_> = targets.collect();
     let look_up = |(target, number): (Target, Option<NumberId>)| async move {
         let found = address(admin, game, &target, number.as_ref()).await;
         ((target, number), found)
     };
-    stream::iter(targets.into_keys()).map(look_up).buffer_unordered(LOOKUPS_MAX).collect().await
+    stream::iter(targets).map(look_up).buffer_unordered(LOOKUPS_MAX).collect().await
 }
 
 /// Where a player is: in the conversation where they were active last; else where they are linked; else where the studio

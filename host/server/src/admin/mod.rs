@@ -2,6 +2,7 @@
 
 mod audit;
 mod code_audit;
+mod consents;
 mod desk;
 mod erasure;
 mod events;
@@ -38,6 +39,7 @@ use crate::two_factor::TwoFactorDesk;
 use crate::verification::CodeDesk;
 use routes::Routes;
 
+pub use consents::ConsentDesk;
 pub use events::GameEvents;
 pub use problem::Problem;
 pub use token::{AdminToken, TokenBook};
@@ -56,6 +58,8 @@ pub struct Admin {
     pub sealing: Arc<dyn Sealing>,
     /// Where game events go.
     pub events: GameEvents,
+    /// Evidence of consent.
+    pub consents: ConsentDesk,
     /// One-time codes.
     pub codes: Arc<CodeDesk>,
     /// What is known of players.
@@ -96,6 +100,11 @@ fn v1() -> Routes {
     let desk =
         Routes::default().get("/games/{game}/tickets", desk::tickets).post("/games/{game}/tickets/{number}/close", desk::close_ticket);
     let events = Routes::default().post("/games/{game}/events", events::one).post("/games/{game}/events/batch", events::many);
+    let consents = Routes::default()
+        .post("/games/{game}/consents", consents::one)
+        .post("/games/{game}/consents/batch", consents::many)
+        .get("/games/{game}/consents/export", consents::export)
+        .get("/games/{game}/players/{player}/consents", consents::of_player);
     let verifications = Routes::default()
         .post("/games/{game}/verifications", verifications::start)
         .get("/games/{game}/verifications/measures", measures::codes)
@@ -125,6 +134,7 @@ fn v1() -> Routes {
         .and(operator.guarded(token::for_operator))
         .and(desk.guarded(|routes| token::for_scope(Scope::Desk, routes)))
         .and(events.guarded(|routes| token::for_scope(Scope::Events, routes)))
+        .and(consents.guarded(|routes| token::for_scope(Scope::Consents, routes)))
         .and(verifications.guarded(|routes| token::for_scope(Scope::Verifications, routes)))
         .and(links.guarded(|routes| token::for_scope(Scope::Links, routes)))
         .and(releases.guarded(|routes| token::for_scope(Scope::Releases, routes)))

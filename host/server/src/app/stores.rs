@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use questline_core::port::{
-    Accounts, Audit, Clock, Conversations, Desk, Inbox, Outbox, Releases, Sealing, Store, StoreError, Timers, Tokens, Verifications,
+    Accounts, Audit, Clock, Consents, Conversations, Desk, Inbox, Outbox, Releases, Sealing, Store, StoreError, Timers, Tokens, Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
@@ -37,6 +37,8 @@ pub struct OpenedStore {
     pub verifications: Arc<dyn Verifications>,
     /// What the host knows of players.
     pub accounts: Arc<dyn Accounts>,
+    /// Evidence of consent.
+    pub consents: Arc<dyn Consents>,
     /// What the store may lose as it is set up, in words; empty when nothing.
     pub warnings: Vec<String>,
     concrete: Concrete,
@@ -141,6 +143,7 @@ impl OpenedStore {
             desk: store.clone(),
             verifications: store.clone(),
             accounts: store.clone(),
+            consents: store.clone(),
             audit: store.clone(),
             releases: store.clone(),
             sealing: store.clone(),

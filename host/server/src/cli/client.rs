@@ -115,29 +115,52 @@ impl Client {
         self.exchange(request.timeout(UPLOAD_TIMEOUT).body(body)).await
     }
 
+    /// An answer of any length, piece by piece.
+    pub(super) async fn stream(&self, path: &str, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut response = self.answer(self.http.get(format!("{}{path}", self.base))).await?;
+        loop {
+            let piece = tokio::time::timeout(TIMEOUT, response.chunk()).await;
+            let piece = piece.map_err(|_| Failure::new("the host's answer does not go on"))?;
+            match piece.map_err(|problem| Failure::new(problem.without_url()))? {
+                Some(piece) => take(&piece)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
     async fn exchange<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, Failure> {
+        let body = read(self.answer(request).await?).await?;
+        serde_json::from_slice(&body).map_err(|problem| Failure::new(format!("the host answered something else than expected: {problem}")))
+    }
+
+    /// The beginning of an answer, if it is no error.
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
         let response = request.bearer_auth(self.token.reveal()).send().await.map_err(|problem| {
             let hint = if problem.is_connect() { ": is `questline serve` running?" } else { "" };
             Failure::new(format!("the host at {} does not answer ({}){hint}", self.base, problem.without_url()))
         })?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|problem| Failure::new(problem.without_url()))?;
-        if body.len() > ANSWER_BYTES_MAX {
-            return Err(Failure::new("the host's answer is too large"));
+        if status.is_success() {
+            return Ok(response);
         }
-        if !status.is_success() {
-            let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let code = match text("code") {
-                code if code.is_empty() => String::new(),
-                code => format!(" ({code})"),
-            };
-            let file = match text("file") {
-                file if file.is_empty() => String::new(),
-                file => format!("{file}: "),
-            };
-            return Err(Failure::new(format!("{status}: {}{code}: {file}{}", text("title"), text("detail"))));
-        }
-        serde_json::from_slice(&body).map_err(|problem| Failure::new(format!("the host answered something else than expected: {problem}")))
+        let problem: Value = serde_json::from_slice(&read(response).await?).unwrap_or_default();
+        let text = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let code = match text("code") {
+            code if code.is_empty() => String::new(),
+            code => format!(" ({code})"),
+        };
+        let file = match text("file") {
+            file if file.is_empty() => String::new(),
+            file => format!("{file}: "),
+        };
+        Err(Failure::new(format!("{status}: {}{code}: {file}{}", text("title"), text("detail"))))
     }
+}
+
+async fn read(response: reqwest::Response) -> Result<bytes::Bytes, Failure> {
+    let body = response.bytes().await.map_err(|problem| Failure::new(problem.without_url()))?;
+    if body.len() > ANSWER_BYTES_MAX {
+        return Err(Failure::new("the host's answer is too large"));
+    }
+    Ok(body)
 }

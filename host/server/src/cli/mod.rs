@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod client;
+mod consents;
 mod dead_letters;
 mod demo;
 mod deploy;
@@ -64,6 +65,8 @@ enum Command {
     Audit(audit::Args),
     /// Give what the store holds a new key.
     Store(store::Args),
+    /// Hand out the evidence of consent.
+    Consents(consents::Args),
     /// Have the host forget a player.
     Players(players::Args),
     /// Work on flows.
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Tokens(args) => config().and_then(|config| run(tokens::run(args, config))),
         Command::Audit(args) => run(audit::run(args, config)),
         Command::Store(args) => run(store::run(args, config)),
+        Command::Consents(args) => run(consents::run(args, config)),
         Command::Players(args) => config().and_then(|config| run(players::run(args, config))),
         Command::Flow(args) => flow::run(args),
     };

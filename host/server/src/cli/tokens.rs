@@ -56,6 +56,10 @@ enum ScopeName {
     Events,
     /// See and close tickets.
     Desk,
+    /// Start and check one-time codes.
+    Verifications,
+    /// Record consent, and see the evidence of it.
+    Consents,
 }
 
 #[derive(Deserialize)]

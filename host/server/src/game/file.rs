@@ -15,6 +15,7 @@ use questline_core::retry::Backoff;
 use questline_core::template::{Template, parameters};
 use serde::Deserialize;
 
+use super::consent::ConsentFile;
 use super::copy::CopyBook;
 use super::links::LinksFile;
 use super::security::SecurityFile;
@@ -56,6 +57,8 @@ pub(super) struct GameFile {
     security: SecurityFile,
     #[serde(default)]
     two_factor: TwoFactorFile,
+    #[serde(default)]
+    consent: ConsentFile,
 }
 
 /// `[recovery]`: temporary credentials for players who cannot get in.
@@ -210,6 +213,7 @@ impl GameFile {
         let verification = self.verification.map(|verification| verification.into_rules(&templates, &self.backend)).transpose()?;
         let links = self.links.map(|links| links.into_rules(&self.backend)).transpose()?;
         let two_factor = self.two_factor.into_rules()?;
+        let consent = self.consent.into_rules(&self.locale)?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));
         let (players, backend) = connector::connect(bundle, self.players, self.backend, context)?;
         let route = |route: RouteFile| Route {
@@ -241,6 +245,7 @@ impl GameFile {
                 links,
                 security,
                 two_factor,
+                consent,
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,

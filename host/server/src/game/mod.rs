@@ -1,6 +1,7 @@
 //! Games: a folder under `flows/` becomes rules, texts and connections to the studio.
 
 mod bundle;
+mod consent;
 mod copy;
 mod file;
 mod links;
@@ -22,6 +23,7 @@ use questline_core::port::{Flows, Services};
 use questline_core::template::Template;
 
 pub use bundle::{Bundle, BundleError};
+pub(crate) use consent::is_name;
 pub use copy::CopyError;
 pub use secrets::{SecretRefused, SecretRule, variable_prefix};
 
@@ -95,6 +97,11 @@ impl Games {
     /// The game that talks from a number.
     pub fn of_number(&self, number: &NumberId) -> Option<&GameId> {
         self.by_number.get(number)
+    }
+
+    /// The numbers that a game talks from, as the host is set up.
+    pub fn numbers_of(&self, game: &GameId) -> impl Iterator<Item = &NumberId> {
+        self.by_number.iter().filter(move |(_, of)| *of == game).map(|(number, _)| number)
     }
 
     /// All of them.

@@ -3,6 +3,7 @@
 //! have left.
 
 mod calls;
+mod consent;
 pub(crate) use calls::call;
 mod hold;
 mod judge;
@@ -13,10 +14,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use questline_core::consent::Unwanted;
 use questline_core::event::StatusError;
 use questline_core::id::{NumberId, OutboxRef};
 use questline_core::outbox::{Content, OutboxMessage, SendState};
-use questline_core::port::{Clock, Codes, Credentials, Graph, Outbox, Untold};
+use questline_core::port::{Begun, Clock, Codes, Credentials, Graph, Inbox, Outbox, StoreError, Untold};
 use questline_core::send::{SendOutcome, SendRecord, SendResult};
 use questline_core::time::UnixMs;
 use tokio::sync::mpsc;
@@ -58,6 +60,8 @@ pub struct Number {
 pub struct Sender {
     /// Committed messages.
     pub outbox: Arc<dyn Outbox>,
+    /// Where the conversations with a game's other numbers hear of consent.
+    pub inbox: Arc<dyn Inbox>,
     /// Meta.
     pub graph: Arc<dyn Graph>,
     /// What puts credentials into words.
@@ -78,6 +82,21 @@ pub struct Sender {
     pub in_flight_max: usize,
     /// How long a status is waited for before an unknown send is repeated.
     pub settle_ms: u64,
+}
+
+fn ids(messages: &[OutboxMessage]) -> Vec<OutboxRef> {
+    messages.iter().map(|message| message.id).collect()
+}
+
+/// It has left the outbox meanwhile, settled by a status.
+fn gone(message: OutboxMessage, back: &mpsc::UnboundedSender<Back>) {
+    let _ = back.send(Back::Checked { message: Box::new(message), settled: true });
+}
+
+async fn not_begun(messages: Vec<OutboxMessage>, problem: &StoreError, back: &mpsc::UnboundedSender<Back>) {
+    tracing::error!(%problem, "sends could not be noted and are not begun");
+    tokio::time::sleep(STORE_WAIT).await;
+    let _ = back.send(Back::NotBegun(messages));
 }
 
 /// A send that an earlier run of the host left in flight: while nobody was there, no status could come. The wait for one
@@ -106,6 +125,8 @@ enum Back {
         message: Box<OutboxMessage>,
         settled: bool,
     },
+    /// The player takes no marketing, or none now: it is not sent.
+    Unwanted(Box<OutboxMessage>, Unwanted),
     /// The store could not note the begin of these.
     NotBegun(Vec<OutboxMessage>),
 }
@@ -125,6 +146,9 @@ impl Sender {
             metrics: self.metrics.clone(),
         };
         let (calls, calling) = calls::start(calls, stop.clone());
+        let news =
+            consent::News { outbox: self.outbox.clone(), inbox: self.inbox.clone(), games: self.games.clone(), clock: self.clock.clone() };
+        let (news, telling) = consent::start(news, stop.clone());
         let mut in_flight = 0usize;
         loop {
             if stop.is_cancelled() && in_flight == 0 {
@@ -154,6 +178,8 @@ impl Sender {
                     Ok(messages) => for message in messages {
                         if message.message.content.is_for_backend() {
                             let _ = calls.send(message);
+                        } else if consent::is_news(&message.message.content) {
+                            let _ = news.send(message);
                         } else {
                             lanes.add(known_since_now(message, now));
                         }
@@ -168,6 +194,9 @@ impl Sender {
         }
         drop((recorder, back));
         recording.await;
+        if let Err(problem) = telling.await {
+            tracing::error!(%problem, "what tells a game's other numbers of consent has ended oddly");
+        }
         if let Err(problem) = calling.await {
             tracing::error!(%problem, "what calls the studios' backends has ended oddly");
         }
@@ -220,32 +249,46 @@ impl Sender {
         due_at
     }
 
-    /// Notes that these sends begin, then sends them side by side.
+    /// Notes that these sends begin, then sends them side by side. Marketing begins only while the player agrees: that is
+    /// asked in the write that notes it, so that a STOP comes before it or after, and never in between.
     fn begin(self: &Arc<Self>, messages: Vec<OutboxMessage>, back: mpsc::UnboundedSender<Back>) {
-        let sender = self.clone();
+        let (marketing, messages): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| message.message.is_marketing());
+        if !messages.is_empty() {
+            let (sender, back) = (self.clone(), back.clone());
+            tokio::spawn(async move {
+                match sender.outbox.begin(ids(&messages), sender.clock.now()).await {
+                    Ok(begun) => messages.into_iter().for_each(|message| match begun.contains(&message.id) {
+                        true => sender.start(message, &back),
+                        false => gone(message, &back),
+                    }),
+                    Err(problem) => not_begun(messages, &problem, &back).await,
+                }
+            });
+        }
+        if !marketing.is_empty() {
+            let sender = self.clone();
+            tokio::spawn(async move {
+                match sender.outbox.begin_marketing(ids(&marketing), sender.clock.now()).await {
+                    Ok(begun) => marketing.into_iter().zip(begun).for_each(|(message, begun)| match begun {
+                        Begun::Yes => sender.start(message, &back),
+                        Begun::Gone => gone(message, &back),
+                        Begun::Unwanted(unwanted) => {
+                            let _ = back.send(Back::Unwanted(Box::new(message), unwanted));
+                        }
+                    }),
+                    Err(problem) => not_begun(marketing, &problem, &back).await,
+                }
+            });
+        }
+    }
+
+    /// Sends one that is begun.
+    fn start(self: &Arc<Self>, message: OutboxMessage, back: &mpsc::UnboundedSender<Back>) {
+        let (sender, back) = (self.clone(), back.clone());
         tokio::spawn(async move {
-            let ids: Vec<OutboxRef> = messages.iter().map(|message| message.id).collect();
-            let begun = match sender.outbox.begin(ids, sender.clock.now()).await {
-                Ok(begun) => begun,
-                Err(problem) => {
-                    tracing::error!(%problem, "sends could not be noted and are not begun");
-                    tokio::time::sleep(STORE_WAIT).await;
-                    let _ = back.send(Back::NotBegun(messages));
-                    return;
-                }
-            };
-            for message in messages {
-                if !begun.contains(&message.id) {
-                    let _ = back.send(Back::Checked { message: Box::new(message), settled: true });
-                    continue;
-                }
-                let (sender, back) = (sender.clone(), back.clone());
-                tokio::spawn(async move {
-                    let started = Instant::now();
-                    let outcome = sender.send(&message).await;
-                    let _ = back.send(Back::Sent(Box::new(Sent { message, outcome, took: started.elapsed() })));
-                });
-            }
+            let started = Instant::now();
+            let outcome = sender.send(&message).await;
+            let _ = back.send(Back::Sent(Box::new(Sent { message, outcome, took: started.elapsed() })));
         });
     }
 
@@ -311,6 +354,15 @@ impl Sender {
                     let now = self.clock.now();
                     lanes.back(OutboxMessage { state: SendState::Queued, attempts: message.attempts + 1, due_at: now, ..*message });
                 }
+            }
+            Back::Unwanted(message, unwanted) => {
+                *in_flight -= 1;
+                lanes.finished(&message);
+                self.metrics.marketing_dropped(&message.message.game, unwanted.as_str());
+                tracing::info!(outbox = %message.id, reason = unwanted.as_str(), "a marketing message is not sent");
+                let (reason, detail) = (unwanted.as_str().to_owned(), unwanted.detail().to_owned());
+                let result = SendResult::Dead { reason, detail, at: self.clock.now() };
+                let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
             }
             Back::NotBegun(messages) => {
                 *in_flight -= messages.len();

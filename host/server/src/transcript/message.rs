@@ -131,6 +131,7 @@ pub(super) fn of_message(message: &NewMessage) -> Vec<String> {
         Content::Credentials(promise) => written("bot", &promised(promise)),
         Content::Operation(operation) => written("calls", &operation.name),
         Content::Code(promise) => listed(&format!("template: {} {}", promise.by.name(), promise.locale), std::iter::empty()),
+        Content::Consent(_) => Vec::new(),
         Content::Reply { message, .. } => {
             let found = parts(message);
             let mut lines = Vec::new();

@@ -246,6 +246,8 @@ impl Simulation {
         for message in commit.outbox {
             match message.content {
                 Content::Operation(operation) => operations.push(operation),
+                // There is one number.
+                Content::Consent(_) => {}
                 _ => self.send(room, message),
             }
         }
@@ -297,7 +299,9 @@ impl Simulation {
                 questline_whatsapp::template::check_values(template).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
             }
             Content::Reply { message, .. } => message.check().err().map(|problem| problem.to_string()).unwrap_or_default(),
-            Content::Reaction { .. } | Content::Credentials(_) | Content::Code(_) | Content::Operation(_) => String::new(),
+            Content::Reaction { .. } | Content::Credentials(_) | Content::Code(_) | Content::Operation(_) | Content::Consent(_) => {
+                String::new()
+            }
         };
         if !problems.is_empty() {
             self.happened.push(Happened::Refused(message, problems));

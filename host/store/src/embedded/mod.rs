@@ -9,6 +9,7 @@ mod append;
 mod audit;
 mod clockwork;
 mod commit;
+mod consents;
 mod desk;
 mod directory;
 mod documents;

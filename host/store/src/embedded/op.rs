@@ -11,7 +11,7 @@ use questline_core::conversation::Conversation;
 use questline_core::event::Event;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, TicketNumber};
 use questline_core::outbox::NewMessage;
-use questline_core::port::{Appended, Batch, Committed, DedupKey, Erased, StatusUpdate, StoreError};
+use questline_core::port::{Appended, Batch, Begun, Committed, DedupKey, Erased, StatusUpdate, StoreError};
 use questline_core::send::SendRecord;
 use questline_core::time::UnixMs;
 use tokio::sync::oneshot;
@@ -38,6 +38,7 @@ pub(super) enum Op {
     Commit(Box<CommitOp>),
     CountAttempt { conversation: ConversationId, seq: InboxSeq, attempts: u32 },
     Begin { messages: Vec<OutboxRef>, at: UnixMs },
+    BeginMarketing { messages: Vec<OutboxRef>, at: UnixMs },
     Record(Vec<Recorded>),
     FireDue { now: UnixMs, limit: usize },
     Prune { now: UnixMs, limit: usize },
@@ -62,6 +63,7 @@ impl Op {
             Self::Commit(commit) => 3 + commit.outbox.len() + 3 * commit.audits.len(),
             Self::AppendAudit(records) => 3 * records.len(),
             Self::Begin { messages, .. } => messages.len(),
+            Self::BeginMarketing { messages, .. } => 2 * messages.len(),
             Self::Record(records) => records.len(),
             Self::FireDue { limit, .. } | Self::Prune { limit, .. } => 2 * limit,
             Self::ChangePages { keys, .. } => keys.len(),
@@ -78,6 +80,7 @@ pub(super) enum Answer {
     Appended(Appended),
     Committed(Committed),
     Begun(Vec<OutboxRef>),
+    MarketingBegun(Vec<Begun>),
     Fired(usize, Option<UnixMs>),
     Pruned(usize),
     Found(bool),

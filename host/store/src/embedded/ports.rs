@@ -7,7 +7,7 @@ use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, PlayerId, TicketNumber};
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::{
-    Appended, Batch, Committed, Conversations, DedupKey, Depth, Desk, Inbox, InboxEntry, Notice, Outbox, PlayerConversation, Ready,
+    Appended, Batch, Begun, Committed, Conversations, DedupKey, Depth, Desk, Inbox, InboxEntry, Notice, Outbox, PlayerConversation, Ready,
     Receipt, StoreError, Timers, Work,
 };
 use questline_core::send::{SendRecord, SendResult};
@@ -118,6 +118,13 @@ impl Outbox for EmbeddedStore {
     async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError> {
         match self.ask(Op::Begin { messages, at }).await? {
             Answer::Begun(begun) => Ok(begun),
+            _ => Err(odd()),
+        }
+    }
+
+    async fn begin_marketing(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<Begun>, StoreError> {
+        match self.ask(Op::BeginMarketing { messages, at }).await? {
+            Answer::MarketingBegun(begun) => Ok(begun),
             _ => Err(odd()),
         }
     }

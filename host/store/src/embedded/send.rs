@@ -44,12 +44,17 @@ impl Writer {
     pub(super) fn begin(&mut self, messages: &[OutboxRef], at: UnixMs) -> Result<Answer, Failure> {
         let mut begun = Vec::with_capacity(messages.len());
         for id in messages {
-            let sql = "UPDATE message SET state = ?3, at_ms = ?4 WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
-            if self.execute(sql, (id.seq.0, id.conversation.0, IN_FLIGHT, at.0))? == 1 {
+            if self.begin_one(*id, at)? {
                 begun.push(*id);
             }
         }
         Ok(Answer::Begun(begun))
+    }
+
+    /// False when it has left the outbox.
+    pub(super) fn begin_one(&self, id: OutboxRef, at: UnixMs) -> rusqlite::Result<bool> {
+        let sql = "UPDATE message SET state = ?3, at_ms = ?4 WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
+        Ok(self.execute(sql, (id.seq.0, id.conversation.0, IN_FLIGHT, at.0))? == 1)
     }
 
     /// What a status has settled meanwhile has no place in the outbox any more, so that nothing here finds it.

@@ -239,6 +239,7 @@ impl Writer {
             Op::Commit(commit) => self.commit(commit),
             Op::CountAttempt { conversation, seq, attempts } => self.count_attempt(*conversation, *seq, *attempts),
             Op::Begin { messages, at } => self.begin(messages, *at),
+            Op::BeginMarketing { messages, at } => self.begin_marketing(messages, *at),
             Op::Record(records) => self.record(records),
             Op::FireDue { now, limit } => self.fire_due(*now, *limit),
             Op::Prune { now, limit } => self.prune(*now, *limit),

@@ -298,6 +298,7 @@ impl RedisStore {
         };
         let step = commit.step.as_ref().map(|step| sealer.seal_json(of(Kind::Step), step)).transpose()?;
         command.arg(step.unwrap_or_default()).arg(self.steps_max);
+        command.arg(conversation.standing().allowed_from().map_or_else(String::new, |from| millis(from).to_string()));
 
         let conversation = Arc::new(conversation);
         let written = Written {

@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | `lease` | string, expires | who holds the partition: `<epoch> <owner>`; every script compares it |
 //! | `n` | hash | counters: `place`, `letter`, `ticket` (open ones), `conversation` |
-//! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` a digest of its contact and player, `g` its game, `i` last place in the inbox, `o` last outgoing message, `t` failed tries of the oldest event |
+//! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` a digest of its contact and player, `g` its game, `i` last place in the inbox, `o` last outgoing message, `t` failed tries of the oldest event, `m` from when on marketing may be sent (empty: not at all) |
 //! | `in:<conversation>` | list | the inbox, oldest first: `<place> <received_at> <event>` |
 //! | `pending` | hash | conversations whose inbox holds something, with their game |
 //! | `queue` | sorted set | outgoing messages by their place in the queue |

@@ -14,6 +14,7 @@
 
 mod about;
 mod audit;
+mod consents;
 mod conversations;
 mod desk;
 mod documents;

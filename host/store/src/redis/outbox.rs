@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use questline_core::event::{Event, StatusEvent, Wamid};
 use questline_core::id::{InboxSeq, OutboxRef};
 use questline_core::outbox::{OutboxMessage, SendState};
-use questline_core::port::{Outbox, Receipt, StoreError};
+use questline_core::port::{Begun, Outbox, Receipt, StoreError};
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::status::DeliveryState;
 use questline_core::time::{DAY_MS, UnixMs};
@@ -59,6 +59,10 @@ impl Outbox for RedisStore {
         // A letter for each message, in the order of partitions: the one in which they are sorted.
         let letters = answers.iter().map(value::text).collect::<Result<String, _>>()?;
         Ok(messages.iter().zip(letters.chars()).filter(|(_, letter)| *letter == 'b').map(|((_, id), _)| *id).collect())
+    }
+
+    async fn begin_marketing(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<Begun>, StoreError> {
+        self.marketing_begins(messages, at).await
     }
 
     async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError> {

@@ -33,6 +33,7 @@ scripts! {
     Commit "commit" fenced,
     Tries "tries" fenced,
     Begin "begin" fenced,
+    BeginMarketing "begin_marketing" fenced,
     Record "record" fenced,
     Page "page" fenced,
     Learn "learn" fenced,

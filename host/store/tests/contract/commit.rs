@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use questline_core::audit::{Action, Actor, AuditRecord};
 use questline_core::commit::{Commit, DeadLetter, Letter, StepRecord, Ticket, TimerChange};
-use questline_core::consent::{ConsentRecord, Marketing};
+use questline_core::consent::Marketing;
 use questline_core::conversation::FlowState;
 use questline_core::effect::TicketPriority;
 use questline_core::event::{Event, HandedOver, TimerEvent, Wamid};
@@ -49,7 +49,7 @@ fn full(work: &Work) -> Commit {
     commit.outbox = ["one", "two"].map(|body| reply(&work.conversation, body, START)).into();
     commit.timers = vec![TimerChange::Set { due_at: START.plus_ms(1_000), timer: timer("t") }];
     commit.tickets = vec![ticket(work, "SF-1", TicketPriority::High)];
-    commit.consents = vec![ConsentRecord { marketing: Marketing::Granted, wording: "Yes".into(), method: "chat".into(), at: START }];
+    commit.consents = vec![crate::consents::told(Marketing::Granted, "Yes", START)];
     let record = AuditRecord::new(START, work.conversation.game.clone(), Actor::Player, Action::ConsentGranted, "in chat");
     commit.audits = vec![record.about(id, None, Some(work.conversation.contact.clone()))];
     commit.follow_ups = vec![Event::HandedOver(HandedOver { from: flow(), to: flow(), note: None })];

@@ -10,6 +10,7 @@ mod accounts;
 mod alias;
 mod audit;
 mod commit;
+mod consents;
 mod dedup;
 mod desk;
 mod embedded;
@@ -155,6 +156,13 @@ macro_rules! contract {
                     a_code_in_the_chat_is_tried_on_what_is_open
                     old_verifications_are_forgotten
                     a_code_goes_on_and_never_back
+                }
+                consents {
+                    marketing_begins_only_while_the_player_agrees
+                    of_a_stop_and_a_begin_at_once_one_comes_first
+                    marketing_on_a_stale_decision_is_not_queued
+                    what_was_told_is_kept_in_order
+                    an_export_has_each_record_once
                 }
                 audit {
                     commits_and_peoples_deeds_make_one_chain

@@ -95,6 +95,7 @@ pub(crate) fn event<'a>(event: &'a core::Event, parts: &'a Parts<'a>, cards: &'a
         core::Event::AccountFrozen(_) | core::Event::AccountReleased(_) | core::Event::FreezeAccount(_) | core::Event::TwoFactor(_) => {
             return None;
         }
+        core::Event::Consent(_) => return None,
     })
 }
 

@@ -147,6 +147,7 @@ fn content<J: SerializeStruct>(json: &mut J, content: &Content) -> Result<(), J:
         }
         // A promise is no message: it is sent as its text, or not at all.
         Content::Credentials(_) | Content::Code(_) => Err(serde::ser::Error::custom("a promise is sent as what it promises only")),
+        Content::Consent(_) => Err(serde::ser::Error::custom("consent is for the game's other numbers, not for Meta")),
         Content::Operation(_) => Err(serde::ser::Error::custom("an operation is the backend's, not Meta's")),
     }
 }

@@ -60,6 +60,11 @@ impl<'a> Fields<'a> {
         self.fields.remove(name).filter(|value| value.get() != "null")
     }
 
+    /// A field that is still to be read, if it is what is expected.
+    pub(in crate::admin) fn peek<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.fields.get(name).and_then(|value| serde_json::from_str(value.get()).ok())
+    }
+
     pub(in crate::admin) fn take<T: DeserializeOwned>(&mut self, name: &str, takes: &str) -> Result<Option<T>, Problem> {
         let read = |value: &RawValue| serde_json::from_str(value.get()).map_err(|_| self.wrong(name, takes));
         let raw = self.fields.get(name).filter(|value| value.get() != "null").map(|value| read(value)).transpose();
@@ -83,7 +88,7 @@ impl<'a> Fields<'a> {
 }
 
 /// What tells one event from every other.
-pub(super) fn id(field: &str, text: Option<&str>) -> Result<String, Problem> {
+pub(in crate::admin) fn id(field: &str, text: Option<&str>) -> Result<String, Problem> {
     let fits = |text: &&str| (1..=ID_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     text.filter(fits).map(str::to_owned).ok_or_else(|| {
         Problem::invalid(format!(
@@ -158,7 +163,7 @@ pub(super) fn batch(json: &[u8], events_max: usize, game: &Game) -> Result<Vec<P
     fields.end("events")?;
     let read = |json: &&RawValue| {
         let fields = object(json.get().as_bytes(), "").map_err(|_| (None, Problem::invalid("an event is a JSON object")))?;
-        let named: Option<String> = fields.fields.get("id").and_then(|id| serde_json::from_str(id.get()).ok());
+        let named: Option<String> = fields.peek("id");
         let named = named.filter(|named| id("id", Some(named)).is_ok());
         event(fields, None, game).map_err(|problem| (named, problem))
     };

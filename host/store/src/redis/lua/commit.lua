@@ -39,7 +39,8 @@ if not (was[2] and is_one_of(was[2], whos)) then
   redis.call('HDEL', key, 'p')
   note_move(conversation, doc_before, doc)
 end
-redis.call('HSET', key, 'v', after, 'd', doc, 't', '')
+-- The last argument says from when on marketing may be sent; '' for not at all.
+redis.call('HSET', key, 'v', after, 'd', doc, 't', '', 'm', ARGV[#ARGV])
 
 local seqs, first_place = {}, '0'
 local last = tonumber(was[3] or '0')
