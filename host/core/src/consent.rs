@@ -192,7 +192,7 @@ impl Standing {
     /// From when on something decides that was said in the chat or in WhatsApp. Meta's clock has only seconds, and other
     /// clocks differ from it; the order of the inbox does not. A stop counts as soon as the host hears it, whatever is known
     /// already. A yes counts from when it was said; within the second of what holds it counts as later.
-    fn from_of(&self, marketing: Marketing, said_at: UnixMs, now: UnixMs) -> UnixMs {
+    fn counts_when(&self, marketing: Marketing, said_at: UnixMs, now: UnixMs) -> UnixMs {
         let next = self.from.plus_ms(1);
         match marketing {
             Marketing::Withdrawn => said_at.plus_ms(SECOND_MS - 1).min(now).max(next),
@@ -225,7 +225,7 @@ impl Conversation {
     pub fn consent_record(&self, seq: InboxSeq, told: Told, said_at: UnixMs, now: UnixMs) -> ConsentRecord {
         let Told { marketing, wording, wording_version, method, source } = told;
         let at = said_at.min(now);
-        let from = self.standing().from_of(marketing, at, now);
+        let from = self.standing().counts_when(marketing, at, now);
         ConsentRecord {
             id: format!("chat/{}.{seq}", self.id),
             marketing,
