@@ -22,7 +22,7 @@ on_both_stores![
 ];
 
 const PLAYERS: &str = r#"{"players": [
-  {"id": "ada-1", "phone": "+15550111", "name": "Ada", "tier": "gold", "balances": {"premium": 1, "free": 1}},
+  {"id": "ada-1", "phone": "+15550111", "name": "Ada", "tier": "gold", "locale": "en", "balances": {"premium": 1, "free": 1}},
   {"id": "bob-2", "phone": "+15550122", "name": "Bob", "tier": "gold", "locale": "es-MX", "balances": {"premium": 1, "free": 1}}
 ]}"#;
 
