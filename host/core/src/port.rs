@@ -363,9 +363,15 @@ pub struct Depth {
 }
 
 /// All of a store.
-pub trait Store: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents {}
+pub trait Store:
+    Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents
+{
+}
 
-impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents> Store for T {}
+impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents> Store
+    for T
+{
+}
 
 // ---- flows ----------------------------------------------------------------------------------------------------------
 

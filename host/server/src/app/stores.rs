@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use questline_core::port::{
-    Accounts, Audit, Clock, Consents, Conversations, Desk, Inbox, Outbox, Releases, Sealing, Store, StoreError, Timers, Tokens, Verifications,
+    Accounts, Audit, Clock, Consents, Conversations, Desk, Inbox, Outbox, Releases, Sealing, Store, StoreError, Timers, Tokens,
+    Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
