@@ -47,6 +47,7 @@ fn game() -> Game {
         channel(CodeSender::Operation("sms".into())),
     ];
     Game {
+        consent: Default::default(),
         id: GameId::parse("starfall").unwrap(),
         name: "Starfall".into(),
         locale: "en".into(),
