@@ -9,7 +9,6 @@ mod audit;
 mod authentication;
 mod code_channels;
 mod code_numbers;
-mod consents;
 mod contract;
 mod credentials;
 mod failing_flows;
