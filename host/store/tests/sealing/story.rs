@@ -126,8 +126,21 @@ pub async fn tell(store: &dyn Store) -> Left {
     let timer = TimerEvent { flow: flow.clone(), id: "reminder".into(), payload: format!("thunderhedgehog {NOVA}") };
     commit.timers = vec![TimerChange::Set { due_at: NOW.plus_ms(60_000), timer }];
     commit.tickets = ["SF-1", "SF-2"].map(|number| ticket(number, nova)).into();
-    commit.consents =
-        vec![ConsentRecord { marketing: Marketing::default(), wording: "willowherb yes".into(), method: "chat".into(), at: NOW }];
+    commit.consents = vec![ConsentRecord {
+        id: "chat/1".into(),
+        marketing: Marketing::default(),
+        wording: "willowherb yes".into(),
+        wording_version: None,
+        method: "chat".into(),
+        source: Default::default(),
+        locale: None,
+        at: NOW,
+        recorded_at: NOW,
+        player: None,
+        contact: None,
+        from: None,
+        copy: false,
+    }];
     commit.step = Some(StepRecord {
         seq: commit.ack,
         at: NOW,
