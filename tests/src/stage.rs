@@ -55,6 +55,7 @@ pub struct Stage {
     per_second: u32,
     /// The store's keys, the one that seals first.
     store_keys: Mutex<Vec<String>>,
+    identity_check: bool,
 }
 
 /// A number as people write it.
@@ -98,6 +99,7 @@ impl Stage {
             timeout_ms: 10_000,
             per_second: 1_000,
             store_keys: Mutex::new(vec!["store key one, of thirty-two characters".to_owned()]),
+            identity_check: false,
         }
     }
 
@@ -138,6 +140,12 @@ impl Stage {
         self
     }
 
+    /// Meta's identity check is on for the numbers.
+    pub fn identity_check(mut self) -> Self {
+        self.identity_check = true;
+        self
+    }
+
     /// Lines for the configuration, for instance a `[limits]` section.
     pub fn extra(mut self, lines: &str) -> Self {
         self.extra.push_str(lines);
@@ -164,7 +172,9 @@ impl Stage {
         for template in &templates {
             questline::dev::approve(&self.emulator, template);
         }
-        self.play("starfall", number)
+        let key = self.dir.path().join("code-key");
+        std::fs::write(&key, "a key of the tests: 32 characters at the least").expect("a key");
+        self.extra(&format!("[verification]\nkeys = [{{ file = {key:?} }}]")).play("starfall", number)
     }
 
     /// A game with one flow on one number.
@@ -234,9 +244,10 @@ impl Stage {
             let access_token = secret("access-token", &self.meta.access_token);
             let _ = writeln!(
                 text,
-                "[[numbers]]\nid = \"{number}\"\ngame = \"{game}\"\napp = \"main\"\naccount = \"{ACCOUNT}\"\naccess_token = {access_token}\ndisplay_phone = \"{}\"\nper_second = {}",
+                "[[numbers]]\nid = \"{number}\"\ngame = \"{game}\"\napp = \"main\"\naccount = \"{ACCOUNT}\"\naccess_token = {access_token}\ndisplay_phone = \"{}\"\nper_second = {}\nidentity_check = {}",
                 number_as_dialled(number),
-                self.per_second
+                self.per_second,
+                self.identity_check
             );
         }
         text.push_str(&self.extra);

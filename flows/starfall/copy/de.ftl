@@ -30,6 +30,9 @@ button-news-no = Nein, danke
 
 who-are-you = Willkommen beim Starfall-Support! Damit du hier dein Konto sehen kannst, muss ich wissen, dass du es wirklich bist. Ich schicke dir einen Code: Gib ihn hier im Chat ein. Niemand aus unserem Team wird dich je danach fragen.
 code-waiting = Ein Code ist zu dir unterwegs. Gib ihn hier ein, dann geht es weiter. Ist er nicht angekommen, schicke ich dir einen neuen.
+prove-first = Dabei gehe ich auf Nummer sicher: Ich schicke dir einen Code, damit ich weiß, dass du es wirklich bist. Gib ihn hier im Chat ein. Niemand aus unserem Team wird dich je danach fragen.
+prove-elsewhere = Hier kann ich nicht sicherstellen, dass du es wirklich bist. Im Spiel kannst du das jederzeit tun, es geht nichts verloren. Auch ein Agent hilft dir.
+code-later = Es wurden schon mehrere Codes verschickt: Bitte warte etwas, bevor du den nächsten anforderst. Bis dahin geht nichts verloren.
 code-accepted = Danke, das war der richtige Code!
 code-wrong = { $attempts ->
     [one] Das ist nicht der richtige Code. Du hast noch einen Versuch.

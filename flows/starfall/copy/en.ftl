@@ -30,6 +30,9 @@ button-news-no = No, Thanks
 
 who-are-you = Welcome to Starfall support! To see your account here I need to know that it is really you. I am sending you a code: enter it here, in this chat. Nobody from our team will ever ask you for it.
 code-waiting = A code is on its way to you. Type it here to go on. If it did not arrive, I can send a new one.
+prove-first = That is worth a moment of care: I am sending you a code, to be sure that it is really you. Enter it here, in this chat. Nobody from our team will ever ask you for it.
+prove-elsewhere = I cannot make sure here that it is really you. You can do this in Starfall at any time, and nothing of it is lost. An agent can help you too.
+code-later = Several codes were sent already: please wait a little before you ask for the next one. Nothing is lost meanwhile.
 code-accepted = Thank you, that was the right code!
 code-wrong = { $attempts ->
     [one] That is not the right code. You have one more try.

@@ -151,6 +151,8 @@ actions! {
     DeviceBound "device-bound",
     /// A device was removed from an account.
     DeviceRemoved "device-removed",
+    /// A flow called a sensitive operation without a fresh proof, and the host did not.
+    OperationRefused "operation-refused",
     /// Personal details of a player were erased from this log.
     PlayerErased "player-erased",
 }

@@ -46,6 +46,10 @@ pub struct Conversation {
     /// Meta takes no marketing for this player for a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marketing_held: Option<Held>,
+    /// Stands for the device behind the contact, where Meta's identity check is on: another one is somebody else until
+    /// they have proven who they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_key_hash: Option<Box<str>>,
     /// The player wrote BLOCK: nothing of the account is told or done until an agent closed this ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secured: Option<TicketNumber>,
@@ -167,6 +171,14 @@ pub enum Authentication {
 }
 
 impl Session {
+    /// When the player proved who they are, if they did.
+    pub fn authenticated_at(&self) -> Option<UnixMs> {
+        match self.authentication {
+            Authentication::Authenticated { at, .. } => Some(at),
+            Authentication::Unauthenticated | Authentication::CodeSent => None,
+        }
+    }
+
     /// Notes who the player is, as the studio has just told.
     pub fn recognise(&mut self, player: PlayerId, profile: Profile) {
         let Profile { tier, locale, country, .. } = profile;
@@ -199,6 +211,7 @@ impl Conversation {
             marketing: Marketing::default(),
             marketing_from: UnixMs::default(),
             marketing_held: None,
+            identity_key_hash: None,
             secured: None,
             frozen: None,
             recoveries: Vec::new(),
@@ -238,6 +251,18 @@ impl Conversation {
         self.window.heard(message.sent_at, now);
         self.session.inbound = self.session.inbound.saturating_add(1);
         true
+    }
+
+    /// Whether a message comes from another device than the one that is known.
+    pub fn is_of_another_identity(&self, message: &Message) -> bool {
+        message.identity_key_hash.as_deref().is_some_and(|hash| self.identity_key_hash.as_deref().is_some_and(|known| known != hash))
+    }
+
+    /// Remembers the device that a message comes from.
+    pub fn remember_identity(&mut self, hash: Option<&str>) {
+        if let Some(hash) = hash.filter(|hash| self.identity_key_hash.as_deref() != Some(hash)) {
+            self.identity_key_hash = Some(hash.into());
+        }
     }
 
     /// What the flow calls a message of the player's.

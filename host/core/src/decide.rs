@@ -356,6 +356,7 @@ impl Apply<'_> {
             confidence_permille: (wish.confidence * 1_000.0) as u16,
             valid_s: rules.valid_s,
             idempotency_key: format!("{}.{}.recovery", conversation.id, self.commit.ack),
+            identity_key_hash: conversation.identity_key_hash.clone(),
         };
         self.audit(Action::CredentialsPromised, format!("confidence {:.3}", wish.confidence));
         self.send(MessageClass::Critical, Content::Credentials(promise));

@@ -12,8 +12,12 @@ use crate::flow::FlowLimits;
 use crate::id::{FlowName, GameId, NumberId};
 use crate::recovery::RecoveryRules;
 use crate::retry::Backoff;
+use crate::sensitive::Sensitivity;
 use crate::template::Template;
 use crate::verification::VerificationRules;
+
+/// What operations of a game's backend ask to have proven first, by name; what asks for nothing is not in it.
+pub type SensitiveOperations = BTreeMap<String, Sensitivity>;
 
 /// One game.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ pub struct Game {
     pub mid_flow: MidFlow,
     /// Temporary credentials, if the game has them.
     pub recovery: Option<RecoveryRules>,
+    /// Operations of the backend that ask for a proof first.
+    pub sensitive: Arc<SensitiveOperations>,
     /// One-time codes, if the game has them.
     pub verification: Option<VerificationRules>,
     /// Links of contacts to accounts, if the host makes them.
@@ -181,6 +187,7 @@ mod tests {
             window_closed_template: None,
             step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 1 },
             mid_flow: MidFlow::default(),
+            sensitive: Default::default(),
             recovery: None,
             verification: None,
             links: None,

@@ -36,6 +36,7 @@ pub mod commit;
 pub mod decide;
 pub mod recovery;
 pub mod secret;
+pub mod sensitive;
 pub mod step;
 
 pub mod operation;

@@ -11,6 +11,7 @@ use crate::effect::IssueRecovery;
 use crate::event::Extension;
 use crate::id::PlayerId;
 use crate::outcome::RefusalReason;
+use crate::sensitive::{NotProven, Sensitivity};
 use crate::time::{DAY_MS, MINUTE_MS, UnixMs};
 
 /// Credentials that could not be sent for so long are not sent any more: nobody expects them then.
@@ -34,6 +35,8 @@ pub struct RecoveryRules {
     /// Operations of the backend that are checks of whose account it is: the field of the answer that is `true` when one
     /// passed.
     pub checks: BTreeMap<String, String>,
+    /// What the session has to have proven.
+    pub sensitivity: Sensitivity,
 }
 
 /// Stands in the outbox for credentials that do not exist yet. The idempotency key makes the backend give the same ones
@@ -52,6 +55,9 @@ pub struct CredentialsPromise {
     pub valid_s: u32,
     /// The same for every try.
     pub idempotency_key: String,
+    /// Whom they are for, where Meta's identity check is on: they reach no other device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_key_hash: Option<Box<str>>,
 }
 
 /// Why no credentials are issued.
@@ -86,6 +92,9 @@ pub enum RecoveryRefusal {
         /// The game's.
         max: u32,
     },
+    /// The game wants more than the flow's word.
+    #[error(transparent)]
+    NotProven(#[from] NotProven),
     /// An answer asks twice.
     #[error("repeated: one answer issues credentials once")]
     Repeated,
@@ -102,6 +111,7 @@ impl RecoveryRefusal {
             Self::WindowClosed => "window-closed",
             Self::ConfidenceTooLow { .. } => "confidence-too-low",
             Self::TooMany { .. } => "too-many",
+            Self::NotProven(missing) => missing.kind(),
             Self::Repeated => "repeated",
         }
     }
@@ -112,7 +122,12 @@ impl RecoveryRefusal {
             Self::NotConfigured => RefusalReason::NotGranted,
             Self::PlayerUnknown => RefusalReason::UnknownTarget,
             Self::WindowClosed => RefusalReason::WindowClosed,
-            Self::Locked(_) | Self::Secured | Self::ConfidenceTooLow { .. } | Self::TooMany { .. } | Self::Repeated => RefusalReason::Other,
+            Self::Locked(_)
+            | Self::NotProven(_)
+            | Self::Secured
+            | Self::ConfidenceTooLow { .. }
+            | Self::TooMany { .. }
+            | Self::Repeated => RefusalReason::Other,
         }
     }
 }
@@ -130,6 +145,7 @@ impl RecoveryRules {
             return Err(RecoveryRefusal::Secured);
         }
         let player = conversation.session.player.as_ref().ok_or(RecoveryRefusal::PlayerUnknown)?;
+        rules.sensitivity.check(&conversation.session, conversation.session.device.is_some(), now)?;
         // What is no number is no confidence.
         if wish.confidence.is_nan() || wish.confidence < rules.confidence_min {
             return Err(RecoveryRefusal::ConfidenceTooLow { found: wish.confidence, min: rules.confidence_min });

@@ -171,6 +171,11 @@ impl<'a> Step<'a> {
         if !self.conversation.hear(self.entry.seq, message, self.now) {
             return Opened::Done(Box::new(self.done()), HandledBy::Duplicate);
         }
+        if self.conversation.is_of_another_identity(message) {
+            self.note_down(Action::IdentityChanged, Actor::Host, "the player writes from another device; trust is dropped");
+            self.drop_trust();
+        }
+        self.conversation.remember_identity(message.identity_key_hash.as_deref());
         let text = match &message.content {
             Inbound::Text(text) => Some(text.as_str()),
             Inbound::QuickReply(reply) => Some(reply.text.as_str()),
@@ -268,8 +273,10 @@ impl<'a> Step<'a> {
         };
         // Before anything is forgotten: it is about whoever this was until now.
         let audit = self.audit(action, Actor::Host, detail);
-        if let SystemChange::Moved(contact) = change {
-            self.conversation.contact.learn(contact);
+        match change {
+            SystemChange::Moved(contact) => drop(self.conversation.contact.learn(contact)),
+            SystemChange::IdentityChanged { hash } => self.conversation.remember_identity(Some(hash)),
+            SystemChange::Other(_) => {}
         }
         if !matches!(change, SystemChange::Other(_)) {
             self.drop_trust();
@@ -395,6 +402,12 @@ impl<'a> Step<'a> {
         commit.conversation.recent.retain(|recent| recent.seq != commit.ack);
         commit.dead_letter = Some(dead_letter);
         commit
+    }
+
+    /// Notes something for the audit, about whoever is in the conversation.
+    pub fn note_down(&mut self, action: Action, actor: Actor, detail: impl Into<String>) {
+        let record = self.audit(action, actor, detail);
+        self.audits.push(record);
     }
 
     pub(crate) fn audit(&self, action: Action, actor: Actor, detail: impl Into<String>) -> AuditRecord {

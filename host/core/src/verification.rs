@@ -258,6 +258,9 @@ pub struct CodePromise {
     pub expires_at: UnixMs,
     /// The code.
     pub sealed: SealedCode,
+    /// Whom it is for, where Meta's identity check is on: it reaches no other device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_key_hash: Option<Box<str>>,
 }
 
 /// A code that is made and not yet asked for: what a start or a resend hands to the store.

@@ -30,7 +30,7 @@ use crate::links::LinkDesk;
 use crate::metrics::Metrics;
 use crate::recovery::Recovery;
 use crate::release::{Parts, Releaser, StartProblem};
-use crate::runner::{Observe, Runner, Stepper, StoredReceipts};
+use crate::runner::{AccountDevices, Observe, Runner, Stepper, StoredReceipts};
 use crate::security::{AccountGuard, Lockout};
 use crate::sender::{Number, Sender};
 use crate::timer;
@@ -216,6 +216,7 @@ impl Host {
             games: games.clone(),
             inbox: store.inbox.clone(),
             traffic: traffic.clone(),
+            identity_check: config.numbers.iter().filter(|number| number.identity_check).map(|number| number.id.clone()).collect(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             room: Room::new(config.limits.bodies_bytes_max),
@@ -226,7 +227,7 @@ impl Host {
             store: store.verifications.clone(),
             accounts: store.accounts.clone(),
             inbox: store.inbox.clone(),
-            desk: store.desk.clone(),
+            desk: Some(store.desk.clone()),
             keys: code_keys,
             clock: clock.clone(),
             metrics: metrics.clone(),
@@ -284,6 +285,7 @@ impl Host {
                 links: Some(links),
                 security: Some(security),
                 two_factor: Some(two_factor),
+                devices: Arc::new(AccountDevices(store.accounts.clone())),
                 seed: None,
             },
             traffic: traffic.clone(),

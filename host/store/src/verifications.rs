@@ -217,12 +217,16 @@ pub(crate) async fn check(store: &dyn Pages, check: CheckVerification) -> Result
 
 pub(crate) async fn end(store: &dyn Pages, end: EndVerifications) -> Result<(), StoreError> {
     let EndVerifications { game, player, contacts, now } = end;
-    let names: Vec<String> = std::iter::once(player_page(&player)).chain(contacts.iter().map(contact_page)).collect();
+    let has_player = player.is_some();
+    let names: Vec<String> = player.iter().map(player_page).chain(contacts.iter().map(contact_page)).collect();
     let apply = move |pages: &[Option<Vec<u8>>]| {
-        let mut mark: PlayerMark = read(MARK, pages.first())?.unwrap_or_default();
-        mark.end(now);
-        let mut writes = vec![Some(write(MARK, &mark, mark.forget_at(ID_KEPT_MS))?)];
-        for page in pages.iter().skip(1) {
+        let mut writes = Vec::with_capacity(pages.len());
+        if has_player {
+            let mut mark: PlayerMark = read(MARK, pages.first())?.unwrap_or_default();
+            mark.end(now);
+            writes.push(Some(write(MARK, &mark, mark.forget_at(ID_KEPT_MS))?));
+        }
+        for page in pages.iter().skip(writes.len()) {
             let mut subject: Subject = read(CONTACT, Some(page))?.unwrap_or_default();
             let has_ended = subject.end();
             writes.push(has_ended.then(|| write(CONTACT, &subject, subject.forget_at(now))).transpose()?);

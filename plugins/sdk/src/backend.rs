@@ -43,13 +43,43 @@ pub fn call_json<A: DeserializeOwned>(name: &str, request: &impl Serialize) -> R
     find_json(name, request)?.ok_or_else(|| FlowError::permanent(format!("{name}: the game has no such operation, or it found nothing")))
 }
 
+/// What a sensitive operation answered: one that `game.toml` marks with `fresh_authentication_s` or `bound_device`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sensitive<A> {
+    /// It was done.
+    Done(A),
+    /// The player has to prove who they are first: ask with `request_authentication`, and call again on `authenticated`.
+    NotProven,
+    /// The game does not have the operation, or the backend found nothing.
+    Missing,
+}
+
+/// As [`find_json`], for an operation that may ask for a fresh proof of who the player is.
+///
+/// # Errors
+/// As [`call_json`].
+pub fn call_sensitive<A: DeserializeOwned>(name: &str, request: &impl Serialize) -> Result<Sensitive<A>, FlowError> {
+    let text = serde_json::to_string(request).map_err(|error| FlowError::permanent(format!("{name}: the request: {error}")))?;
+    match call(name, &text) {
+        // The host's words for it begin with the name of what is missing.
+        Err(ImportError::NotGranted(reason)) if reason.starts_with("fresh-authentication:") || reason.starts_with("bound-device:") => {
+            Ok(Sensitive::NotProven)
+        }
+        answer => Ok(read(name, answer)?.map_or(Sensitive::Missing, Sensitive::Done)),
+    }
+}
+
 /// As [`call_json`], with none where the game does not have the operation, or where the backend found nothing.
 ///
 /// # Errors
 /// As [`call_json`].
 pub fn find_json<A: DeserializeOwned>(name: &str, request: &impl Serialize) -> Result<Option<A>, FlowError> {
     let request = serde_json::to_string(request).map_err(|error| FlowError::permanent(format!("{name}: the request: {error}")))?;
-    match call(name, &request) {
+    read(name, call(name, &request))
+}
+
+fn read<A: DeserializeOwned>(name: &str, answer: Result<String, ImportError>) -> Result<Option<A>, FlowError> {
+    match answer {
         Ok(answer) => {
             serde_json::from_str(&answer).map(Some).map_err(|error| FlowError::permanent(format!("{name}: the backend's answer: {error}")))
         }

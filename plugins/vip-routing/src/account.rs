@@ -1,11 +1,13 @@
 //! What a player owns: balances, transactions, rewards.
-use questline_sdk::backend::find_json;
+use questline_sdk::backend::{Sensitive, call_sensitive, find_json};
 use questline_sdk::limits::fit;
 use questline_sdk::locale::{date, number, signed};
 use questline_sdk::prelude::*;
 
 use crate::backend::{Claimed, Currency, Nothing, Transactions, TransactionsRequest};
+use crate::identity;
 use crate::step::Step;
+use crate::topic::Topic;
 
 /// Longest description in a line of a message, so that ten lines and their frame fit into a body.
 const DESCRIPTION_MAX: usize = 48;
@@ -67,8 +69,11 @@ pub(crate) fn transactions(step: Step<'_>) -> Result<Outcome, FlowError> {
 
 /// Gives the player what is waiting for them. A second time there is nothing left, and that is what it says.
 pub(crate) fn claim_rewards(step: Step<'_>) -> Result<Outcome, FlowError> {
-    let Some(answer) = find_json::<Claimed>("claim-rewards", &Nothing {})? else {
-        return unavailable(step);
+    let answer = match call_sensitive::<Claimed>("claim-rewards", &Nothing {})? {
+        Sensitive::Done(answer) => answer,
+        // Nothing was claimed: the rewards wait until the player has proven who they are.
+        Sensitive::NotProven => return identity::confirm(step, Topic::ClaimRewards),
+        Sensitive::Missing => return unavailable(step),
     };
     if answer.claimed.is_empty() {
         let body = step.copy("rewards-none", &[])?;

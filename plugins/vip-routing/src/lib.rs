@@ -78,7 +78,8 @@ fn answer(step: Step<'_>, player: &Player, content: Content<'_>) -> Result<Outco
         Topic::EventDetails(id) => active_events::details(step, &id),
         Topic::PurchaseProblem => tickets::purchase_problem(step, player, content.words),
         Topic::Agent => tickets::agent(step, Some(player), content.words),
-        Topic::Menu | Topic::NewCode => menu(step, player),
+        Topic::NewCode => identity::new_code(step, player),
+        Topic::Menu => menu(step, player),
         Topic::Media => {
             let body = step.copy("media-received", &[])?;
             step.reply_with(body, &["agent", "menu"])

@@ -12,7 +12,7 @@ pub(crate) const MENU: &[&str] = &["balance", "events", "agent"];
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct State {
-    /// What an unknown contact asked for before proving who they are.
+    /// What was asked for by somebody who has to prove who they are first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pending: Option<Topic>,
     /// Tickets that no agent has closed yet, at most one per intent.
@@ -39,11 +39,21 @@ pub(crate) struct Step<'a> {
     pub(crate) conversation: &'a Conversation,
     pub(crate) settings: Settings,
     pub(crate) state: State,
+    /// The player has proven who they are by this very event.
+    pub(crate) proved_now: bool,
+    /// The player asks for another code.
+    pub(crate) wants_new_code: bool,
 }
 
 impl<'a> Step<'a> {
     pub(crate) fn read(conversation: &'a Conversation) -> Result<Self, FlowError> {
-        Ok(Self { conversation, settings: conversation.read_settings()?, state: conversation.read_state()?.unwrap_or_default() })
+        Ok(Self {
+            conversation,
+            settings: conversation.read_settings()?,
+            state: conversation.read_state()?.unwrap_or_default(),
+            proved_now: false,
+            wants_new_code: false,
+        })
     }
 
     /// A text in the player's language.

@@ -6,7 +6,7 @@ mod common;
 use common::{of, with};
 use questline_sdk::mock::message;
 use questline_sdk::prelude::*;
-use questline_sdk::types::{Media, Reaction};
+use questline_sdk::types::{Authenticated, AuthenticationEvent, Media, Reaction};
 
 const TIERS: [&str; 6] = ["diamond", "platinum", "gold", "silver", "bronze", "standard"];
 
@@ -241,4 +241,63 @@ fn words_that_an_answer_cannot_hold_do_not_break_it() {
     let mut chat = of("gold");
     let answer = chat.say(&format!("refund {}", "ü".repeat(5000)));
     assert!(answer.tickets()[0].body.chars().count() <= 4096);
+}
+
+/// Has the host refuse claims until the player has proven who they are.
+fn guarded(chat: &mut common::Chat) {
+    let refused = "fresh-authentication: it needs a proof that is at most 300 s old; use request-authentication".to_owned();
+    chat.host = std::mem::take(&mut chat.host).with_operation("claim-rewards", move |_| Err(ImportError::NotGranted(refused.clone())));
+}
+
+#[test]
+fn a_claim_asks_for_a_proof_and_goes_on_after_it() {
+    let mut chat = of("diamond");
+    guarded(&mut chat);
+    let answer = chat.press("claim-rewards");
+    assert_eq!(answer.proofs(), ["high-value"]);
+    assert!(answer.body().contains("I am sending you a code"), "{}", answer.body());
+    chat.conversation.authentication = Authentication::CodeSent;
+    let waiting = chat.say("claim my rewards");
+    assert!(waiting.proofs().is_empty() && waiting.button_ids() == ["new-code", "agent"], "no second code unasked");
+    assert_eq!(chat.press("new-code").proofs(), ["high-value"]);
+    chat.host = of("diamond").host;
+    let body = chat.prove("p-1").body();
+    assert!(body.starts_with("Thank you, that was the right code!\n---\nThese rewards are yours now:"), "{body}");
+}
+
+#[test]
+fn a_claim_that_cannot_be_proven_here_goes_in_no_circles() {
+    for (reason, words) in [
+        (RefusalReason::NotGranted, "You can do this in Starfall"),
+        (RefusalReason::Unreachable, "You can do this in Starfall"),
+        (RefusalReason::Other, "please wait a little"),
+    ] {
+        let mut chat = of("diamond");
+        guarded(&mut chat);
+        chat.refuse("request-authentication", reason);
+        let answer = chat.press("claim-rewards");
+        assert!(answer.proofs().is_empty() && answer.body().contains(words), "{}", answer.body());
+        assert_eq!(answer.button_ids(), ["agent", "menu"]);
+    }
+    // Proven, and still refused: a bound device is asked for, which a chat is not.
+    let mut chat = of("diamond");
+    guarded(&mut chat);
+    chat.press("claim-rewards");
+    let answer = chat.prove("p-1");
+    assert!(answer.proofs().is_empty() && answer.body().contains("You can do this in Starfall"), "{}", answer.body());
+}
+
+#[test]
+fn who_proves_it_in_the_game_is_not_talked_to_unasked() {
+    let mut chat = of("diamond");
+    let event = || Event::Authenticated(AuthenticationEvent { purpose: "login".into(), attempts_left: 0 });
+    let proof = Authenticated { method: "code-in-game".into(), at: 1_790_000_000_000 };
+    chat.conversation.authentication = Authentication::Authenticated(proof);
+    chat.conversation.window_closes_at = Some(u64::MAX);
+    assert!(chat.event(event()).unwrap().kinds().is_empty());
+    // Where the chat is closed nothing can be said, whatever waits.
+    guarded(&mut chat);
+    chat.press("claim-rewards");
+    chat.conversation.window_closes_at = None;
+    assert!(chat.event(event()).unwrap().kinds().is_empty());
 }

@@ -14,6 +14,9 @@ on_both_stores![
     a_code_entered_in_the_game_is_known_in_the_chat,
     another_account_of_the_same_phone_gains_nothing,
     a_kill_in_the_middle_makes_no_second_code,
+    no_flow_goes_around_the_proof_of_a_sensitive_operation,
+    a_bound_device_is_asked_for_where_the_game_says_so,
+    another_device_behind_the_number_has_to_prove_itself,
 ];
 
 pub(crate) const ADA: &str = "+15550111";
@@ -195,4 +198,129 @@ async fn a_kill_in_the_middle_makes_no_second_code(engine: Engine) {
     let last = texts.iter().rev().find_map(|text| text.strip_suffix(" is your verification code.")).unwrap().to_owned();
     ada.send(last.as_str()).await.unwrap();
     eventually("the last code counts", async || heard(&ada).contains(&"proved login".to_owned()).then_some(())).await;
+}
+
+const SENSITIVE: &str = "resend_wait_s = 0\nrequests_per_hour = 20\n[backend]\nconnector = \"sample\"\n[backend.operations.transactions]\n\
+    [backend.operations.claim-rewards]\nfresh_authentication_s = 300\n[backend.operations.refund]\nbound_device = true\n";
+
+/// Ada, with rewards to claim, and a backend that answers `refund`.
+fn rewards(stage: &Stage) {
+    let players = json!({
+        "players": [{
+            "id": "ada-1", "phone": ADA, "name": "Ada", "tier": "gold", "balances": { "premium": 1, "free": 1 },
+            "rewards": [{ "id": "r1", "name": "Daily", "premium": 5, "free": 0 }],
+        }],
+        "answers": [{ "operation": "refund", "answer": { "refunded": true } }],
+    });
+    std::fs::write(stage.game_dir("cup").join("players.json"), players.to_string()).unwrap();
+}
+
+async fn no_flow_goes_around_the_proof_of_a_sensitive_operation(engine: Engine) {
+    let stage = stage(engine, SENSITIVE).await;
+    rewards(&stage);
+    let host = stage.start().await;
+    let ada = stage.player(ADA, "Ada");
+    // Again and again, also together with the request for the proof: the backend hears nothing of it.
+    for words in ["call claim-rewards", "call claim-rewards\ncall claim-rewards", "call claim-rewards\nprove high-value"] {
+        let answer = says(&ada, words).await;
+        assert!(answer.text().starts_with("not granted: fresh-authentication: "), "{}", answer.text());
+        assert!(answer.text().contains("request-authentication"), "the flow is told the way");
+    }
+    assert!(says(&ada, "call transactions").await.text().contains("transactions"), "what is not sensitive goes on");
+    at_rest(&stage, &host).await;
+    let sent = heard(&ada).iter().find_map(|text| text.strip_suffix(" is your verification code.").map(str::to_owned)).expect("a code");
+    ada.send(wrong(&sent).as_str()).await.unwrap();
+    ada.send("call claim-rewards").await.unwrap();
+    eventually("a wrong code opens nothing", async || {
+        (heard(&ada).iter().filter(|text| text.starts_with("not granted: ")).count() >= 5).then_some(())
+    })
+    .await;
+    ada.send(sent.as_str()).await.unwrap();
+    ada.send("call claim-rewards").await.unwrap();
+    let claimed = async || heard(&ada).into_iter().find(|text| text.contains("\"claimed\""));
+    let claimed = eventually("the rewards are claimed", claimed).await;
+    assert!(claimed.contains("\"r1\""), "the refused claims lost nothing: {claimed}");
+    let refused = audited(&host).await.into_iter().filter(|(action, ..)| action == "operation-refused");
+    let refused: Vec<_> = refused.map(|(_, actor, text)| (actor, text)).collect();
+    assert_eq!(refused, vec![(json!({ "flow": "main" }), "claim-rewards: fresh-authentication".to_owned()); 4]);
+}
+
+/// All codes that came, oldest first, once there are so many.
+async fn codes(player: &meta::PlayerHandle, count: usize) -> Vec<String> {
+    let all = async || {
+        let texts = heard(player);
+        let codes = texts.iter().filter_map(|text| text.strip_suffix(" is your verification code.").map(str::to_owned)).collect::<Vec<_>>();
+        (codes.len() >= count).then_some(codes)
+    };
+    eventually("the codes come", all).await
+}
+
+/// Asks for a refund, for the nth time; what is said of it.
+async fn refund(player: &meta::PlayerHandle, nth: usize) -> String {
+    player.send("call refund").await.unwrap();
+    let told =
+        async || heard(player).into_iter().filter(|text| text.starts_with("not granted: ") || text.contains("refunded")).nth(nth - 1);
+    eventually("it is answered", told).await
+}
+
+async fn a_bound_device_is_asked_for_where_the_game_says_so(engine: Engine) {
+    let stage = stage(engine, SENSITIVE).await;
+    rewards(&stage);
+    let host = stage.start().await;
+    let ada = stage.player(ADA, "Ada");
+    let refused = "not granted: bound-device: ";
+    ada.send("prove high-value").await.unwrap();
+    ada.send(codes(&ada, 1).await[0].as_str()).await.unwrap();
+    eventually("it is proven", async || heard(&ada).contains(&"proved high-value".to_owned()).then_some(())).await;
+    assert!(refund(&ada, 1).await.starts_with(refused), "a chat is no device of the account's");
+    // Whoever has the phone for a minute names a device of their own: it is not the account's.
+    let id = start(&host, json!({ "player": "ada-1", "purpose": "device-authorisation", "device": "a thief's" })).await;
+    let sent = codes(&ada, 2).await.remove(1);
+    assert_eq!(check(&host, &id, &sent).await, "approved");
+    eventually("it is told", async || heard(&ada).contains(&"proved device-authorisation".to_owned()).then_some(())).await;
+    assert!(refund(&ada, 2).await.starts_with(refused));
+
+    let (status, begun) = host.post("/games/cup/players/ada-1/two-factor", &json!({ "device": { "id": "Pixel 9" } })).await;
+    assert_eq!(status, 202, "{begun}");
+    let confirm = json!({ "id": begun["id"], "code": codes(&ada, 3).await[2] });
+    let (status, confirmed) = host.post("/games/cup/players/ada-1/two-factor/confirm", &confirm).await;
+    assert_eq!((status, &confirmed["status"]), (200, &json!("approved")), "{confirmed}");
+    let id = start(&host, json!({ "player": "ada-1", "purpose": "login", "device": "Pixel 9" })).await;
+    let sent = codes(&ada, 4).await.remove(3);
+    assert_eq!(check(&host, &id, &sent).await, "approved");
+    eventually("it is told", async || heard(&ada).contains(&"proved login".to_owned()).then_some(())).await;
+    assert_eq!(refund(&ada, 3).await, "{\"refunded\":true}");
+}
+
+async fn another_device_behind_the_number_has_to_prove_itself(engine: Engine) {
+    let stage = stage(engine, "resend_wait_s = 0").await.identity_check();
+    let host = stage.start().await;
+    let ada = stage.player(ADA, "Ada");
+    ada.set_identity_key_hash("first-device");
+    says(&ada, "say hello").await;
+    ada.send("prove login").await.unwrap();
+    let sent = code(&ada).await;
+    says(&ada, sent.as_str()).await;
+    assert_eq!(says(&ada, "trust").await.text(), "authenticated by code", "the same device is the same player");
+    ada.send("prove login").await.unwrap();
+    let open = code(&ada).await;
+    // Whoever has the number now has what the old device was sent, and gains nothing by it.
+    ada.set_identity_key_hash("second-device");
+    assert_eq!(says(&ada, open.as_str()).await.text(), format!("what is {open}?"));
+    assert_eq!(says(&ada, "trust").await.text(), "unauthenticated");
+    let changed: Vec<_> = audited(&host).await.into_iter().filter(|(action, ..)| action == "identity-changed").collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    let last = stage.emulator.accepted().into_iter().rfind(|accepted| accepted.json()["type"] == "template").unwrap();
+    assert_eq!(last.json()["recipient_identity_key_hash"], "first-device", "codes are for one device");
+
+    // A code for a device that is not there any more reaches nobody.
+    ada.send("prove login").await.unwrap();
+    let sent = code(&ada).await;
+    says(&ada, sent.as_str()).await;
+    ada.set_identity_key_hash("third-device");
+    let id = start(&host, json!({ "player": "ada-1", "purpose": "login" })).await;
+    let revoked = async || audited(&host).await.into_iter().find(|(action, ..)| action == "trust-revoked");
+    eventually("Meta says 137000, and trust is gone", revoked).await;
+    assert_eq!(check(&host, &id, "000000").await, "replaced", "its code is dead");
+    assert_eq!(says(&ada, "trust").await.text(), "unauthenticated");
 }

@@ -9,7 +9,7 @@ use questline_tests::stage::{NUMBER, OLD_SECRET, SECOND_NUMBER};
 use questline_tests::{Engine, Host, Stage, eventually, host};
 use serde_json::{Value, json};
 
-use crate::support::{at_rest, dead_letters, hears, says, taps, ticket_number};
+use crate::support::{at_rest, dead_letters, hears, proves, says, ticket_number};
 
 on_both_stores![nothing_personal_is_logged_or_counted];
 
@@ -42,7 +42,7 @@ async fn nothing_personal_is_logged_or_counted(engine: Engine) {
 
     // What goes well.
     says(&nova, "balance").await;
-    taps(&nova, "Claim Rewards").await;
+    proves(&nova, "Claim Rewards").await;
     let reply = says(&nova, format!("I was charged twice, {}", WORDS[0]).as_str()).await;
     let close = format!("/games/starfall/tickets/{}/close", ticket_number(reply.text()));
     assert_eq!(host.post(&close, &json!({ "resolution": format!("Refunded, {}", WORDS[1]) })).await.0, 200);

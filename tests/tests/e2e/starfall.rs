@@ -6,7 +6,7 @@ use questline_tests::stage::{ACCOUNT, NUMBER};
 use questline_tests::{Engine, Stage};
 use serde_json::{Value, json};
 
-use crate::support::{at_rest, dead_letters, hears, now_s, says, taps, ticket_number};
+use crate::support::{at_rest, dead_letters, hears, now_s, proves, says, taps, ticket_number};
 
 on_both_stores![
     every_tier_is_told_its_balance,
@@ -67,7 +67,7 @@ async fn the_buttons_of_a_balance_work(engine: Engine) {
     assert_eq!(transactions.text().lines().count(), 1 + 5, "as many as game.toml says: {}", transactions.text());
 
     taps(&nova, "My Balance").await;
-    let claimed = taps(&nova, "Claim Rewards").await;
+    let claimed = proves(&nova, "Claim Rewards").await;
     for fragment in ["Star League Chest", "Diamond Weekly", "Guild War Spoils", "13,300", "905,000"] {
         assert!(claimed.text().contains(fragment), "{}", claimed.text());
     }
@@ -83,7 +83,7 @@ async fn the_buttons_of_a_balance_work(engine: Engine) {
     assert_eq!((&tickets["rows"][0]["intent"], &tickets["rows"][0]["player"]), (&json!("agent"), &json!("p-1001")));
 
     at_rest(&stage, &host).await;
-    assert_eq!(stage.emulator.counters().accepted, 7, "one reply to each message, whatever Meta repeats");
+    assert_eq!(stage.emulator.counters().accepted, 10, "one reply to each message, one code and one thanks for it, whatever Meta repeats");
     assert!(host.metric("questline_events_total{kind=\"duplicate\"}").await >= 14.0);
     assert!(dead_letters(&host).await.is_empty());
 }

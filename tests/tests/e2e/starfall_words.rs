@@ -4,7 +4,7 @@ use questline_emulator as meta;
 use questline_tests::{Engine, Stage};
 use serde_json::json;
 
-use crate::support::{hears, says, taps, ticket_number};
+use crate::support::{hears, proves, says, taps, ticket_number};
 
 on_both_stores![stop_and_start_in_any_wording, block_secures_the_account, a_german_player_is_answered_in_german];
 
@@ -71,7 +71,7 @@ async fn a_german_player_is_answered_in_german(engine: Engine) {
     assert!(balance.text().contains("Sternkristalle: 8.320"), "{}", balance.text());
     let transactions = taps(&lena, "Meine Buchungen").await;
     assert!(transactions.text().contains("Kristalltruhe (6.500)"), "{}", transactions.text());
-    let claimed = taps(&lena, "Belohnungen abholen").await;
+    let claimed = proves(&lena, "Belohnungen abholen").await;
     assert!(claimed.text().contains("8.620 Sternkristalle"), "{}", claimed.text());
     let critical = says(&lena, "Mir wurde doppelt abgebucht, und meine Kristalle fehlen").await;
     assert!(critical.text().contains("innerhalb von 60 Sekunden"), "{}", critical.text());

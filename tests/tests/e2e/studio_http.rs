@@ -7,7 +7,7 @@ use questline_tests::{Engine, Stage, eventually, host};
 use serde_json::{Value, json};
 
 use crate::studio::{Answer, Studio};
-use crate::support::{at_rest, dead_letters, first_dead_letter, heard, hears, says, taps};
+use crate::support::{at_rest, dead_letters, first_dead_letter, heard, hears, proves, says, taps};
 
 on_both_stores![
     requests_are_signed_and_operations_done_once,
@@ -39,8 +39,7 @@ async fn requests_are_signed_and_operations_done_once(engine: Engine) {
 
     // The claim was done, and its answer lost: asked again, it is the same claim.
     let claim = |studio: &Studio| studio.calls_of("/operations/claim-rewards");
-    ada.tap("Claim Rewards").await.unwrap();
-    assert!(hears(&ada).await.text().contains("Test Chest"));
+    assert!(proves(&ada, "Claim Rewards").await.text().contains("Test Chest"));
     let before = claim(&studio).len();
     studio.always("/operations/", Some(Answer::Status(503)));
     ada.send("claim my rewards").await.unwrap();

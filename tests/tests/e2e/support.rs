@@ -38,6 +38,16 @@ pub(crate) async fn hears(player: &meta::PlayerHandle) -> meta::Received {
     player.next(PATIENCE).await.expect("an answer")
 }
 
+/// The player asks for something that needs a proof, types the code that comes, and hears what they asked for.
+pub(crate) async fn proves(player: &meta::PlayerHandle, tap: &str) -> meta::Received {
+    taps(player, tap).await;
+    let message = hears(player).await;
+    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode);
+    let code = copied.unwrap_or_else(|| panic!("a code, not {message:?}")).id.clone();
+    says(player, code.as_str()).await;
+    hears(player).await
+}
+
 /// The number of a ticket in a text.
 pub(crate) fn ticket_number(text: &str) -> String {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');

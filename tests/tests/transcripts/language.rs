@@ -67,6 +67,16 @@ async fn what_went_otherwise_is_told_with_its_line_and_the_difference() {
         ("delivery to Ada fails 131026", 3, &["nothing was sent to Ada"]),
         ("ignores replies\nAda: say one\n  bot: two", 5, &["- bot: two"]),
         ("ignores replies\nAda: say one\n  nothing", 4, &["+ bot: one"]),
+        ("Ada enters the code", 3, &["no code was sent to Ada"]),
+        ("Ada: prove login", 3, &["+ code: login"]),
+        ("Ada: prove login\n  code: high-value", 4, &["- code: high-value\n+ code: login"]),
+        ("Ada: prove login\n  code\n  authenticated", 5, &["- authenticated\n+ not authenticated"]),
+        (
+            "Ada: say x\n  bot: x\ngame sends Ada a code for login\n  code\nAda enters the code in the game\n  bot: *\n  not authenticated",
+            9,
+            &["+ authenticated: code-in-game"],
+        ),
+        ("game sends Ada a code for login\n  code\ngame sends Ada a code for login", 5, &["no code is sent: resend-wait"]),
         // What the rules refuse, and what Meta would.
         ("Ada: template nothing", 3, &["+ fails: refused", "no template"]),
         ("Ada: again\nafter 1 hour", 4, &["more than 1000 steps"]),

@@ -55,6 +55,7 @@ pub(crate) fn give_to_channel(
         life_s: u32::try_from(issued.expires_at.since_ms(issued.made_at) / SECOND_MS).unwrap_or(u32::MAX),
         expires_at: issued.expires_at,
         sealed: issued.sealed.clone(),
+        identity_key_hash: conversation.identity_key_hash.clone(),
     };
     let watch = CodeWatch::of(&promise);
     let message = message(conversation, Content::Code(promise), issued.expires_at, now);

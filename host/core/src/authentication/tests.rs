@@ -64,6 +64,7 @@ fn game() -> Game {
         window_closed_template: None,
         step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 3 },
         mid_flow: MidFlow::default(),
+        sensitive: Default::default(),
         recovery: None,
         links: None,
         two_factor: Default::default(),

@@ -59,6 +59,7 @@ fn game(grants: Grants) -> Game {
         window_closed_template: None,
         step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 3 },
         mid_flow: crate::game::MidFlow::default(),
+        sensitive: Default::default(),
         recovery: None,
         verification: None,
         links: None,
@@ -391,6 +392,7 @@ fn with_recovery() -> Game {
         per_day_max: 2,
         lockout: Default::default(),
         checks: BTreeMap::new(),
+        sensitivity: Default::default(),
     };
     Game { recovery: Some(recovery), ..game(Grants::all()) }
 }
@@ -430,7 +432,22 @@ fn credentials_are_a_promise_in_the_outbox_and_a_line_in_the_audit() {
 #[test]
 fn every_refusal_of_credentials_has_its_reason_and_is_audited() {
     type Change = fn(&mut Game, &mut Conversation);
-    let cases: [(Change, Effect, &str, RefusalReason); 8] = [
+    let cases: [(Change, Effect, &str, RefusalReason); 10] = [
+        (
+            |game, _| game.recovery.as_mut().unwrap().sensitivity.fresh_authentication_s = Some(300),
+            credentials(1.0),
+            "fresh-authentication",
+            RefusalReason::Other,
+        ),
+        (
+            |game, c| {
+                game.recovery.as_mut().unwrap().sensitivity.bound_device = true;
+                c.session.authentication = crate::conversation::Authentication::Authenticated { method: "code".into(), at: NOW };
+            },
+            credentials(1.0),
+            "bound-device",
+            RefusalReason::Other,
+        ),
         (|game, _| game.recovery = None, credentials(1.0), "not-configured", RefusalReason::NotGranted),
         (|_, conversation| conversation.session.player = None, credentials(1.0), "player-unknown", RefusalReason::UnknownTarget),
         (|_, _| (), credentials(0.799), "confidence-too-low", RefusalReason::Other),

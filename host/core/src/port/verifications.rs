@@ -106,8 +106,8 @@ pub struct CheckVerification {
 pub struct EndVerifications {
     /// Of which game.
     pub game: GameId,
-    /// The player.
-    pub player: Place,
+    /// The player, if one is known.
+    pub player: Option<Place>,
     /// Contacts of theirs.
     pub contacts: Vec<Place>,
     /// When.

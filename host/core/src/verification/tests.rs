@@ -92,6 +92,7 @@ fn secrets_are_not_shown() {
         life_s: 600,
         expires_at: START,
         sealed: SealedCode { key: KeyId("k".into()), text: "c0ffee".into() },
+        identity_key_hash: None,
     };
     let shown = format!("{secret:?} {:?} {promise:?}", code(4_815).digest);
     assert!(!shown.contains("481516") && !shown.contains("c0ffee") && !shown.contains("0707070707"), "{shown}");

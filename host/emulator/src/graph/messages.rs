@@ -174,6 +174,8 @@ impl Send<'_> {
         let rules = &self.state.rules;
         let (report, error) = if reached.is_hopeless || (reached.player.is_none() && rules.undeliverable != Report::Off) {
             (rules.undeliverable, MetaError::new(131_026, "Message undeliverable."))
+        } else if self.is_for_another_identity(reached) {
+            (Report::FailedStatus, MetaError::new(137_000, "Recipient identity key hash mismatch."))
         } else if category == Some(Category::Marketing) && self.marketing_is_stopped(reached) {
             (Report::FailedStatus, MetaError::new(131_050, "The user has stopped marketing messages."))
         } else if category.is_none() && rules.window != Report::Off && !self.window_is_open(reached) {
@@ -192,6 +194,13 @@ impl Send<'_> {
             Report::Response => Err(error),
             Report::FailedStatus | Report::Off => Ok(Some(error)),
         }
+    }
+
+    /// Whether the business names a hash that is not the recipient's (any more).
+    fn is_for_another_identity(&self, reached: &Reached) -> bool {
+        let Some(named) = self.request["recipient_identity_key_hash"].as_str() else { return false };
+        let known = reached.player.as_ref().and_then(|player| player.identity().identity_key_hash);
+        known.is_some_and(|known| known != named)
     }
 
     fn window_is_open(&self, reached: &Reached) -> bool {

@@ -203,6 +203,12 @@ impl PlayerHandle {
         self.post(notice, &Context::default(), &old)
     }
 
+    /// Meta's identity check is on, and the player's device has this hash: later messages carry it, and what is sent with
+    /// another one as `recipient_identity_key_hash` fails with 137000.
+    pub fn set_identity_key_hash(&self, hash: &str) {
+        write(&self.player.identity).identity_key_hash = Some(hash.to_owned());
+    }
+
     /// Gets another BSUID; Meta tells the host in a system message.
     pub async fn change_user_id(&self, new_user_id: &str) -> Result<String, PlayerError> {
         let old = self.player.identity();

@@ -130,6 +130,8 @@ pub(crate) struct Identity {
     pub(crate) name: String,
     pub(crate) username: Option<String>,
     pub(crate) phone_shape: PhoneShape,
+    /// Meta's identity check: another one with another device. None where the business has not turned the check on.
+    pub(crate) identity_key_hash: Option<String>,
 }
 
 impl Identity {
@@ -147,6 +149,7 @@ impl Identity {
             name: player.name,
             username: player.username,
             phone_shape: player.phone_shape,
+            identity_key_hash: None,
         }
     }
 
@@ -172,6 +175,7 @@ impl Identity {
             parent_user_id: self.parent_user_id.clone(),
             name: Some(self.name.clone()),
             username: self.username.clone(),
+            identity_key_hash: self.identity_key_hash.clone(),
         }
     }
 }

@@ -27,12 +27,21 @@ pub struct Sender {
     pub name: Option<String>,
     /// `profile.username`.
     pub username: Option<String>,
+    /// `identity_key_hash`: only where the business has turned Meta's identity check on.
+    pub identity_key_hash: Option<String>,
 }
 
 impl Sender {
     /// A sender with a visible phone and no BSUID.
     pub fn phone(wa_id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { phone: SenderField::Text(wa_id.into()), user_id: None, parent_user_id: None, name: Some(name.into()), username: None }
+        Self {
+            phone: SenderField::Text(wa_id.into()),
+            user_id: None,
+            parent_user_id: None,
+            name: Some(name.into()),
+            username: None,
+            identity_key_hash: None,
+        }
     }
 
     /// A sender known by BSUID alone.
@@ -71,6 +80,9 @@ impl Serialize for Sender {
         }
         if let Some(id) = &self.parent_user_id {
             map.serialize_entry("parent_user_id", id)?;
+        }
+        if let Some(hash) = &self.identity_key_hash {
+            map.serialize_entry("identity_key_hash", hash)?;
         }
         map.end()
     }

@@ -61,6 +61,8 @@ impl Sandbox {
         config.graph.url = emulator.graph_url().to_owned();
         config.audit.key = Some(self.audit_key()?);
         config.store.keys = vec![self.store_key()?];
+        config.verification.keys =
+            vec![self.secret("code-key", &format!("{:016x}{:016x}", crate::clock::random(), crate::clock::random()))?];
         config.apps = vec![AppConfig {
             name: APP.to_owned(),
             secrets: vec![self.secret("app-secret", &meta.app_secret)?],
@@ -78,6 +80,7 @@ impl Sandbox {
                     access_token: self.secret("access-token", &meta.access_token)?,
                     display_phone: crate::config::dialled(&number.display_phone_number),
                     per_second: number.throughput_mps,
+                    identity_check: false,
                 })
             })
             .collect::<Result<_, Failure>>()?;

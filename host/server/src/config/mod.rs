@@ -164,6 +164,9 @@ pub struct NumberConfig {
     /// Messages a second, inbound and outbound together: 80 unless Meta raised it to 1000; 20 for coexistence.
     #[serde(default = "default_per_second")]
     pub per_second: u32,
+    /// Meta's identity check is on for it: each message says which device it is from, and trust ends with the device.
+    #[serde(default)]
+    pub identity_check: bool,
 }
 
 /// A phone number as people and Meta write it: `+1 (555) 010-0100`.

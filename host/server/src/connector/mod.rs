@@ -8,7 +8,9 @@ mod sample;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use questline_core::game::SensitiveOperations;
 use questline_core::port::{Backend, Players};
+use questline_core::sensitive::Sensitivity;
 use serde::Deserialize;
 
 use crate::config::SecretSource;
@@ -43,6 +45,19 @@ pub struct BackendFile {
 }
 
 impl BackendFile {
+    /// What its operations ask to have proven first.
+    pub fn sensitive(&self) -> Result<SensitiveOperations, String> {
+        let asked = |(name, operation): (&String, &OperationFile)| {
+            let OperationFile { fresh_authentication_s, bound_device, .. } = *operation;
+            let sensitivity = SensitivityFile { fresh_authentication_s, bound_device }
+                .read()
+                .map_err(|problem| format!("backend.operations.{name}.{problem}"))?;
+            Ok((name.clone(), sensitivity))
+        };
+        let all: Vec<_> = self.operations.iter().map(asked).collect::<Result<_, String>>()?;
+        Ok(all.into_iter().filter(|(_, sensitivity)| sensitivity.is_any()).collect())
+    }
+
     /// Whether game.toml has this operation.
     pub fn declares(&self, operation: &str) -> bool {
         self.operations.contains_key(operation)
@@ -64,6 +79,26 @@ impl BackendFile {
     }
 }
 
+/// The keys of game.toml that make something sensitive.
+#[derive(Debug, Clone, Copy)]
+pub struct SensitivityFile {
+    /// The proof is at most so old.
+    pub fresh_authentication_s: Option<u32>,
+    /// It was given on a bound device.
+    pub bound_device: bool,
+}
+
+impl SensitivityFile {
+    /// As the rules have it.
+    pub fn read(self) -> Result<Sensitivity, String> {
+        let Self { fresh_authentication_s, bound_device } = self;
+        match fresh_authentication_s {
+            Some(seconds) if !(1..=86_400).contains(&seconds) => Err(format!("fresh_authentication_s is {seconds}; it takes 1 to 86400")),
+            _ => Ok(Sensitivity { fresh_authentication_s, bound_device }),
+        }
+    }
+}
+
 /// `[backend.operations.<name>]` in game.toml.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,6 +106,9 @@ pub struct OperationFile {
     timeout_ms: Option<u64>,
     /// It checks whose account it is: the field of its answer that is `true` when the check passed.
     counts_as_check: Option<String>,
+    fresh_authentication_s: Option<u32>,
+    #[serde(default)]
+    bound_device: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

@@ -22,7 +22,7 @@ use super::security::SecurityFile;
 use super::two_factor::TwoFactorFile;
 use super::verification::VerificationFile;
 use super::{Bundle, DeclaredGame, GameProblem, LoadContext};
-use crate::connector::{self, BackendFile, ConnectorError, PlayersFile, SampleData};
+use crate::connector::{self, BackendFile, ConnectorError, PlayersFile, SampleData, SensitivityFile};
 use crate::recovery;
 
 /// The file.
@@ -74,6 +74,8 @@ struct RecoveryFile {
     failure_window_s: u32,
     lock_s: u32,
     lock_s_max: u32,
+    fresh_authentication_s: Option<u32>,
+    bound_device: bool,
 }
 
 impl Default for RecoveryFile {
@@ -89,13 +91,29 @@ impl Default for RecoveryFile {
             failure_window_s: lockout.window_s,
             lock_s: lockout.lock_s,
             lock_s_max: lockout.lock_s_max,
+            fresh_authentication_s: None,
+            bound_device: false,
         }
     }
 }
 
 impl RecoveryFile {
     fn into_rules(self, backend: &BackendFile, copy: &CopyBook, locale: &str) -> Result<RecoveryRules, GameProblem> {
-        let Self { operation, text, confidence_min, valid_s, per_day_max, failures_max, failure_window_s, lock_s, lock_s_max } = self;
+        let Self {
+            operation,
+            text,
+            confidence_min,
+            valid_s,
+            per_day_max,
+            failures_max,
+            failure_window_s,
+            lock_s,
+            lock_s_max,
+            fresh_authentication_s,
+            bound_device,
+        } = self;
+        let sensitivity = SensitivityFile { fresh_authentication_s, bound_device };
+        let sensitivity = sensitivity.read().map_err(|problem| rule(format!("recovery.{problem}")))?;
         if !backend.declares(&operation) {
             return Err(rule(format!("recovery.operation is {operation:?}, and there is no [backend.operations.{operation}]")));
         }
@@ -119,7 +137,7 @@ impl RecoveryFile {
         }
         let lockout = LockoutRules { failures_max, window_s: failure_window_s, lock_s, lock_s_max };
         recovery::wording(copy, &text, locale, valid_s).map_err(|problem| GameProblem::TextMissing(format!("recovery.text: {problem}")))?;
-        Ok(RecoveryRules { operation, text, confidence_min, valid_s, per_day_max, lockout, checks: backend.checks()? })
+        Ok(RecoveryRules { operation, text, confidence_min, valid_s, per_day_max, lockout, checks: backend.checks()?, sensitivity })
     }
 }
 
@@ -214,6 +232,7 @@ impl GameFile {
         let links = self.links.map(|links| links.into_rules(&self.backend)).transpose()?;
         let two_factor = self.two_factor.into_rules()?;
         let consent = self.consent.into_rules(&self.locale)?;
+        let sensitive = self.backend.sensitive().map_err(rule)?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));
         let (players, backend) = connector::connect(bundle, self.players, self.backend, context)?;
         let route = |route: RouteFile| Route {
@@ -240,6 +259,7 @@ impl GameFile {
                     attempts_max: self.step_retry.attempts_max,
                 },
                 recovery,
+                sensitive: Arc::new(sensitive),
                 mid_flow: self.release.mid_flow,
                 verification,
                 links,

@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use questline_core::event::Event;
+use questline_core::id::NumberId;
 use questline_core::port::{Clock, Inbox, StoreError};
 use questline_whatsapp::signature::{self, AppSecrets, VerifyToken};
 use questline_whatsapp::webhook::{self, DecodeContext};
@@ -45,6 +46,8 @@ pub struct Ingress {
     pub inbox: Arc<dyn Inbox>,
     /// What came in on each number.
     pub traffic: Arc<Traffic>,
+    /// Numbers that Meta's identity check is on for: what others say of devices is not heeded.
+    pub identity_check: Vec<NumberId>,
     /// Time of receipt.
     pub clock: Arc<dyn Clock>,
     /// Figures.
@@ -149,14 +152,17 @@ impl Ingress {
         let body = body.to_bytes();
         let verified = app.secrets.verify(&body, Some(signature)).map_err(|_| Answer::Unauthorized)?;
         let context = DecodeContext { app: &app.name, now: self.clock.now(), directory: &|number| self.games.of_number(number).cloned() };
-        let decoded = webhook::decode(&verified, &context).map_err(|problem| {
+        let mut decoded = webhook::decode(&verified, &context).map_err(|problem| {
             tracing::warn!(app = app.name, body.bytes = body.len(), %problem, "a signed webhook could not be read");
             Answer::NotWebhook
         })?;
         self.metrics.decoded(&decoded.stats);
-        for incoming in &decoded.batch.events {
-            if matches!(incoming.event, Event::Message(_)) {
+        for incoming in &mut decoded.batch.events {
+            if let Event::Message(message) = &mut incoming.event {
                 self.traffic.inbound(&incoming.address.number);
+                if message.identity_key_hash.is_some() && !self.identity_check.contains(&incoming.address.number) {
+                    message.identity_key_hash = None;
+                }
             }
         }
         let appended = self.inbox.append(decoded.batch).await.map_err(|problem| match problem {

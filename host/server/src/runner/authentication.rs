@@ -4,12 +4,12 @@
 use questline_core::authentication::{AskedCode, AuthenticationRefusal, BY_CODE};
 use questline_core::contact::Address;
 use questline_core::conversation::Conversation;
-use questline_core::event::{AuthenticationEvent, Event, Inbound};
-use questline_core::game::FlowBinding;
-use questline_core::outcome::Outcome;
+use questline_core::event::{AuthenticationEvent, Event, Inbound, SystemChange};
 use questline_core::port::{InboxEntry, StoreError};
+use questline_core::send::Reaction;
 use questline_core::step::Step;
 use questline_core::time::UnixMs;
+use questline_core::verification::Purpose;
 use questline_core::verification::book::{Checked, Status};
 use questline_core::verification::code::Code;
 
@@ -32,7 +32,8 @@ impl Stepper {
         let Inbound::Text(text) = &message.content else { return Ok(None) };
         let Some(code) = Code::parse(text).filter(|_| conversation.secured.is_none()) else { return Ok(None) };
         let is_known = conversation.recent.iter().any(|recent| recent.wamid == message.wamid);
-        if is_known {
+        // Whoever writes from another device proves nothing by a code that went to the one before.
+        if is_known || conversation.is_of_another_identity(message) {
             return Ok(None);
         }
         let by = format!("{}.{}", conversation.id, entry.seq);
@@ -42,6 +43,7 @@ impl Stepper {
         if checked.status == Status::Approved {
             conversation.session.note_proof(&checked.id);
         }
+        conversation.remember_identity(message.identity_key_hash.as_deref());
         let Checked { purpose, status, attempts_left, player, device, .. } = checked;
         let proof = AuthenticationEvent {
             purpose: purpose.as_str().to_owned(),
@@ -53,16 +55,27 @@ impl Stepper {
         Ok(Some(if status == Status::Approved { Event::Authenticated(proof) } else { Event::CodeRejected(proof) }))
     }
 
-    /// Begins the code that a flow's answer asks for, if it asks for one and nothing in it is refused. A step that runs
-    /// again gets the code that it began before: its key is the event's place.
-    pub(super) async fn begin_code(
-        &self,
-        game: &LoadedGame,
-        step: &Step<'_>,
-        flow: &FlowBinding,
-        outcome: &Outcome,
-    ) -> Result<AskedCode, StoreError> {
-        let Some(purpose) = step.code_to_begin(flow, outcome) else { return Ok(AskedCode::None) };
+    /// Whether by this event somebody else may be behind the contact.
+    pub(super) fn ends_trust(&self, conversation: &Conversation, entry: &InboxEntry) -> bool {
+        match &*entry.event {
+            Event::Message(message) => conversation.is_of_another_identity(message),
+            Event::System(change) => !matches!(change, SystemChange::Other(_)),
+            Event::Status(status) => status.error.as_ref().is_some_and(|error| (self.react)(error.code).0 == Reaction::RevokeTrust),
+            _ => false,
+        }
+    }
+
+    /// No code that went to whoever was there until now counts any more.
+    pub(super) async fn end_codes(&self, game: &LoadedGame, conversation: &Conversation) -> Result<(), StoreError> {
+        match &self.codes {
+            Some(codes) => codes.end(game, conversation.session.player.as_ref(), std::slice::from_ref(&conversation.contact)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Begins the code that a flow's answer asks for. A step that runs again gets the code that it began before: its key is
+    /// the event's place.
+    pub(super) async fn begin_code(&self, game: &LoadedGame, step: &Step<'_>, purpose: Purpose) -> Result<AskedCode, StoreError> {
         let Some(codes) = &self.codes else { return Ok(AskedCode::None) };
         let Conversation { id, game: name, number, contact, session, .. } = &step.conversation;
         let wish = CodeWish {

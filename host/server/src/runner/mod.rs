@@ -4,6 +4,7 @@
 mod authentication;
 mod codes;
 mod fairness;
+mod gate;
 mod linking;
 mod mid_flow;
 mod observe;
@@ -29,6 +30,7 @@ use crate::traffic::Traffic;
 use fairness::Turns;
 use observe::Watch;
 
+pub use gate::{AccountDevices, Devices, NoDevices};
 pub use observe::{Ended, Observe, Observed, Trace, TracedAnswer, TracedCall, TracedLine, note};
 pub use stepper::{Ran, Receipts, Stepped, Stepper, StoredReceipts};
 
@@ -136,7 +138,8 @@ impl Runner {
             let Some(before) = conversation.take() else { break };
             let started = std::time::Instant::now();
             let watch = self.observer.as_ref().map(|observer| Box::new(Watch::new(observer, &game, &before, entry)));
-            let step = self.step(&game, before, entry);
+            // What a step may wait for is large: a turn is moved about, and holds no more than its address.
+            let step = Box::pin(self.step(&game, before, entry));
             let stepped = match &watch {
                 None => step.await?,
                 Some(watch) => Box::pin(watch.trace(step)).await?,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use questline_core::authentication::AskedCode;
 use questline_core::commit::Commit;
 use questline_core::conversation::Conversation;
 use questline_core::decide::Measure;
@@ -16,6 +17,7 @@ use questline_core::port::{Clock, FlowCall, InboxEntry, Outbox, Players, Receipt
 use questline_core::send::Reaction;
 use questline_core::step::{Followed, Opened, Step};
 
+use super::gate::{Devices, Gate};
 use super::log_failure;
 use crate::clock::random;
 use crate::game::LoadedGame;
@@ -38,6 +40,8 @@ pub struct Stepper {
     pub clock: Arc<dyn Clock>,
     /// Figures.
     pub metrics: Arc<Metrics>,
+    /// Which devices are bound to an account.
+    pub devices: Arc<dyn Devices>,
     /// What tries codes that players type; none where there are no codes.
     pub codes: Option<Arc<CodeDesk>>,
     /// What links contacts to accounts; none where there are no links.
@@ -110,6 +114,9 @@ impl Stepper {
     /// Runs one step up to its commit.
     pub async fn step(&self, game: &LoadedGame, conversation: Conversation, entry: &InboxEntry) -> Result<Stepped, StoreError> {
         let now = self.clock.now();
+        if self.ends_trust(&conversation, entry) {
+            Box::pin(self.end_codes(game, &conversation)).await?;
+        }
         let mut conversation = match self.link(game, conversation, entry, now).await? {
             Turned::Done(commit) => return Ok(Stepped::commit(*commit, "link")),
             Turned::Others(conversation) => conversation,
@@ -222,7 +229,7 @@ impl Stepper {
         let (mut step, mut refused) = (step, Vec::new());
         // Once, and once more if the host refused effects: the flow is told why.
         loop {
-            let answer = match self.call(game, &step, flow, refused.clone()).await {
+            let answer = match self.call(game, &mut step, flow, refused.clone()).await {
                 Ok(answer) => answer,
                 Err(failure) => return failed(step, failure, ran),
             };
@@ -234,10 +241,17 @@ impl Stepper {
                 }
                 return Ok(Asked::Passed(Box::new(step)));
             }
+            // What is rare is boxed: it makes every step's future no larger.
+            if Self::asks_for_device(game, &answer.outcome.effects) {
+                Box::pin(self.confirm_device(game, &mut step)).await?;
+            }
             self.count_told(game, &step, flow, &answer.outcome).await?;
             let reserved = self.reserve(game, &step, flow, &answer.outcome).await?;
             step.recovery = reserved.refusal;
-            let code = self.begin_code(game, &step, flow, &answer.outcome).await?;
+            let code = match step.code_to_begin(flow, &answer.outcome) {
+                Some(purpose) => Box::pin(self.begin_code(game, &step, purpose)).await?,
+                None => AskedCode::None,
+            };
             match step.decide_with(flow, answer.state_version, answer.outcome, code) {
                 Ok(decision) => {
                     return Ok(Asked::Decided(Stepped::Commit {
@@ -258,7 +272,19 @@ impl Stepper {
         }
     }
 
-    async fn call(&self, game: &LoadedGame, step: &Step<'_>, flow: &FlowBinding, refused: Vec<Refusal>) -> Result<FlowAnswer, FlowFailure> {
+    async fn call(
+        &self,
+        game: &LoadedGame,
+        step: &mut Step<'_>,
+        flow: &FlowBinding,
+        refused: Vec<Refusal>,
+    ) -> Result<FlowAnswer, FlowFailure> {
+        let services = match &self.security {
+            Some(security) => game.checked_services(&security.lockout),
+            None => &game.services,
+        };
+        let gate = Gate::of(game, services, step, &self.devices);
+        let gated = gate.as_ref().map(|gate| gate.before(services));
         let conversation = &step.conversation;
         let snapshot = step.snapshot(flow, refused).ok_or_else(|| FlowFailure::Host("the game's ticket prefix is unusable".to_owned()))?;
         let extensions = self.recovery_fact(game, step, flow).await?.into_iter().collect();
@@ -269,10 +295,7 @@ impl Stepper {
             snapshot,
             event: &step.entry.event,
             references: &|wamid| conversation.reference_of(wamid),
-            services: match &self.security {
-                Some(security) => game.checked_services(&security.lockout),
-                None => &game.services,
-            },
+            services: gated.as_ref().unwrap_or(services),
             grants: flow.grants,
             limits: flow.limits,
             now: step.now,
@@ -280,7 +303,11 @@ impl Stepper {
             idempotency_key: format!("{}.{}", conversation.id, step.entry.seq),
             seed: self.seed.map(|seed| seed ^ conversation.id.0.rotate_left(32) ^ step.entry.seq.0),
         };
-        game.flows.call(call).await
+        let answer = game.flows.call(call).await;
+        if let Some(gate) = gate {
+            gate.audit(step, flow);
+        }
+        answer
     }
 
     /// Finds out who is writing, if nobody knows yet.

@@ -1,6 +1,7 @@
 //! Compares what came of a beat with what was expected of it.
 
 use questline_core::commit::Ticket;
+use questline_core::conversation::Authentication;
 use questline_core::effect::TicketPriority;
 use questline_core::outbox::NewMessage;
 use questline_core::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
@@ -234,6 +235,19 @@ fn other(what: &Expectation, came: &Came<'_>) -> Result<(), String> {
             });
             if found.contains(&text(*granted)) { Ok(()) } else { Err(lines(text(*granted), found)) }
         }
+        Expectation::Authenticated { method } => {
+            let found = authentication(came);
+            let fits = |found: &Authentication| match found {
+                Authentication::Authenticated { method: found, .. } => method.as_ref().is_none_or(|method| method.matches(found)),
+                Authentication::Unauthenticated | Authentication::CodeSent => false,
+            };
+            let wanted = || method.as_ref().map_or_else(|| "authenticated".to_owned(), |method| format!("authenticated: {method}"));
+            if found.is_some_and(fits) { Ok(()) } else { Err(lines(wanted(), vec![shown(found)])) }
+        }
+        Expectation::NotAuthenticated => match authentication(came) {
+            found @ Some(Authentication::Authenticated { .. }) => Err(lines("not authenticated".to_owned(), vec![shown(found)])),
+            _ => Ok(()),
+        },
         Expectation::Calls { operation, request } => {
             let fits =
                 |(name, found): &(String, Value)| name == operation && request.as_ref().is_none_or(|request| json_has(request, found));
@@ -255,6 +269,18 @@ fn other(what: &Expectation, came: &Came<'_>) -> Result<(), String> {
             let shown = || found.iter().map(|name| format!("counts: {name}")).collect();
             if found.iter().any(|found| name.matches(found)) { Ok(()) } else { Err(lines(format!("counts: {name}"), shown())) }
         }
+    }
+}
+
+/// How far the player of the latest step has proven who they are.
+fn authentication<'a>(came: &'a Came<'_>) -> Option<&'a Authentication> {
+    Some(&came.world.rooms.get(came.world.room)?.conversation.session.authentication)
+}
+
+fn shown(authentication: Option<&Authentication>) -> String {
+    match authentication {
+        Some(Authentication::Authenticated { method, .. }) => format!("authenticated: {method}"),
+        _ => "not authenticated".to_owned(),
     }
 }
 

@@ -66,6 +66,9 @@ fn all_match(patterns: &[Pattern], texts: &[&str]) -> bool {
 /// Whether this is the message that was expected.
 pub(super) fn is_expected(expected: &ExpectedMessage, message: &NewMessage) -> bool {
     match (&expected.kind, &message.content) {
+        (ExpectedKind::Code(purpose), Content::Code(found)) => {
+            purpose.is_none_or(|purpose| purpose == found.purpose) && expected.parts.is_empty()
+        }
         (ExpectedKind::Reaction(emoji), Content::Reaction { emoji: found, .. }) => emoji.matches(found.as_deref().unwrap_or("")),
         (ExpectedKind::Template { name, language, values }, Content::Template(found)) => {
             let found_values: Vec<&str> = found.header.iter().chain(&found.body).map(String::as_str).collect();
@@ -130,7 +133,7 @@ pub(super) fn of_message(message: &NewMessage) -> Vec<String> {
         }
         Content::Credentials(promise) => written("bot", &promised(promise)),
         Content::Operation(operation) => written("calls", &operation.name),
-        Content::Code(promise) => listed(&format!("template: {} {}", promise.by.name(), promise.locale), std::iter::empty()),
+        Content::Code(promise) => written("code", promise.purpose.as_str()),
         Content::Consent(_) => Vec::new(),
         Content::Reply { message, .. } => {
             let found = parts(message);
@@ -159,6 +162,7 @@ pub(super) fn of_expected(expected: &ExpectedMessage) -> Vec<String> {
     let mut lines = match &expected.kind {
         ExpectedKind::Text(text) => written("bot", &text.to_string()),
         ExpectedKind::Media(kind, from) => written(kind.as_str(), &from.to_string()),
+        ExpectedKind::Code(purpose) => purpose.map_or_else(|| vec!["code".to_owned()], |purpose| written("code", purpose.as_str())),
         ExpectedKind::Reaction(emoji) => written("reaction", &emoji.to_string()),
         ExpectedKind::Template { name, language, values } => {
             let head = language.as_ref().map_or_else(|| name.clone(), |language| format!("{name} {language}"));

@@ -6,6 +6,7 @@
 //! until the scene lets it pass. The language is described in `docs/TRANSCRIPTS.md`.
 
 mod cast;
+mod codes;
 mod diff;
 mod judge;
 pub mod log;

@@ -12,10 +12,11 @@ use questline_core::port::Services;
 use questline_core::template::TemplateButton;
 
 use super::cast::Casting;
+use super::codes;
 use super::judge::{Came, judge};
 use super::log;
 use super::report::{Failure, SceneReport, StepReport};
-use super::script::{Action, Attachment, Beat, Scene};
+use super::script::{Action, Attachment, Beat, EnteredCode, Scene};
 use super::simulation::{Arrived, Simulation};
 use super::studio::SceneBackend;
 use crate::connector::SampleData;
@@ -72,6 +73,8 @@ impl Action {
             | Self::Picks { player, .. }
             | Self::Sends { player, .. }
             | Self::Reacts { player, .. }
+            | Self::Enters { player, .. }
+            | Self::CodeSent { player, .. }
             | Self::GameEvent { player, .. }
             | Self::DeliveryFails { player, .. }
             | Self::AgentCloses { player, .. } => Some(player),
@@ -126,6 +129,18 @@ impl Stage {
                 let last = self.world.rooms[room].arrived.last().ok_or_else(|| format!("{player} has no message to react to"))?;
                 let target = last.wamid.clone();
                 self.says(player, Inbound::Reaction(Reaction { target, emoji: Some(emoji.clone()) }), None).await
+            }
+            Action::Enters { player, code } => {
+                let room = self.world.room_of(player)?;
+                match code {
+                    EnteredCode::InGame => self.world.enter_in_game(room).await,
+                    EnteredCode::Newest => self.says(player, Inbound::Text(self.world.code_of(room)?.reveal().to_owned()), None).await,
+                    EnteredCode::Wrong => self.says(player, Inbound::Text(codes::wrong(&self.world.code_of(room)?)), None).await,
+                }
+            }
+            Action::CodeSent { player, purpose } => {
+                let room = self.world.room_of(player)?;
+                self.world.send_code(room, *purpose).await
             }
             Action::Passes { ms } => self.world.pass(*ms).await,
             Action::GameEvent { name, player, payload } => {

@@ -4,6 +4,7 @@ use questline_core::effect::TicketPriority;
 use questline_core::message::MediaKind;
 use questline_core::port::ServiceError;
 use questline_core::time::UnixMs;
+use questline_core::verification::Purpose;
 use serde_json::Value;
 
 use super::pattern::Pattern;
@@ -76,11 +77,21 @@ pub(super) enum Action {
     Picks { player: String, title: String },
     Sends { player: String, what: Attachment },
     Reacts { player: String, emoji: String },
+    Enters { player: String, code: EnteredCode },
+    CodeSent { player: String, purpose: Purpose },
     Passes { ms: u64 },
     GameEvent { name: String, player: String, payload: String },
     DeliveryFails { player: String, code: u32, detail: String },
     AgentCloses { player: String, resolution: String },
     Backend { operation: String, answer: BackendAnswer },
+}
+
+/// Which code a player enters, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EnteredCode {
+    Newest,
+    Wrong,
+    InGame,
 }
 
 /// What a player sends beside texts.
@@ -118,6 +129,8 @@ pub(super) enum Expectation {
     State { flow: Option<String>, state: Value },
     NoState,
     Consent { granted: bool },
+    Authenticated { method: Option<Pattern> },
+    NotAuthenticated,
     Calls { operation: String, request: Option<Value> },
     Log { line: Pattern },
     Counts { name: Pattern },
@@ -142,6 +155,8 @@ pub(super) enum ExpectedKind {
     Template { name: String, language: Option<String>, values: Option<Vec<Pattern>> },
     /// An emoji on the player's message.
     Reaction(Pattern),
+    /// A one-time code; its purpose counts where it is named.
+    Code(Option<Purpose>),
 }
 
 /// More about a message.

@@ -17,12 +17,17 @@ use questline_core::outbox::{Content, NewMessage};
 use questline_core::port::{Clock, InboxEntry, Receipt, StoreError};
 use questline_core::status::DeliveryState;
 use questline_core::time::UnixMs;
+use questline_core::verification::Purpose;
+use questline_core::verification::book::Status;
+use questline_core::verification::code::Code;
 
 use super::cast::Actor;
+use super::codes::SceneCodes;
 use super::report::StepReport;
 use crate::game::LoadedGame;
 use crate::metrics::Metrics;
-use crate::runner::{Ran, Receipts, Stepped, Stepper};
+use crate::runner::{NoDevices, Ran, Receipts, Stepped, Stepper};
+use crate::verification::CodeWish;
 
 /// Steps of one scene: a flow that wakes itself again and again does not hold up whoever plays it.
 const STEPS_MAX: usize = 1_000;
@@ -86,6 +91,7 @@ pub(super) struct Simulation {
     stepper: Stepper,
     clock: Arc<SceneClock>,
     receipts: Arc<SceneReceipts>,
+    codes: SceneCodes,
     pub(super) rooms: Vec<Room>,
     due: Vec<Due>,
     tickets: Vec<Ticket>,
@@ -102,12 +108,14 @@ impl Simulation {
     pub(super) fn new(game: LoadedGame, actors: Vec<Actor>, starts_at: UnixMs, metrics: &Arc<Metrics>) -> Result<Self, String> {
         let clock = Arc::new(SceneClock(AtomicU64::new(starts_at.0)));
         let receipts = Arc::new(SceneReceipts::default());
+        let codes = SceneCodes::new(clock.clone(), metrics)?;
         let stepper = Stepper {
             receipts: receipts.clone(),
             react: |code| questline_whatsapp::error_table::react(code, 0),
             clock: clock.clone(),
             metrics: metrics.clone(),
-            codes: None,
+            codes: Some(codes.desk.clone()),
+            devices: Arc::new(NoDevices),
             links: None,
             security: None,
             two_factor: None,
@@ -136,6 +144,7 @@ impl Simulation {
             stepper,
             clock,
             receipts,
+            codes,
             due: Vec::new(),
             tickets: Vec::new(),
             happened: Vec::new(),
@@ -336,6 +345,40 @@ impl Simulation {
         });
         let error = Some(StatusError { code, detail: detail.to_owned() });
         self.hand(room, Event::Status(StatusEvent { message: Some(last.id), state: DeliveryState::Failed, at: now, error })).await
+    }
+
+    /// The newest code on a player's phone.
+    pub(super) fn code_of(&self, room: usize) -> Result<Code, String> {
+        let room = &self.rooms[room];
+        self.codes.newest(&room.arrived).map(|(_, code)| code).ok_or_else(|| format!("no code was sent to {}", room.name))
+    }
+
+    /// The player enters the newest code in the game, and the studio has it checked.
+    pub(super) async fn enter_in_game(&mut self, room: usize) -> Result<(), String> {
+        let found = self.codes.newest(&self.rooms[room].arrived).map(|(promise, code)| (promise.id, code));
+        let (id, code) = found.ok_or_else(|| format!("no code was sent to {}", self.rooms[room].name))?;
+        let checked = self.codes.desk.check(&self.game, id, code).await.map_err(|problem| problem.to_string())?;
+        match checked.map(|checked| checked.status) {
+            Some(Status::Approved) => self.hand_told(room).await,
+            status => Err(format!("the code is not taken: {}", status.map_or("it is forgotten", Status::as_str))),
+        }
+    }
+
+    /// The studio has a code sent to a player.
+    pub(super) async fn send_code(&mut self, room: usize, purpose: Purpose) -> Result<(), String> {
+        let Room { player, conversation, .. } = &self.rooms[room];
+        let Conversation { game, number, contact, .. } = conversation;
+        let to = Address { game: game.clone(), number: number.clone(), contact: contact.clone() };
+        let wish = CodeWish { to: Some(to), player: player.clone(), purpose, ip: None, device: None, locale: None, key: None };
+        self.codes.desk.start(&self.game, wish).await.map_err(|problem| format!("no code is sent: {problem}"))?;
+        self.hand_told(room).await
+    }
+
+    async fn hand_told(&mut self, room: usize) -> Result<(), String> {
+        for incoming in self.codes.take_told() {
+            self.hand(room, incoming.event).await?;
+        }
+        Ok(())
     }
 
     /// An agent closes the latest open ticket of a conversation.

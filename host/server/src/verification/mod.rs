@@ -42,8 +42,8 @@ pub struct CodeDesk {
     pub accounts: Arc<dyn Accounts>,
     /// Where codes begin their way to the player.
     pub inbox: Arc<dyn Inbox>,
-    /// Whether a player can be asked for their number.
-    pub desk: Arc<dyn Desk>,
+    /// Whether a player can be asked for their number; without it nobody is.
+    pub desk: Option<Arc<dyn Desk>>,
     /// The operator's keys; none where there are no codes.
     pub keys: Option<Arc<Keyring>>,
     /// Time.
@@ -151,10 +151,10 @@ impl CodeDesk {
 
     /// Whether a player whom no channel reaches without a number can be asked for it: they wrote within the last day.
     async fn can_be_asked(&self, to: &Address, player: Option<&PlayerId>) -> Result<bool, StoreError> {
-        let Some(player) = player else { return Ok(false) };
-        for known in self.desk.conversations_of(&to.game, player).await? {
+        let (Some(player), Some(desk)) = (player, &self.desk) else { return Ok(false) };
+        for known in desk.conversations_of(&to.game, player).await? {
             if known.address == *to {
-                let found = self.desk.conversation(known.id).await?;
+                let found = desk.conversation(known.id).await?;
                 return Ok(found.is_some_and(|found| found.window.closes_at(self.clock.now()).is_some()));
             }
         }
@@ -251,11 +251,16 @@ impl CodeDesk {
 
     /// Ends all codes that a player has open, with any contact, and those of these contacts for anybody.
     pub async fn end_all(&self, game: &LoadedGame, player: &PlayerId, contacts: &[Contact]) -> Result<(), StoreError> {
+        self.end(game, Some(player), contacts).await
+    }
+
+    /// As [`Self::end_all`], where it may be that no player is known.
+    pub async fn end(&self, game: &LoadedGame, player: Option<&PlayerId>, contacts: &[Contact]) -> Result<(), StoreError> {
         let Ok((_, keys)) = self.ready(game) else { return Ok(()) };
         let name = &game.rules.id;
-        let Some(place) = keys.place(name, "player", player.as_str()) else { return Ok(()) };
+        let player = player.and_then(|player| keys.place(name, "player", player.as_str()));
         let contacts = contacts.iter().filter_map(|contact| contact_place(keys, name, contact)).collect();
-        let end = EndVerifications { game: name.clone(), player: place, contacts, now: self.clock.now() };
+        let end = EndVerifications { game: name.clone(), player, contacts, now: self.clock.now() };
         self.store.end_verifications(end).await
     }
 

@@ -229,8 +229,12 @@ pub async fn all_that_a_player_has_open_is_ended<E: Engine>() {
     start(&world, 3, places(3)).await.unwrap();
     world.setup.clock.pass_ms(5);
     for _ in 0..2 {
-        let end =
-            EndVerifications { game: game("starfall"), player: place("p"), contacts: vec![place("c2"), place("c9")], now: world.now() };
+        let end = EndVerifications {
+            game: game("starfall"),
+            player: Some(place("p")),
+            contacts: vec![place("c2"), place("c9")],
+            now: world.now(),
+        };
         world.store().end_verifications(end).await.unwrap();
     }
     world.restart().await;

@@ -94,10 +94,19 @@ impl Payload<'_> {
     }
 }
 
+/// Whom it is for alone, where Meta's identity check is on: with another device behind the number it fails with 137000.
+fn identity_key_hash(content: &Content) -> Option<&str> {
+    match content {
+        Content::Code(promise) => promise.identity_key_hash.as_deref(),
+        Content::Credentials(promise) => promise.identity_key_hash.as_deref(),
+        _ => None,
+    }
+}
+
 impl Serialize for Payload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let OutboxMessage { id, message, .. } = self.message;
-        let mut json = serializer.serialize_struct("Payload", 7)?;
+        let mut json = serializer.serialize_struct("Payload", 8)?;
         json.serialize_field("messaging_product", "whatsapp")?;
         json.serialize_field("recipient_type", "individual")?;
         recipient(&mut json, &message.contact)?;
@@ -111,6 +120,9 @@ impl Serialize for Payload<'_> {
                 json.serialize_field("type", "template")?;
                 json.serialize_field("template", &Template::of(template.reveal()))?;
             }
+        }
+        if let Some(hash) = identity_key_hash(&message.content) {
+            json.serialize_field("recipient_identity_key_hash", hash)?;
         }
         json.serialize_field("biz_opaque_callback_data", &id.to_callback_data())?;
         json.end()

@@ -64,6 +64,7 @@ fn game() -> Game {
         links: None,
         security: Default::default(),
         two_factor: Default::default(),
+        sensitive: Default::default(),
         verification: Some(VerificationRules {
             channels,
             support_link: None,

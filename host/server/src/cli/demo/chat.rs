@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use questline_emulator::{Emulator, Inbound, Player, PlayerHandle, Received};
+use questline_emulator::{ChoiceKind, Emulator, Inbound, Player, PlayerHandle, Received};
 
 use crate::cli::Failure;
 
@@ -58,6 +58,34 @@ impl Chat {
     pub(super) async fn taps(&mut self, player: &PlayerHandle, title: &str, fragments: &[&str]) -> Option<Received> {
         self.show_player(&format!("[{title}]"));
         self.exchange(player, title, player.tap(title), fragments).await
+    }
+
+    /// The player waits for a one-time code and types it; then come as many answers as there are fragments, one in each.
+    pub(super) async fn enters_code(&mut self, player: &PlayerHandle, fragments: &[&str]) {
+        let is_code = |message: &Received| message.choices.iter().any(|choice| choice.kind == ChoiceKind::CopyCode);
+        let Ok(message) = player.wait_for(REPLY_TIMEOUT, is_code).await else {
+            self.missing += 1;
+            self.problems.push(format!("no code came within {} s", REPLY_TIMEOUT.as_secs()));
+            return;
+        };
+        self.heard += 1;
+        self.show_host(&message);
+        let code = message.choices.iter().find(|choice| choice.kind == ChoiceKind::CopyCode).map(|choice| choice.id.clone());
+        let code = code.unwrap_or_default();
+        let Some((first, more)) = fragments.split_first() else { return };
+        self.says(player, &code, &[first]).await;
+        for fragment in more {
+            match player.wait_for(REPLY_TIMEOUT, |message| message.text().contains(fragment)).await {
+                Ok(reply) => {
+                    self.heard += 1;
+                    self.show_host(&reply);
+                }
+                Err(_) => {
+                    self.missing += 1;
+                    self.problems.push(format!("no answer to the code says {fragment:?}"));
+                }
+            }
+        }
     }
 
     async fn exchange(

@@ -50,7 +50,8 @@ pub(super) async fn play(chat: &mut Chat, workspace: &Path) -> Result<(), Failur
                 chat.says(&player, "What is my balance?", &["Transaction History", "Claim Rewards", "Speak to Agent"]).await;
                 chat.taps(&player, "Transaction History", &["transactions"]).await;
                 chat.says(&player, "balance please", &["Claim Rewards"]).await;
-                chat.taps(&player, "Claim Rewards", &["yours now"]).await;
+                chat.taps(&player, "Claim Rewards", &["I am sending you a code"]).await;
+                chat.enters_code(&player, &["right code", "yours now"]).await;
                 chat.says(&player, "claim my rewards again", &["nothing left"]).await;
                 chat.scene(&format!("{}, {tier}: a purchase went wrong, an agent comes within 60 s", known.name));
                 chat.says(&player, "I was charged twice and my crystals did not arrive!", &["60 seconds", "SF-"]).await;

@@ -2,19 +2,41 @@
 
 use questline_core::message::MediaKind;
 use questline_core::port::ServiceError;
+use questline_core::verification::Purpose;
 
 use super::words::{self, after, duration, name, some_word, word};
 use super::{Wrong, wrong};
-use crate::transcript::script::{Action, Attachment, BackendAnswer, Role, Traits, Who};
+use crate::transcript::script::{Action, Attachment, BackendAnswer, EnteredCode, Role, Traits, Who};
 
 /// What can stand at the margin of a scene.
-const ACTIONS: &str = "`<player>: <words>`, `<player> taps|picks|sends|reacts ...`, `after <time>`, `event <name> for <player>`, \
-    `delivery to <player> fails <code>`, `agent closes ticket of <player>`, `backend <operation> answers|fails ...`, `scene <title>`";
+const ACTIONS: &str = "`<player>: <words>`, `<player> taps|picks|sends|reacts|enters ...`, `after <time>`, `event <name> for <player>`, \
+    `delivery to <player> fails <code>`, `agent closes ticket of <player>`, `game sends <player> a code for <purpose>`, `backend <operation> answers|fails ...`, `scene <title>`";
 
 /// Nobody can be called so: these words begin what is expected.
-const EXPECTED_WORDS: [&str; 21] = [
-    "bot", "buttons", "list", "header", "footer", "link", "asks", "image", "video", "audio", "document", "sticker", "caption", "template",
-    "reaction", "ticket", "timer", "state", "consent", "calls", "fails",
+const EXPECTED_WORDS: [&str; 23] = [
+    "bot",
+    "buttons",
+    "list",
+    "header",
+    "footer",
+    "link",
+    "asks",
+    "image",
+    "video",
+    "audio",
+    "document",
+    "sticker",
+    "caption",
+    "template",
+    "reaction",
+    "ticket",
+    "timer",
+    "state",
+    "consent",
+    "calls",
+    "fails",
+    "code",
+    "authenticated",
 ];
 
 /// `Nova is p-1001`, `Ghost is unknown`, `Kim has tier gold, locale de`.
@@ -93,7 +115,7 @@ pub(super) fn action(text: &str) -> Result<(Action, bool), Wrong<'_>> {
         return Ok((Action::Says { player: player.to_owned(), text: words.trim().to_owned() }, true));
     }
     let (second, _) = word(rest);
-    if matches!(second, "taps" | "picks" | "sends" | "reacts") && words::is_name(first) {
+    if matches!(second, "taps" | "picks" | "sends" | "reacts" | "enters") && words::is_name(first) && first != "game" {
         return player_does(first.to_owned(), second, rest[second.len()..].trim()).map(|action| (action, false));
     }
     match first {
@@ -118,6 +140,11 @@ pub(super) fn action(text: &str) -> Result<(Action, bool), Wrong<'_>> {
             }
             Ok((Action::AgentCloses { player: player.to_owned(), resolution: resolution.trim().to_owned() }, false))
         }
+        "game" => {
+            let (player, rest) = name(after(rest, "sends")?)?;
+            let purpose = purpose(after(after(after(rest, "a")?, "code")?, "for")?)?;
+            Ok((Action::CodeSent { player: player.to_owned(), purpose }, false))
+        }
         "backend" => backend(rest).map(|action| (action, false)),
         _ => wrong(text, ACTIONS),
     }
@@ -131,8 +158,20 @@ fn player_does<'a>(player: String, verb: &str, what: &'a str) -> Result<Action, 
         "taps" => Ok(Action::Taps { player, title: what.to_owned() }),
         "picks" => Ok(Action::Picks { player, title: what.to_owned() }),
         "reacts" => Ok(Action::Reacts { player, emoji: what.to_owned() }),
+        "enters" => match what {
+            "the code" => Ok(Action::Enters { player, code: EnteredCode::Newest }),
+            "a wrong code" => Ok(Action::Enters { player, code: EnteredCode::Wrong }),
+            "the code in the game" => Ok(Action::Enters { player, code: EnteredCode::InGame }),
+            _ => wrong(what, "`the code`, `a wrong code` or `the code in the game`"),
+        },
         _ => attachment(what).map(|what| Action::Sends { player, what }),
     }
+}
+
+/// What a code is for.
+pub(super) fn purpose(text: &str) -> Result<Purpose, Wrong<'_>> {
+    let names = Purpose::ALL.map(Purpose::as_str).join("`, `");
+    Purpose::parse(text).map_or_else(|| wrong(text, format!("one of `{names}`")), Ok)
 }
 
 /// `image: look`, `a voice note`, `location 52.52, 13.405 Berlin`, `contact +15550100`.

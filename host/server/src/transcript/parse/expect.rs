@@ -4,7 +4,7 @@ use questline_core::effect::TicketPriority;
 use questline_core::time::SECOND_MS;
 use serde_json::Value;
 
-use super::action::media;
+use super::action::{media, purpose};
 use super::words::{after, duration, list, some_word, word};
 use super::{Wrong, wrong};
 use crate::transcript::pattern::Pattern;
@@ -12,8 +12,8 @@ use crate::transcript::script::{Asked, Expectation, ExpectedKind, ExpectedMessag
 
 /// What can stand below something that happens.
 const EXPECTATIONS: &str = "`bot:`, `buttons:`, `list:`, `header:`, `footer:`, `link:`, `asks:`, `image:` (or video, audio, document, \
-    sticker), `caption:`, `template:`, `reaction:`, `nothing`, `ticket:`, `ticket says:`, `timer:`, `no timer:`, `hands over to`, \
-    `state:`, `no state`, `consent:`, `calls:`, `log:`, `counts:` or `fails:`";
+    sticker), `caption:`, `template:`, `reaction:`, `code`, `nothing`, `ticket:`, `ticket says:`, `timer:`, `no timer:`, `hands over to`, \
+    `state:`, `no state`, `consent:`, `authenticated`, `not authenticated`, `calls:`, `log:`, `counts:` or `fails:`";
 
 /// One line, before the lines below it are known.
 pub(super) enum Draft<'a> {
@@ -103,6 +103,9 @@ pub(super) fn line(text: &str) -> Result<Draft<'_>, Wrong<'_>> {
     match text {
         "nothing" => return done(Expectation::Nothing),
         "no state" => return done(Expectation::NoState),
+        "code" => return Ok(Draft::Done(message(ExpectedKind::Code(None)))),
+        "authenticated" => return done(Expectation::Authenticated { method: None }),
+        "not authenticated" => return done(Expectation::NotAuthenticated),
         _ => {}
     }
     if text.starts_with("hands ") {
@@ -130,6 +133,8 @@ pub(super) fn line(text: &str) -> Result<Draft<'_>, Wrong<'_>> {
             _ => wrong(value, "`location` or `contact`"),
         },
         "reaction" => Ok(Draft::Done(message(ExpectedKind::Reaction(some("an emoji")?)))),
+        "code" => Ok(Draft::Done(message(ExpectedKind::Code(Some(purpose(value)?))))),
+        "authenticated" => done(Expectation::Authenticated { method: Some(some("how, for instance `code`")?) }),
         "template" => template(value),
         "ticket" => ticket(value),
         "timer" => {
