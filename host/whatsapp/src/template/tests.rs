@@ -238,7 +238,7 @@ fn what_only_codes_have_is_within_metas_limits() {
     let mut mixed = with_otp(OtpButton::copy_code());
     let one_tap =
         OtpButton { otp_type: OtpType::OneTap, supported_apps: vec![app("com.example.game", "K8a/AINcGX7")], ..OtpButton::copy_code() };
-    mixed.languages.extend(with_otp(one_tap).languages.into_iter().map(|(_, texts)| ("pt_BR".to_owned(), texts)));
+    mixed.languages.extend(with_otp(one_tap).languages.into_values().map(|texts| ("pt_BR".to_owned(), texts)));
     assert_eq!(problems(&mixed), [(Part::Button(0), Problem::OtpDiffers { language: "en".into() })]);
 }
 
