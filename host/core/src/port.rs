@@ -6,6 +6,7 @@ mod accounts;
 mod audit;
 mod consents;
 mod credentials;
+mod guest_log;
 mod players;
 mod releases;
 mod sealing;
@@ -33,6 +34,7 @@ pub use accounts::{AccountChange, AccountKeys, AccountPages, Accounts};
 pub use audit::{Audit, AuditPage, Erased};
 pub use consents::{ConsentPage, ConsentPlace, Consents};
 pub use credentials::{Credentials, Untold};
+pub use guest_log::{GuestLog, LogLevel};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
 pub use sealing::{KeyRows, Resealing, Sealing};
@@ -469,26 +471,6 @@ impl Intents for crate::intent::Lexicon {
 pub trait Copy: Send + Sync {
     /// The text of a key in the language nearest to a locale.
     fn text(&self, key: &str, locale: &str, arguments: &[(String, String)]) -> Result<String, ServiceError>;
-}
-
-/// Where a flow's log lines go.
-pub trait GuestLog: Send + Sync {
-    /// Takes a line, bounded and counted already.
-    fn line(&self, game: &GameId, flow: &FlowName, level: LogLevel, message: &str);
-}
-
-/// How loud a log line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogLevel {
-    /// For the flow's author.
-    Debug,
-    /// Worth knowing.
-    Info,
-    /// Odd.
-    Warn,
-    /// Wrong.
-    Error,
 }
 
 /// Notes of what a call read: services' answers in their order.

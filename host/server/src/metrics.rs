@@ -413,6 +413,7 @@ mod tests {
         metrics.code_send(&game, None, "sms", "sent");
         metrics.time_to_authenticate(&game, None, "sms", 1.0);
         metrics.link(&game, "created");
+        metrics.two_factor(&game, "on");
         metrics.consents(&game, "accepted", 1);
         metrics.marketing_dropped(&game, "no-consent");
         metrics.step(&game, "flow", 0.1);

@@ -92,6 +92,8 @@ fn every_text_is_used_and_every_text_that_is_used_exists() {
     );
     // Intents of tickets, and events that another flow may hand over.
     others.extend(["tournament-follow-up".to_owned(), "recovery-credentials".to_owned()]);
+    // How a player has proven themselves.
+    others.insert("code-in-game".to_owned());
     let is_key = |literal: &&String| {
         literal.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') && literal.contains('-') && !literal.ends_with('-')
     };

@@ -157,7 +157,7 @@ async fn a_code_entered_in_the_game_is_known_in_the_chat(engine: Engine) {
     at_rest(&stage, &host).await;
     assert_eq!(heard(&ada).iter().filter(|text| *text == "proved login").count(), 1);
     let actions: Vec<_> = audited(&host).await.into_iter().map(|(action, ..)| action).collect();
-    assert_eq!(actions, ["code-sent", "authenticated"]);
+    assert_eq!(actions, ["code-sent", "code-rejected", "authenticated", "code-rejected"]);
 }
 
 async fn another_account_of_the_same_phone_gains_nothing(engine: Engine) {
@@ -226,6 +226,7 @@ async fn no_flow_goes_around_the_proof_of_a_sensitive_operation(engine: Engine) 
         assert!(answer.text().starts_with("not granted: fresh-authentication: "), "{}", answer.text());
         assert!(answer.text().contains("request-authentication"), "the flow is told the way");
     }
+    let _code = hears(&ada).await;
     assert!(says(&ada, "call transactions").await.text().contains("transactions"), "what is not sensitive goes on");
     at_rest(&stage, &host).await;
     let sent = heard(&ada).iter().find_map(|text| text.strip_suffix(" is your verification code.").map(str::to_owned)).expect("a code");

@@ -9,6 +9,7 @@ mod audit;
 mod authentication;
 mod code_channels;
 mod code_numbers;
+mod consents;
 mod contract;
 mod credentials;
 mod failing_flows;

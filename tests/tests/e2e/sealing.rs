@@ -8,7 +8,7 @@ use questline_tests::stage::NUMBER;
 use questline_tests::{Engine, Stage, host};
 use serde_json::{Value, json};
 
-use crate::support::{at_rest, first_dead_letter, says, taps, ticket_number};
+use crate::support::{at_rest, first_dead_letter, proves, says, ticket_number};
 
 on_both_stores![
     nothing_personal_lies_where_the_data_lies,
@@ -73,7 +73,7 @@ async fn nothing_personal_lies_where_the_data_lies(engine: Engine) {
     private.push("15550144444".to_owned());
 
     says(&nova, "balance").await;
-    taps(&nova, "Claim Rewards").await;
+    proves(&nova, "Claim Rewards").await;
     let reply = says(&nova, format!("I was charged twice, {}", WORDS[0]).as_str()).await;
     let close = format!("/games/starfall/tickets/{}/close", ticket_number(reply.text()));
     assert_eq!(host.post(&close, &json!({ "resolution": format!("Refunded, {}", WORDS[1]) })).await.0, 200);

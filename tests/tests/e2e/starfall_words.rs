@@ -21,7 +21,7 @@ async fn stop_and_start_in_any_wording(engine: Engine) {
             assert!(says(player, start).await.text().contains("Write STOP"), "{start:?}");
         }
     }
-    for other in ["please stop the match", "how do I start?", "stopp", "blocked"] {
+    for other in ["please stop the match", "how do I start?", "stopping", "blocked"] {
         let reply = says(&known, other).await;
         assert!(
             !reply.text().contains("news and offers") && !reply.text().contains("secured"),

@@ -1,6 +1,8 @@
 //! What a contact has open, and how it moves. A store reads what a change concerns, has it changed here, and writes it in
 //! one go.
 
+mod ending;
+
 use serde::{Deserialize, Serialize};
 
 use super::code::{CodeDigest, SealedCode};
@@ -479,38 +481,6 @@ impl Subject {
         self.verifications.retain(|known| now < known.expires_at.plus_ms(KEPT_MS));
         while self.verifications.len() > KEPT_MAX {
             self.verifications.remove(0);
-        }
-    }
-}
-
-impl Verification {
-    /// How it ended; none while its code counts.
-    pub fn status(&self, mark: Option<&PlayerMark>, now: UnixMs) -> Option<Status> {
-        match &self.state {
-            State::Approved { .. } => Some(Status::AlreadyUsed),
-            State::Replaced | State::Superseded => Some(Status::Replaced),
-            _ if mark.is_some_and(|mark| mark.ends(self)) => Some(Status::Replaced),
-            State::UsedUp => Some(Status::AttemptsUsedUp),
-            State::Open if now >= self.expires_at => Some(Status::Expired),
-            State::Open => None,
-        }
-    }
-
-    fn wrong(&self) -> Checked {
-        self.checked(if self.attempts_left == 0 { Status::AttemptsUsedUp } else { Status::Rejected })
-    }
-
-    fn checked(&self, status: Status) -> Checked {
-        Checked {
-            id: self.id,
-            purpose: self.purpose,
-            player: self.player.clone(),
-            to: self.to.clone(),
-            device: self.device.clone(),
-            status,
-            attempts_left: self.attempts_left,
-            asked_at: self.created_at,
-            channel: self.ways.last().map(|way| way.channel.clone()),
         }
     }
 }

@@ -1,5 +1,5 @@
-#![allow(clippy::unwrap_used)]
 //! Sealing, without a store.
+#![allow(clippy::unwrap_used)]
 
 use super::*;
 use proptest::prelude::*;

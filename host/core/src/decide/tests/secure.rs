@@ -1,5 +1,6 @@
 //! A frozen account: what BLOCK does once, what other conversations hear, and what a locked account does not get.
 
+use super::credentials::{credentials, of_ada, with_recovery};
 use super::*;
 use crate::account::freeze::Frozen;
 use crate::account::lockout::Locked;
