@@ -7,6 +7,7 @@ mod audit;
 mod consents;
 mod credentials;
 mod guest_log;
+mod permits;
 mod players;
 mod releases;
 mod sealing;
@@ -35,6 +36,7 @@ pub use audit::{Audit, AuditPage, Erased};
 pub use consents::{ConsentPage, ConsentPlace, Consents};
 pub use credentials::{Credentials, Untold};
 pub use guest_log::{GuestLog, LogLevel};
+pub use permits::{PERMIT_NAME_BYTES_MAX, PermitAnswer, PermitAsk, PermitMember, PermitReturn, PermitWindow, Permits};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
 pub use sealing::{KeyRows, Resealing, Sealing};
@@ -366,12 +368,12 @@ pub struct Depth {
 
 /// All of a store.
 pub trait Store:
-    Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents
+    Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents + Permits
 {
 }
 
-impl<T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents> Store
-    for T
+impl<T> Store for T where
+    T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents + Permits
 {
 }
 

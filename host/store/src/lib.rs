@@ -15,6 +15,7 @@ pub mod embedded;
 pub mod handout;
 mod measures;
 mod pages;
+mod permits;
 pub mod ready;
 pub mod redis;
 mod reseal;

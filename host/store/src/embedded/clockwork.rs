@@ -81,6 +81,7 @@ impl Writer {
         forgotten += self.prune_oldest(notices, "DELETE FROM notice WHERE id = ?1", now.minus_ms(NOTICE_MS), limit)?;
         let pages = "DELETE FROM page WHERE name IN (SELECT name FROM page WHERE forget_ms <= ?1 ORDER BY forget_ms LIMIT ?2)";
         forgotten += self.execute(pages, (now.0, limit))?;
+        forgotten += self.prune_permits(now, limit)?;
         Ok(Answer::Pruned(forgotten))
     }
 

@@ -16,6 +16,7 @@ mod documents;
 mod memory;
 mod op;
 mod pages;
+mod permits;
 mod ports;
 mod read;
 mod reader;

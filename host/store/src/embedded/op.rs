@@ -11,16 +11,18 @@ use questline_core::conversation::Conversation;
 use questline_core::event::Event;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, TicketNumber};
 use questline_core::outbox::NewMessage;
-use questline_core::port::{Appended, Batch, Begun, Committed, DedupKey, Erased, StatusUpdate, StoreError};
+use questline_core::port::{Appended, Batch, Begun, Committed, DedupKey, Erased, PermitAnswer, StatusUpdate, StoreError};
 use questline_core::send::SendRecord;
 use questline_core::time::UnixMs;
 use tokio::sync::oneshot;
 
 use super::audit::{EraseOp, Salted, salted};
+use super::permits::KeyedReturn;
 use super::reseal::Rewrite;
 use crate::audit::AuditKey;
 use crate::documents::DocumentWrite;
 use crate::pages::{Change, PageKey};
+use crate::permits::KeyedAsk;
 use crate::seal::{Draft, Kind, Owner, Sealer};
 
 /// What a row of a document counts as.
@@ -49,6 +51,8 @@ pub(super) enum Op {
     Erase(Box<EraseOp>),
     WriteDocument(Box<DocumentWrite>),
     ChangePages { keys: Vec<PageKey>, change: Change },
+    TakePermits { asks: Vec<KeyedAsk>, now: UnixMs },
+    ReturnPermits(Vec<KeyedReturn>),
     Rewrite(Vec<Rewrite>),
     StrikeKeys,
     Check,
@@ -67,6 +71,8 @@ impl Op {
             Self::Record(records) => records.len(),
             Self::FireDue { limit, .. } | Self::Prune { limit, .. } => 2 * limit,
             Self::ChangePages { keys, .. } => keys.len(),
+            Self::TakePermits { asks, .. } => 2 * asks.len(),
+            Self::ReturnPermits(returns) => 2 * returns.len(),
             Self::Rewrite(rewrites) => rewrites.len(),
             Self::WriteDocument(write) => 1 + write.value.as_ref().map_or(0, Vec::len) / ROW_BYTES,
             _ => 2,
@@ -86,6 +92,7 @@ pub(super) enum Answer {
     Found(bool),
     Added(DeadLetterId),
     Erased(Erased),
+    Permits(Vec<PermitAnswer>),
 }
 
 /// What came of a send, and Meta's name for the message as it is kept.

@@ -12,7 +12,7 @@ use super::OpenError;
 use crate::seal::PLAIN;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 6;
+pub(super) const SCHEMA_VERSION: i64 = 7;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 4 * 1024;
@@ -100,8 +100,16 @@ ALTER TABLE conversation ADD COLUMN contact BLOB;
 CREATE TABLE store_key(id TEXT PRIMARY KEY) WITHOUT ROWID;
 ";
 
+/// Version 7: sliding windows of permits, under keyed digests, see [`crate::permits`]. `count` is that of the window's rows.
+const PERMITS: &str = "
+CREATE TABLE permit(window BLOB NOT NULL, member BLOB NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(window, member)) WITHOUT ROWID;
+CREATE INDEX permit_at ON permit(window, at_ms);
+CREATE TABLE permit_window(window BLOB PRIMARY KEY, count INTEGER NOT NULL, forget_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX permit_window_forget ON permit_window(forget_ms);
+";
+
 /// What has to be done to tables of an older version, by that version, in order.
-const UPGRADES: [(i64, &str); 5] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED)];
+const UPGRADES: [(i64, &str); 6] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS)];
 /// The last version whose rows lay open.
 const OPEN_VERSION: i64 = 5;
 

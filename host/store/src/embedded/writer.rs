@@ -252,6 +252,8 @@ impl Writer {
             Op::Erase(op) => self.erase(op),
             Op::WriteDocument(write) => self.write_document(write),
             Op::ChangePages { keys, change } => self.change_pages(keys, change),
+            Op::TakePermits { asks, now } => self.take_permits(asks, *now),
+            Op::ReturnPermits(returns) => self.return_permits(returns),
             Op::Rewrite(rewrites) => self.rewrite(rewrites),
             Op::StrikeKeys => self.strike_keys(),
             Op::Check => {

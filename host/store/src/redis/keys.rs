@@ -44,6 +44,9 @@
 //! Pages, which are changed together and forgotten at their time, are keys of their own too, `<prefix>:{v/<game>}:<digest of
 //! the name>` (string, expires): one-time codes and their guards, see [`crate::verifications`]. Those of a game lie in one slot.
 //!
+//! Sliding windows of permits are keys of their own, each in its own slot: `<prefix>:{w<digest>}` (sorted set, expires): keyed
+//! digests of the members by when they took their place, see [`crate::permits`].
+//!
 //! Two more kinds of keys lie in those slots. `<prefix>:{a17}:player:<digest>` (sorted set) has the conversations of a
 //! player by the version that put them there; it may name more than there are, the conversations themselves decide.
 //! `<prefix>:{a17}:key:<digest>` (string, expires) has the conversation that an event without a time of its own went to,
@@ -158,6 +161,17 @@ impl Keys {
     /// A page of a game; all of them in one slot.
     pub(super) fn page(&self, game: &GameId, name: &str) -> String {
         format!("{}:{{v/{game}}}:{name}", self.prefix)
+    }
+
+    /// A window of permits.
+    pub(super) fn permits(&self, window: &[u8]) -> String {
+        let mut key = format!("{}:{{w", self.prefix);
+        for byte in window {
+            // Writing to a String does not fail.
+            let _ = std::fmt::Write::write_fmt(&mut key, format_args!("{byte:02x}"));
+        }
+        key.push('}');
+        key
     }
 
     /// A game's chain, or a part of it.

@@ -29,6 +29,7 @@ mod outbox;
 mod owner;
 mod pages;
 mod pending;
+mod permits;
 mod reseal;
 mod script;
 mod server;

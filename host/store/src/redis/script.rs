@@ -55,6 +55,8 @@ scripts! {
     Forget "forget" plain,
     Document "document" plain,
     Pages "pages" plain,
+    Permits "permits" plain,
+    Unpermit "unpermit" plain,
     Link "link" counted,
     Unplace "unplace" plain,
 }

@@ -17,6 +17,7 @@ mod embedded;
 mod inbox;
 mod order;
 mod outbox;
+mod permits;
 mod players;
 mod recovery;
 mod redis;
@@ -156,6 +157,15 @@ macro_rules! contract {
                     a_code_in_the_chat_is_tried_on_what_is_open
                     old_verifications_are_forgotten
                     a_code_goes_on_and_never_back
+                }
+                permits {
+                    of_a_thousand_asks_at_once_no_more_than_the_window_holds_are_granted
+                    who_holds_a_place_is_granted_it_again
+                    windows_slide
+                    the_queue_is_told_its_turns
+                    a_place_is_given_back_once
+                    permits_survive_a_restart_and_a_lower_limit
+                    windows_that_are_over_are_forgotten
                 }
                 consents {
                     marketing_begins_only_while_the_player_agrees
