@@ -32,6 +32,7 @@ pub mod outcome;
 pub mod account;
 pub mod audit;
 pub mod authentication;
+pub mod broadcast;
 pub mod commit;
 pub mod decide;
 pub mod recovery;

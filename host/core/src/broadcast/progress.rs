@@ -1,0 +1,143 @@
+//! How far a broadcast's messages came. The store counts each as it moves; here is what is counted, and what that means.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Broadcast, Skip, State};
+use crate::id::OutboxRef;
+use crate::status::DeliveryState;
+use crate::time::UnixMs;
+
+/// Messages of unknown outcome that are listed by name; more are counted.
+pub const UNKNOWN_LISTED_MAX: usize = 10_000;
+
+/// What a store counts of a campaign, by name: `queued`, `accepted`, `sent`, `delivered`, `read`, `failed:<code>`,
+/// `dropped:<reason>`, and `parked:<reason>`, which goes down again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// By name.
+    pub counts: BTreeMap<String, i64>,
+}
+
+impl Tally {
+    /// Messages that came into the outbox.
+    pub const QUEUED: &'static str = "queued";
+    /// Those that Meta took.
+    pub const ACCEPTED: &'static str = "accepted";
+    /// In front of the code with which Meta refused one.
+    pub const FAILED: &'static str = "failed:";
+    /// In front of the reason for which one was not sent.
+    pub const DROPPED: &'static str = "dropped:";
+    /// In front of the reason for which one waits.
+    pub const PARKED: &'static str = "parked:";
+
+    /// Adds to a count.
+    pub fn add(&mut self, name: &str, by: i64) {
+        match self.counts.get_mut(name) {
+            Some(count) => *count += by,
+            None => drop(self.counts.insert(name.to_owned(), by)),
+        }
+    }
+
+    fn get(&self, name: &str) -> u64 {
+        self.counts.get(name).map_or(0, |count| u64::try_from(*count).unwrap_or(0))
+    }
+
+    fn under(&self, prefix: &str) -> BTreeMap<String, u64> {
+        let under = self.counts.iter().filter_map(|(name, count)| Some((name.strip_prefix(prefix)?, u64::try_from(*count).ok()?)));
+        under.filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
+    }
+
+    /// Messages that are in the outbox still: neither at Meta, nor refused, nor dropped.
+    pub fn waiting(&self) -> u64 {
+        let gone = self.get(Self::ACCEPTED) + self.get(Self::REFUSED_AT_ONCE) + self.under(Self::DROPPED).values().sum::<u64>();
+        self.get(Self::QUEUED).saturating_sub(gone)
+    }
+
+    /// Those of them that wait for something else than their turn.
+    pub fn parked(&self) -> u64 {
+        self.under(Self::PARKED).values().sum()
+    }
+
+    /// Refusals in the answer to a request; others come later, by webhook.
+    pub const REFUSED_AT_ONCE: &'static str = "refused";
+}
+
+/// What a receipt passes on its way from one state to another: each is counted once for each message.
+pub fn passed(before: DeliveryState, after: DeliveryState) -> impl Iterator<Item = &'static str> {
+    let stations = [(DeliveryState::Sent, "sent"), (DeliveryState::Delivered, "delivered"), (DeliveryState::Read, "read")];
+    let is_failure = after == DeliveryState::Failed;
+    stations
+        .into_iter()
+        .filter(move |(state, _)| !is_failure && before.number() < state.number() && state.number() <= after.number())
+        .map(|(_, name)| name)
+}
+
+/// How far a broadcast is, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Where it stands.
+    pub state: State,
+    /// On the list; none where the audience is a segment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipients: Option<u64>,
+    /// Recipients, or conversations of a segment, that were looked at.
+    pub seen: u64,
+    /// Every one was.
+    pub is_fed: bool,
+    /// Those who do not get it, by reason.
+    pub skipped: BTreeMap<Skip, u64>,
+    /// Messages that were made.
+    pub messages: u64,
+    /// Those that wait for their turn.
+    pub queued: u64,
+    /// Those that wait for something else, by reason.
+    pub parked: BTreeMap<String, u64>,
+    /// Those that Meta took.
+    pub accepted: u64,
+    /// Of them, those that left Meta.
+    pub sent: u64,
+    /// Those that are on a device.
+    pub delivered: u64,
+    /// Those that were opened.
+    pub read: u64,
+    /// Those that Meta refused, at once or later, by its code.
+    pub failed: BTreeMap<String, u64>,
+    /// Those that were not sent, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Those that were sent again, for nobody knows whether the first time came through: a player may have them twice.
+    pub unknown: u64,
+}
+
+impl Progress {
+    /// Of a broadcast, with what was counted of its messages.
+    pub fn of(broadcast: &Broadcast, tally: &Tally, unknown: u64) -> Self {
+        Self {
+            state: broadcast.state,
+            recipients: broadcast.list.as_ref().map(|list| list.recipients),
+            seen: broadcast.feed.seen,
+            is_fed: broadcast.feed.is_over,
+            skipped: broadcast.feed.skipped.clone(),
+            messages: tally.get(Tally::QUEUED),
+            queued: tally.waiting().saturating_sub(tally.parked()),
+            parked: tally.under(Tally::PARKED),
+            accepted: tally.get(Tally::ACCEPTED),
+            sent: tally.get("sent"),
+            delivered: tally.get("delivered"),
+            read: tally.get("read"),
+            failed: tally.under(Tally::FAILED),
+            dropped: tally.under(Tally::DROPPED),
+            unknown,
+        }
+    }
+}
+
+/// A message that was sent again although the first time may have come through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownOutcome {
+    /// Which.
+    pub message: OutboxRef,
+    /// When that was noted.
+    pub at: UnixMs,
+}
