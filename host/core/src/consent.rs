@@ -275,6 +275,7 @@ impl Commit {
             content: Content::Consent(Box::new(ConsentRecord { copy: true, ..record.clone() })),
             committed_at: now,
             expires_at: None,
+            campaign: None,
         });
         self.outbox.extend(news.collect::<Vec<_>>());
     }

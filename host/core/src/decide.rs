@@ -403,6 +403,7 @@ impl Apply<'_> {
             },
             content,
             committed_at: self.now,
+            campaign: None,
         });
     }
 }

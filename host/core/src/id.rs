@@ -106,6 +106,10 @@ name!(
     DeviceId, "a device's id", 128, "printable ASCII", |byte| matches!(byte, b' '..=b'~')
 );
 name!(
+    /// A broadcast, or what else is many messages at once; unique within a game.
+    CampaignId, "a campaign's id", 64, "a-z, 0-9 and -", slug
+);
+name!(
     /// What a player and an agent call a ticket, for instance `SF-1042`.
     TicketNumber, "a ticket's number", 48, "A-Z, a-z, 0-9 and -", |byte| byte.is_ascii_alphanumeric() || byte == b'-'
 );

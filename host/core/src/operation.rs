@@ -48,6 +48,7 @@ impl NewMessage {
             content: Content::Operation(operation),
             committed_at: now,
             expires_at: None,
+            campaign: None,
         }
     }
 }

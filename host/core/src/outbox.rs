@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::consent::ConsentRecord;
 use crate::contact::Contact;
 use crate::event::Wamid;
-use crate::id::{GameId, NumberId, OutboxRef};
+use crate::id::{CampaignId, GameId, NumberId, OutboxRef};
 use crate::message::Outbound;
 use crate::operation::Operation;
 use crate::recovery::CredentialsPromise;
@@ -117,6 +117,20 @@ pub struct NewMessage {
     /// After that it is not sent any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UnixMs>,
+    /// What it is one of many of; none for what a conversation says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Campaign>,
+}
+
+/// What a message is one of many of, for instance a broadcast. Such messages are lines of their own: what a conversation
+/// says waits for none of them, and they keep their order among themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Campaign {
+    /// Which.
+    pub id: CampaignId,
+    /// Which of its variants, where it compares some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<u8>,
 }
 
 /// A message in the outbox.

@@ -7,6 +7,7 @@ mod audit;
 mod consents;
 mod credentials;
 mod guest_log;
+mod outbox;
 mod permits;
 mod players;
 mod releases;
@@ -21,21 +22,21 @@ use serde::{Deserialize, Serialize};
 use crate::audit::Actor;
 use crate::capability::Grants;
 use crate::commit::{Commit, DeadLetter, StoredDeadLetter, Ticket};
-use crate::consent::Unwanted;
 use crate::contact::{Address, Contact};
 use crate::conversation::Conversation;
 use crate::event::{Event, StatusError, Wamid};
 use crate::flow::{FlowAnswer, FlowDescription, FlowFailure, FlowLimits, Read, Snapshot};
 use crate::id::{ConversationId, DeadLetterId, FlowName, GameId, InboxSeq, NumberId, OutboxRef, PlayerId, TicketNumber};
 use crate::intent::Intent;
-use crate::outbox::{NewMessage, OutboxMessage};
+use crate::outbox::OutboxMessage;
 use crate::secret::{SecretTemplate, SecretText};
-use crate::send::{SendOutcome, SendRecord};
+use crate::send::SendOutcome;
 pub use accounts::{AccountChange, AccountKeys, AccountPages, Accounts};
 pub use audit::{Audit, AuditPage, Erased};
 pub use consents::{ConsentPage, ConsentPlace, Consents};
 pub use credentials::{Credentials, Untold};
 pub use guest_log::{GuestLog, LogLevel};
+pub use outbox::{Begun, Enqueue, Enqueued, Outbox, Receipt};
 pub use permits::{PERMIT_NAME_BYTES_MAX, PermitAnswer, PermitAsk, PermitMember, PermitReturn, PermitWindow, Permits};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
@@ -231,65 +232,11 @@ pub trait Conversations: Send + Sync {
     async fn release(&self, conversation: ConversationId, not_before: Option<UnixMs>) -> Result<(), StoreError>;
 }
 
-/// The sender's side of the store.
-#[async_trait]
-pub trait Outbox: Send + Sync {
-    /// Waits for committed messages and takes up to `limit` of them, each once per process; within a conversation in
-    /// their order. After a start, all that was left is handed out, with those that were in flight marked as such.
-    async fn take_messages(&self, limit: usize) -> Result<Vec<OutboxMessage>, StoreError>;
-
-    /// Notes, durably, that sends begin now: after a crash these and only these may have reached Meta. Gives those that
-    /// are begun; the others have left the outbox meanwhile, settled by a status, and must not be sent.
-    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError>;
-
-    /// As [`begin`](Self::begin), for marketing: what the player takes no marketing for now is not begun, and stays where it
-    /// is. What holds in the conversation is asked in the same write, so that no STOP comes in between. Answers in the order
-    /// of the messages.
-    async fn begin_marketing(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<Begun>, StoreError>;
-
-    /// Notes what came of sends. A message that a status has settled meanwhile stays settled.
-    async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError>;
-
-    /// The ones among these that a status webhook has settled: Meta has them.
-    async fn settled(&self, messages: Vec<OutboxRef>) -> Result<Vec<OutboxRef>, StoreError>;
-
-    /// A message that Meta has, as far as it came; `None` when it is unknown or forgotten.
-    async fn receipt(&self, message: OutboxRef) -> Result<Option<Receipt>, StoreError>;
-}
-
-/// What came of beginning a marketing message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Begun {
-    /// It is begun.
-    Yes,
-    /// It has left the outbox meanwhile, settled by a status.
-    Gone,
-    /// It is not to be sent.
-    Unwanted(Unwanted),
-}
-
-/// How far a sent message came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// Which.
-    pub id: OutboxRef,
-    /// Meta's name for it; none when Meta refused it at once.
-    pub wamid: Option<Wamid>,
-    /// How far.
-    pub state: DeliveryState,
-    /// Since when.
-    pub at: UnixMs,
-    /// Sends that it took.
-    pub attempts: u32,
-    /// What was sent; kept until it was delivered or a day has passed.
-    pub message: Option<NewMessage>,
-}
-
 /// The clockwork's side of the store.
 #[async_trait]
 pub trait Timers: Send + Sync {
-    /// Turns up to `limit` due timers into events of their conversations, durably; says how many, and when the next is
-    /// due, if there is one.
+    /// Turns up to `limit` due timers into events of their conversations, and queues as many parked messages that are due
+    /// behind what is queued, durably; says how many of both, and when the next is due, if there is one.
     async fn fire_due(&self, now: UnixMs, limit: usize) -> Result<(usize, Option<UnixMs>), StoreError>;
 
     /// Forgets what is older than it needs to be, at most `limit` rows of each kind; says how many. Repetitions are

@@ -122,6 +122,89 @@ pub struct SendRecord {
     pub result: SendResult,
 }
 
+/// What a parked message waits for. The names are stable: stores keep them, and they stand in metrics and answers of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParkReason {
+    /// The portfolio's limit of players written to outside the service window is used up.
+    PortfolioLimit,
+    /// The player has had as much marketing as one is sent.
+    MarketingCap,
+    /// Meta takes no marketing for this player now.
+    MarketingHeld,
+    /// The player is in the game.
+    InGame,
+    /// It is night where the player is.
+    LocalHours,
+    /// The template's category is paused.
+    CategoryPaused,
+    /// The template is paused or disabled, at Meta or by the operator.
+    TemplatePaused,
+    /// Meta has refused the template for now.
+    TemplateHeld,
+    /// The number is paused.
+    NumberPaused,
+    /// The game is paused.
+    GamePaused,
+    /// The broadcast is paused.
+    CampaignPaused,
+    /// The number or the app fails, and is left alone for a while.
+    BreakerOpen,
+    /// This player has just been written to more often than Meta takes.
+    PairLimit,
+    /// It failed, and is tried again later.
+    Retry,
+    /// It was queued for a later time.
+    Scheduled,
+}
+
+impl ParkReason {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::PortfolioLimit,
+        Self::MarketingCap,
+        Self::MarketingHeld,
+        Self::InGame,
+        Self::LocalHours,
+        Self::CategoryPaused,
+        Self::TemplatePaused,
+        Self::TemplateHeld,
+        Self::NumberPaused,
+        Self::GamePaused,
+        Self::CampaignPaused,
+        Self::BreakerOpen,
+        Self::PairLimit,
+        Self::Retry,
+        Self::Scheduled,
+    ];
+
+    /// The name in the store, in metrics and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PortfolioLimit => "portfolio-limit",
+            Self::MarketingCap => "marketing-cap",
+            Self::MarketingHeld => "marketing-held",
+            Self::InGame => "in-game",
+            Self::LocalHours => "local-hours",
+            Self::CategoryPaused => "category-paused",
+            Self::TemplatePaused => "template-paused",
+            Self::TemplateHeld => "template-held",
+            Self::NumberPaused => "number-paused",
+            Self::GamePaused => "game-paused",
+            Self::CampaignPaused => "campaign-paused",
+            Self::BreakerOpen => "breaker-open",
+            Self::PairLimit => "pair-limit",
+            Self::Retry => "retry",
+            Self::Scheduled => "scheduled",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
 /// What becomes of an outbox message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SendResult {
@@ -140,6 +223,16 @@ pub enum SendResult {
         attempts: u32,
         /// Not before.
         due_at: UnixMs,
+    },
+    /// It has to wait for something that is not the number's pace. It leaves its lane and holds up nobody, neither those
+    /// behind it nor its conversation; when it is due it is queued again, behind all that is queued then.
+    Parked {
+        /// Not before.
+        until: UnixMs,
+        /// What it waits for.
+        reason: ParkReason,
+        /// Tries so far.
+        attempts: u32,
     },
     /// Meta refused it: it leaves the outbox, its receipt says failed, and the conversation gets an
     /// [`Event::Status`](crate::event::Event::Status). A refusal by webhook ends in the same way: what to do about
@@ -161,4 +254,19 @@ pub enum SendResult {
         /// When.
         at: UnixMs,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_reason_is_found_by_its_name() {
+        for reason in ParkReason::ALL {
+            assert_eq!(ParkReason::parse(reason.as_str()), Some(reason));
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.as_str()), "one name everywhere");
+        }
+        assert_eq!(ParkReason::parse("lunch"), None);
+    }
 }

@@ -425,6 +425,7 @@ impl<'a> Step<'a> {
             content: Content::Reply { message: Outbound::Text { body: text, preview: false }, reply_to: None },
             committed_at: self.now,
             expires_at: self.conversation.window.closes_at(self.now),
+            campaign: None,
         }
     }
 

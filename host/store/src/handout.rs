@@ -284,6 +284,7 @@ mod tests {
             content: Content::Reply { message: Outbound::Text { body: "hi".into(), preview: false }, reply_to: None },
             committed_at: UnixMs(1),
             expires_at: None,
+            campaign: None,
         };
         let id = OutboxRef { conversation: ConversationId(1), seq: OutboxSeq(place) };
         let message = OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued };

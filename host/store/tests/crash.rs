@@ -113,6 +113,7 @@ fn child() {
                         content: Content::Reply { message: Outbound::Text { body: id.to_string(), preview: false }, reply_to: None },
                         committed_at: UnixMs(1),
                         expires_at: None,
+                        campaign: None,
                     };
                     let mut commit = Commit::of(work.conversation, work.events[0].seq);
                     commit.outbox.push(message);

@@ -81,6 +81,7 @@ fn message() -> OutboxMessage {
         content: Content::Reply { message: reply, reply_to: None },
         committed_at: UnixMs(0),
         expires_at: None,
+        campaign: None,
     };
     let id = OutboxRef { conversation: ConversationId(123_456), seq: OutboxSeq(17) };
     OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued }

@@ -85,6 +85,7 @@ pub(crate) fn message(conversation: &Conversation, content: Content, expires_at:
         content,
         committed_at: now,
         expires_at: Some(expires_at),
+        campaign: None,
     }
 }
 

@@ -307,6 +307,7 @@ fn reply(of: &Conversation, message: Outbound, now: UnixMs, closes_at: UnixMs) -
         content: Content::Reply { message, reply_to: None },
         committed_at: now,
         expires_at: Some(closes_at),
+        campaign: None,
     }
 }
 

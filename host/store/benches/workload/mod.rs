@@ -121,6 +121,7 @@ impl Bench {
             },
             committed_at: SystemClock.now(),
             expires_at: None,
+            campaign: None,
         };
         let mut commit = Commit::of(conversation, entry.seq);
         commit.outbox.push(message);

@@ -29,7 +29,7 @@ impl Writer {
                 appended.known.push(place as u32);
                 continue;
             }
-            let conversation = self.conversation_of(&new.address)?;
+            let conversation = self.conversation_of(&new.address, true)?;
             self.arrive(conversation, new.address.game, append.received_at, new.event, new.draft)?;
             appended.events += 1;
         }
@@ -70,18 +70,19 @@ impl Writer {
     }
 
     /// Notes a key; false when it was known.
-    fn is_first(&self, key: DedupKey, arrived_at: UnixMs) -> rusqlite::Result<bool> {
+    pub(super) fn is_first(&self, key: DedupKey, arrived_at: UnixMs) -> rusqlite::Result<bool> {
         let sql = "INSERT INTO seen(sent_s, digest, arrived_s) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         Ok(self.execute(sql, (key.sent_s, &key.digest.to_be_bytes()[..], arrived_at.as_s()))? == 1)
     }
 
-    /// The conversation behind a contact, as [`crate::alias`] has the rules; a new one if there is none.
-    fn conversation_of(&mut self, address: &Address) -> Result<ConversationId, Failure> {
+    /// The conversation behind a contact, as [`crate::alias`] has the rules; a new one if there is none. `soon`: it is about
+    /// to be loaded.
+    pub(super) fn conversation_of(&mut self, address: &Address, soon: bool) -> Result<ConversationId, Failure> {
         let phone = Alias::of_phone(&address.number, &address.contact);
         let bsuid = Alias::of_bsuid(&address.number, &address.contact);
         let by_phone = self.look_up(phone.as_ref())?;
         let by_bsuid = self.look_up(bsuid.as_ref())?;
-        let Some(conversation) = by_phone.or(by_bsuid) else { return self.begin_conversation(address, phone, bsuid) };
+        let Some(conversation) = by_phone.or(by_bsuid) else { return self.begin_conversation(address, phone, bsuid, soon) };
         let known = |alias: &Option<Alias>, found| alias.is_none() || found == Some(conversation);
         if !(known(&phone, by_phone) && known(&bsuid, by_bsuid)) {
             self.learn(conversation, address)?;
@@ -114,7 +115,13 @@ impl Writer {
         if sealer.has_plain() { find(&alias.as_str()) } else { Ok(None) }
     }
 
-    fn begin_conversation(&mut self, address: &Address, phone: Option<Alias>, bsuid: Option<Alias>) -> Result<ConversationId, Failure> {
+    fn begin_conversation(
+        &mut self,
+        address: &Address,
+        phone: Option<Alias>,
+        bsuid: Option<Alias>,
+        soon: bool,
+    ) -> Result<ConversationId, Failure> {
         let id = ConversationId(self.ids.conversation + 1);
         let conversation = Conversation::new(id, address.clone());
         let sealer = &self.shared.sealer;
@@ -128,7 +135,9 @@ impl Writer {
             self.point(&alias, id)?;
         }
         self.staged.conversations += 1;
-        self.staged.hot.push((Arc::new(conversation), doc.len()));
+        if soon {
+            self.staged.hot.push((Arc::new(conversation), doc.len()));
+        }
         Ok(id)
     }
 

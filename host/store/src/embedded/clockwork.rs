@@ -41,6 +41,7 @@ const CONTENT_CURSOR: &str = "content_cursor";
 impl Writer {
     pub(super) fn fire_due(&mut self, now: UnixMs, limit: usize) -> Result<Answer, Failure> {
         let room = self.shared.pending().room().saturating_sub(self.staged.arrived.len() as u64);
+        let asked = i64::try_from(limit).unwrap_or(i64::MAX);
         let limit = (limit as u64).min(room) as i64;
         let sql = "SELECT id, conversation, flow, name, payload FROM timer WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2";
         let due = self.rows(sql, (now.0, limit), |row| {
@@ -61,13 +62,18 @@ impl Writer {
             self.arrive(conversation, game, now, Arc::new(event), draft)?;
             fired += 1;
         }
+        let queued = self.queue_due(now, asked.saturating_sub(fired as i64))?;
         let next = self.row("SELECT min(due_ms) FROM timer", [], |row| row.get::<_, Option<u64>>(0))?.flatten();
+        let parked = "SELECT min(park_ms) FROM message WHERE park_ms IS NOT NULL";
+        let next_parked = self.row(parked, [], |row| row.get::<_, Option<u64>>(0))?.flatten();
+        let is_held_back = next.is_some_and(|next| next <= now.0);
+        let next = [next, next_parked].into_iter().flatten().min();
         self.staged.timer_due = TimerDue::Is(next.unwrap_or(NO_TIMER));
-        if fired == 0 && room == 0 && next.is_some_and(|next| next <= now.0) {
+        if fired + queued == 0 && room == 0 && is_held_back {
             // Nothing was written: there was no row to take.
             return Err(Failure::Refused(StoreError::Overloaded { waiting: self.shared.pending().waiting() }));
         }
-        Ok(Answer::Fired(fired, next.map(UnixMs)))
+        Ok(Answer::Fired(fired + queued, next.map(UnixMs)))
     }
 
     pub(super) fn prune(&mut self, now: UnixMs, limit: usize) -> Result<Answer, Failure> {

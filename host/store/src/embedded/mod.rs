@@ -13,6 +13,7 @@ mod consents;
 mod desk;
 mod directory;
 mod documents;
+mod enqueue;
 mod memory;
 mod op;
 mod pages;

@@ -11,12 +11,13 @@ use questline_core::conversation::Conversation;
 use questline_core::event::Event;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, TicketNumber};
 use questline_core::outbox::NewMessage;
-use questline_core::port::{Appended, Batch, Begun, Committed, DedupKey, Erased, PermitAnswer, StatusUpdate, StoreError};
+use questline_core::port::{Appended, Batch, Begun, Committed, DedupKey, Enqueued, Erased, PermitAnswer, StatusUpdate, StoreError};
 use questline_core::send::SendRecord;
 use questline_core::time::UnixMs;
 use tokio::sync::oneshot;
 
 use super::audit::{EraseOp, Salted, salted};
+use super::enqueue::EnqueueOp;
 use super::permits::KeyedReturn;
 use super::reseal::Rewrite;
 use crate::audit::AuditKey;
@@ -42,6 +43,7 @@ pub(super) enum Op {
     Begin { messages: Vec<OutboxRef>, at: UnixMs },
     BeginMarketing { messages: Vec<OutboxRef>, at: UnixMs },
     Record(Vec<Recorded>),
+    Enqueue(EnqueueOp),
     FireDue { now: UnixMs, limit: usize },
     Prune { now: UnixMs, limit: usize },
     RetryDeadLetter { id: DeadLetterId, actor: Actor, now: UnixMs },
@@ -69,6 +71,7 @@ impl Op {
             Self::Begin { messages, .. } => messages.len(),
             Self::BeginMarketing { messages, .. } => 2 * messages.len(),
             Self::Record(records) => records.len(),
+            Self::Enqueue(op) => 4 * op.messages.len(),
             Self::FireDue { limit, .. } | Self::Prune { limit, .. } => 2 * limit,
             Self::ChangePages { keys, .. } => keys.len(),
             Self::TakePermits { asks, .. } => 2 * asks.len(),
@@ -87,6 +90,7 @@ pub(super) enum Answer {
     Committed(Committed),
     Begun(Vec<OutboxRef>),
     MarketingBegun(Vec<Begun>),
+    Enqueued(Vec<Enqueued>),
     Fired(usize, Option<UnixMs>),
     Pruned(usize),
     Found(bool),

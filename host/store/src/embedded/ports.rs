@@ -7,14 +7,15 @@ use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, PlayerId, TicketNumber};
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::{
-    Appended, Batch, Begun, Committed, Conversations, DedupKey, Depth, Desk, Inbox, InboxEntry, Notice, Outbox, PlayerConversation, Ready,
-    Receipt, StoreError, Timers, Work,
+    Appended, Batch, Begun, Committed, Conversations, DedupKey, Depth, Desk, Enqueue, Enqueued, Inbox, InboxEntry, Notice, Outbox,
+    PlayerConversation, Ready, Receipt, StoreError, Timers, Work,
 };
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::time::UnixMs;
 
 use crate::handout::Handed;
 
+use super::enqueue::EnqueueOp;
 use super::op::{Answer, AppendOp, CommitOp, Op, Recorded};
 use super::{EmbeddedStore, read};
 
@@ -112,6 +113,16 @@ impl Outbox for EmbeddedStore {
                     self.shared.handout.refill(page, messages, end);
                 }
             }
+        }
+    }
+
+    async fn enqueue(&self, messages: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.ask(Op::Enqueue(EnqueueOp::new(messages, self.shared.clock.now())?)).await? {
+            Answer::Enqueued(enqueued) => Ok(enqueued),
+            _ => Err(odd()),
         }
     }
 

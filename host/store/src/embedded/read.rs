@@ -73,8 +73,8 @@ pub(super) fn known(connection: &Connection, keys: &[DedupKey]) -> Result<Vec<bo
 
 /// The outbox after a place, and whether that is all.
 pub(super) fn outbox(connection: &Connection, sealer: &Sealer, after: u64, limit: usize) -> Result<(Vec<Placed>, bool)> {
-    let sql =
-        "SELECT place, conversation, seq, state, at_ms, attempts, due_ms, content FROM message WHERE place > ?1 ORDER BY place LIMIT ?2";
+    let sql = "SELECT place, conversation, seq, state, at_ms, attempts, due_ms, content FROM message
+            WHERE place > ?1 AND park_ms IS NULL ORDER BY place LIMIT ?2";
     let mut end = 0;
     let rows = all(connection, sql, (after, limit as i64), |row| {
         end += 1;

@@ -12,7 +12,7 @@ use super::OpenError;
 use crate::seal::PLAIN;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 7;
+pub(super) const SCHEMA_VERSION: i64 = 8;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 4 * 1024;
@@ -108,8 +108,15 @@ CREATE TABLE permit_window(window BLOB PRIMARY KEY, count INTEGER NOT NULL, forg
 CREATE INDEX permit_window_forget ON permit_window(forget_ms);
 ";
 
+/// Version 8: messages that are parked until a time, still with a place.
+const PARKED: &str = "
+ALTER TABLE message ADD COLUMN park_ms INTEGER;
+ALTER TABLE message ADD COLUMN park_reason TEXT;
+CREATE INDEX message_parked ON message(park_ms) WHERE park_ms IS NOT NULL;
+";
+
 /// What has to be done to tables of an older version, by that version, in order.
-const UPGRADES: [(i64, &str); 6] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS)];
+const UPGRADES: [(i64, &str); 7] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS), (7, PARKED)];
 /// The last version whose rows lay open.
 const OPEN_VERSION: i64 = 5;
 

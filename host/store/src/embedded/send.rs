@@ -4,13 +4,15 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use questline_core::event::{Event, StatusError, StatusEvent};
-use questline_core::id::{ConversationId, OutboxRef};
+use questline_core::id::{ConversationId, OutboxRef, OutboxSeq};
+use questline_core::outbox::{OutboxMessage, SendState};
 use questline_core::port::{StatusUpdate, StoreError};
-use questline_core::send::{SendRecord, SendResult};
+use questline_core::send::{ParkReason, SendRecord, SendResult};
 use questline_core::status::DeliveryState;
 use questline_core::time::UnixMs;
 
-use crate::seal::{Draft, Kind};
+use crate::handout::Placed;
+use crate::seal::{Draft, Kind, Owner};
 
 use super::op::{Answer, Recorded};
 use super::sealing::{blob, broken};
@@ -62,7 +64,7 @@ impl Writer {
         for Recorded { record: SendRecord { id, result }, wamid: kept } in records.drain(..) {
             match result {
                 SendResult::Accepted { wamid, at } => {
-                    let sql = "UPDATE message SET place = NULL, state = ?3, at_ms = ?4, attempts = attempts + 1, wamid = ?5
+                    let sql = "UPDATE message SET place = NULL, park_ms = NULL, state = ?3, at_ms = ?4, attempts = attempts + 1, wamid = ?5
                         WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
                     let state = receipt_state(DeliveryState::Accepted);
                     if self.execute(sql, (id.seq.0, id.conversation.0, state, at.0, kept))? == 1 {
@@ -82,8 +84,9 @@ impl Writer {
                         WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
                     self.execute(sql, (id.seq.0, id.conversation.0, QUEUED, attempts, due_at.0))?;
                 }
+                SendResult::Parked { until, reason, attempts } => self.park(id, until, reason, attempts)?,
                 SendResult::Failed { error, attempts, at } => {
-                    let sql = "UPDATE message SET place = NULL, state = ?3, at_ms = ?4, attempts = ?5, wamid = NULL
+                    let sql = "UPDATE message SET place = NULL, park_ms = NULL, state = ?3, at_ms = ?4, attempts = ?5, wamid = NULL
                         WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
                     if self.execute(sql, (id.seq.0, id.conversation.0, FAILED, at.0, attempts))? == 1 {
                         self.staged.outbox -= 1;
@@ -94,6 +97,38 @@ impl Writer {
             }
         }
         Ok(Answer::Done)
+    }
+
+    fn park(&mut self, id: OutboxRef, until: UnixMs, reason: ParkReason, attempts: u32) -> rusqlite::Result<()> {
+        let sql = "UPDATE message SET state = ?3, attempts = ?4, due_ms = ?5, park_ms = ?5, park_reason = ?6
+            WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
+        if self.execute(sql, (id.seq.0, id.conversation.0, QUEUED, attempts, until.0, reason.as_str()))? == 1 {
+            self.staged.timer_due.set(until.0);
+        }
+        Ok(())
+    }
+
+    /// Queues parked messages that are due, behind all that is queued; says how many.
+    pub(super) fn queue_due(&mut self, now: UnixMs, limit: i64) -> rusqlite::Result<usize> {
+        let sql = "SELECT seq, conversation, attempts, due_ms, content FROM message
+            WHERE park_ms IS NOT NULL AND park_ms <= ?1 ORDER BY park_ms, seq LIMIT ?2";
+        let due = self.rows(sql, (now.0, limit), |row| {
+            let id = OutboxRef { conversation: ConversationId(row.get(1)?), seq: OutboxSeq(row.get(0)?) };
+            Ok((id, row.get::<_, u32>(2)?, UnixMs(row.get(3)?), blob(row, 4)?))
+        })?;
+        let count = due.len();
+        for (id, attempts, due_at, content) in due {
+            let place = self.next_message()?;
+            self.execute("UPDATE message SET place = ?2, park_ms = NULL WHERE seq = ?1", (id.seq.0, place))?;
+            match self.shared.sealer.open(Owner::number(Kind::Message, id.conversation.0), &content) {
+                Ok(message) => {
+                    let message = OutboxMessage { id, message, attempts, due_at, state: SendState::Queued };
+                    self.staged.placed.push(Placed { place, message, bytes: content.len() });
+                }
+                Err(error) => tracing::error!(%error, message = %id, "a message in the outbox is left where it is"),
+            }
+        }
+        Ok(count)
     }
 
     fn give_up(&mut self, id: OutboxRef, reason: &str, detail: &str, at: UnixMs) -> rusqlite::Result<()> {
@@ -137,7 +172,8 @@ impl Writer {
             before
         };
         let after = before.advance(update.state);
-        let sql = "UPDATE message SET place = NULL, state = ?2, at_ms = ?3, attempts = attempts + ?4, wamid = ifnull(?5, wamid),
+        let sql =
+            "UPDATE message SET place = NULL, park_ms = NULL, state = ?2, at_ms = ?3, attempts = attempts + ?4, wamid = ifnull(?5, wamid),
             content = iif(?6, NULL, content) WHERE seq = ?1";
         let is_new = in_outbox || kept.is_none();
         let wamid = is_new.then(|| self.shared.sealer.seal_wamid(conversation, &update.wamid)).transpose().map_err(broken)?;

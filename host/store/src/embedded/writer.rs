@@ -241,6 +241,7 @@ impl Writer {
             Op::Begin { messages, at } => self.begin(messages, *at),
             Op::BeginMarketing { messages, at } => self.begin_marketing(messages, *at),
             Op::Record(records) => self.record(records),
+            Op::Enqueue(op) => self.enqueue(op),
             Op::FireDue { now, limit } => self.fire_due(*now, *limit),
             Op::Prune { now, limit } => self.prune(*now, *limit),
             Op::RetryDeadLetter { id, actor, now } => self.retry_dead_letter(*id, actor, *now),

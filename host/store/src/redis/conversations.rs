@@ -177,19 +177,7 @@ impl Written {
         for (((message, bytes), seq), place) in self.outbox.into_iter().zip(seqs).zip(first_place..) {
             news.placed.push((partition, queued(OutboxRef { conversation: id, seq }, message, bytes, place)));
         }
-        for message in requeued.chunks(5) {
-            let [name, place, attempts, due_at, json] = value::exactly(message)?;
-            let json = value::bytes(json)?;
-            let Some(name) = name_of(value::text(name)?) else { continue };
-            let message = OutboxMessage {
-                id: name,
-                message: self.sealer.open(Owner::number(Kind::Message, id.0), json)?,
-                attempts: value::number(attempts)?.try_into().unwrap_or(u32::MAX),
-                due_at: UnixMs(value::number(due_at)?),
-                state: SendState::Queued,
-            };
-            news.placed.push((partition, Placed { place: value::number(place)?, message, bytes: json.len() }));
-        }
+        note_requeued(&self.sealer, partition, requeued, news)?;
         if self.timers_change {
             news.timers.push((partition, timer_next));
         }
@@ -197,6 +185,25 @@ impl Written {
         news.conversations.push((self.conversation, self.doc_bytes));
         Ok(())
     }
+}
+
+/// Brings to memory messages that are in the queue again, as scripts tell of them.
+pub(super) fn note_requeued(sealer: &Sealer, partition: Partition, requeued: &[Value], news: &mut News) -> Result<(), StoreError> {
+    for message in requeued.chunks(5) {
+        let [name, place, attempts, due_at, content] = value::exactly(message)?;
+        let (place, content) = (value::number(place)?, value::bytes(content)?);
+        let Some(id) = name_of(value::text(name)?) else { continue };
+        match sealer.open(Owner::number(Kind::Message, id.conversation.0), content) {
+            Ok(message) => {
+                let attempts = value::number(attempts)?.try_into().unwrap_or(u32::MAX);
+                let message = OutboxMessage { id, message, attempts, due_at: UnixMs(value::number(due_at)?), state: SendState::Queued };
+                news.placed.push((partition, Placed { place, message, bytes: content.len() }));
+            }
+            // One that cannot be read must not hold up the others.
+            Err(error) => tracing::error!(%error, message = %id, "a message in the outbox is left where it is"),
+        }
+    }
+    Ok(())
 }
 
 /// A message that was just queued.

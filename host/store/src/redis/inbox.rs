@@ -25,7 +25,7 @@ use crate::seal::{INDEX_LEN, Kind, Owner, Sealer};
 /// Notices kept at most, whatever their age: Meta's mistakes must not fill the memory.
 const NOTICES_MAX: u64 = 100_000;
 
-const DAY_S: u64 = DAY_MS / SECOND_MS;
+pub(super) const DAY_S: u64 = DAY_MS / SECOND_MS;
 
 /// A sender's clock that is further ahead is not believed.
 const SEEN_AHEAD_MAX_S: u64 = 365 * DAY_S;
@@ -67,7 +67,7 @@ impl Inbox for RedisStore {
 
         let addresses = events.iter().map(|incoming| &incoming.address).collect::<Vec<_>>();
         let mut resolution = self.resolve(&session, &addresses).await?;
-        let timeless = self.settle_timeless(&session, &events, &mut resolution.of).await?;
+        let timeless = self.settle_timeless(&session, events.iter().map(|incoming| incoming.dedup), &mut resolution.of).await?;
         let mut items = Vec::with_capacity(events.len() + statuses.len());
         for (place, (incoming, resolved)) in (0..).zip(events.into_iter().zip(&resolution.of)) {
             items.push((Partition::of(resolved.conversation), Item::Event(NewEvent::new(&self.sealer, place, incoming, *resolved)?)));
@@ -146,11 +146,11 @@ impl Inbox for RedisStore {
 
 /// Where events whose keys have no time of their own were sent before.
 #[derive(Default)]
-struct Timeless {
+pub(super) struct Timeless {
     /// Place in the batch, and the key that tells where its event went.
     keys: Vec<(u32, String)>,
     /// One of them went to another conversation than its address names.
-    elsewhere: bool,
+    pub(super) elsewhere: bool,
 }
 
 /// Before its event is written, a key points at the event's conversation for so long only: if the host ends meanwhile, the
@@ -162,7 +162,7 @@ const TIMELESS_TTL_S: u64 = 16 * DAY_S;
 
 impl Timeless {
     /// What keeps the keys of events that were written now.
-    fn prolong(&self, known: &[u32], lost: &[u32]) -> Vec<Cmd> {
+    pub(super) fn prolong(&self, known: &[u32], lost: &[u32]) -> Vec<Cmd> {
         let written = self.keys.iter().filter(|(place, _)| !known.contains(place) && !lost.contains(place));
         let expire = |(_, key): &(u32, String)| {
             let mut command = redis::cmd("EXPIRE");
@@ -173,12 +173,12 @@ impl Timeless {
     }
 }
 
-fn hex(digest: u128) -> String {
+pub(super) fn hex(digest: u128) -> String {
     format!("{digest:032x}")
 }
 
 /// What stands for a message in its day's set: the digest, and the second of the day.
-fn seen_member(sent_s: u64, digest: u128) -> [u8; 20] {
+pub(super) fn seen_member(sent_s: u64, digest: u128) -> [u8; 20] {
     let mut member = [0; 20];
     member[..16].copy_from_slice(&digest.to_be_bytes());
     member[16..].copy_from_slice(&((sent_s % DAY_S) as u32).to_be_bytes());
@@ -187,7 +187,7 @@ fn seen_member(sent_s: u64, digest: u128) -> [u8; 20] {
 
 /// How long Redis keeps a day's set by itself: 15 days after the last was added, by both clocks, and one more, for the
 /// adding is noted once an hour.
-fn seen_ttl_s(day: u64, received_at: UnixMs) -> u64 {
+pub(super) fn seen_ttl_s(day: u64, received_at: UnixMs) -> u64 {
     let ahead_s = (day.saturating_add(1).saturating_mul(DAY_S)).saturating_sub(received_at.as_s());
     16 * DAY_S + ahead_s.min(SEEN_AHEAD_MAX_S)
 }
@@ -240,11 +240,16 @@ impl NewStatus {
 impl RedisStore {
     /// Sends each event whose key has no time of its own to the conversation that the key was first used for. The key's
     /// other half lies with that conversation, and is written together with the event.
-    async fn settle_timeless(&self, session: &Session, events: &[Incoming], resolved: &mut [Resolved]) -> Result<Timeless, StoreError> {
+    pub(super) async fn settle_timeless(
+        &self,
+        session: &Session,
+        keys: impl Iterator<Item = Option<DedupKey>> + Send,
+        resolved: &mut [Resolved],
+    ) -> Result<Timeless, StoreError> {
         let mut timeless = Timeless::default();
         let mut claims = Vec::new();
-        for (place, (incoming, resolved)) in (0..).zip(events.iter().zip(resolved.iter())) {
-            if let Some(DedupKey { sent_s: 0, digest }) = incoming.dedup {
+        for (place, (key, resolved)) in (0..).zip(keys.zip(resolved.iter())) {
+            if let Some(DedupKey { sent_s: 0, digest }) = key {
                 let key = self.keys.timeless(&hex(digest));
                 let mut claim = redis::cmd("SET");
                 claim.arg(&key).arg(resolved.conversation.0).arg("NX").arg("GET").arg("EX").arg(CLAIM_TTL_S);

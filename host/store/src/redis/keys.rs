@@ -12,6 +12,7 @@
 //! | `pending` | hash | conversations whose inbox holds something, with their game |
 //! | `queue` | sorted set | outgoing messages by their place in the queue |
 //! | `out` | hash | the same messages: `<attempts> <due_at> <since>`; `since` is 0 until a send begins |
+//! | `parked`, `parked:why` | sorted set, hash | those of them that wait for a time and are in no queue, by that time, and why |
 //! | `b:<day>` | hash | what messages say, until they are delivered or a day has passed |
 //! | `r:<day>` | hash | receipts: `<state> <at> <attempts> <wamid>` |
 //! | `s:<day>` | set, expires | digests of what came, by the day of its own time |

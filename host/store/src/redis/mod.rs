@@ -18,6 +18,7 @@ mod consents;
 mod conversations;
 mod desk;
 mod documents;
+mod enqueue;
 mod inbox;
 mod keys;
 mod letter;

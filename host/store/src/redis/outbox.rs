@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use questline_core::event::{Event, StatusEvent, Wamid};
 use questline_core::id::{InboxSeq, OutboxRef};
 use questline_core::outbox::{OutboxMessage, SendState};
-use questline_core::port::{Begun, Outbox, Receipt, StoreError};
+use questline_core::port::{Begun, Enqueue, Enqueued, Outbox, Receipt, StoreError};
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::status::DeliveryState;
 use questline_core::time::{DAY_MS, UnixMs};
@@ -40,6 +40,10 @@ impl Outbox for RedisStore {
                 Handed::Refill(page) => self.refill(page).await?,
             }
         }
+    }
+
+    async fn enqueue(&self, messages: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
+        self.enqueue_all(messages).await
     }
 
     async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError> {
@@ -122,6 +126,7 @@ fn of(id: OutboxRef) -> Owner<'static> {
 enum Outcome {
     Nothing,
     Accepted { id: OutboxRef, wamid: Wamid, bucket: Option<(Bucket, u64)> },
+    Parked { partition: Partition },
     Failed { id: OutboxRef, event: Arc<Event>, bytes: usize, received_at: UnixMs },
 }
 
@@ -134,6 +139,7 @@ impl Outcome {
                 news.accepted.push((wamid, id));
                 news.touched.extend(bucket);
             }
+            (Self::Parked { partition }, [_, next]) => news.timers.push((partition, value::optional_number(next)?)),
             (Self::Failed { id, event, bytes, received_at }, [_, game, seq]) => {
                 let (game, seq) = (value::game(game)?, InboxSeq(value::number(seq)?));
                 let arrived = Arrived { game, seq, received_at, event: Some(event), bytes };
@@ -166,6 +172,10 @@ impl RedisStore {
             SendResult::Again { attempts, due_at } => {
                 command.arg("again").arg(millis(due_at)).arg(attempts);
                 Outcome::Nothing
+            }
+            SendResult::Parked { until, reason, attempts } => {
+                command.arg("parked").arg(millis(until)).arg(attempts).arg(reason.as_str());
+                Outcome::Parked { partition }
             }
             SendResult::Failed { error, attempts, at } => {
                 let event = StatusEvent { message: Some(id), state: DeliveryState::Failed, at, error: Some(error) };

@@ -35,6 +35,7 @@ scripts! {
     Begin "begin" fenced,
     BeginMarketing "begin_marketing" fenced,
     Record "record" fenced,
+    Enqueue "enqueue" fenced,
     Page "page" fenced,
     Learn "learn" fenced,
     Fire "fire" fenced,

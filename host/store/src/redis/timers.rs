@@ -7,12 +7,14 @@ use questline_core::time::{DAY_MS, UnixMs};
 use redis::Value;
 
 use super::RedisStore;
+use super::conversations::note_requeued;
 use super::keys::{PARTITIONS, Partition};
 use super::memory::{Inbox, News, TOUCH_EVERY_MS};
 use super::pending::Arrived;
 use super::script::Script;
 use super::session::{Note, Session};
 use super::{millis, value};
+use crate::seal::Sealer;
 
 /// Partitions that are worked on in one pipeline.
 const CHUNK: usize = 32;
@@ -43,14 +45,19 @@ impl Timers for RedisStore {
             if due.is_empty() || limit.saturating_sub(fired) == 0 {
                 return Ok((fired, next));
             }
+            let session = self.link.session()?;
             if room == 0 {
+                // Parked messages need no room in an inbox.
+                for due in due.chunks(CHUNK) {
+                    let partitions = due.iter().map(|(_, partition)| *partition).collect();
+                    fired += self.fire(&session, partitions, now, [0, limit.div_ceil(due.len())]).await?;
+                }
                 return if fired > 0 { Ok((fired, next)) } else { Err(StoreError::Overloaded { waiting: self.memory.waiting() }) };
             }
             due.truncate(left.min(CHUNK));
             let each = (left / due.len()).max(1);
-            let session = self.link.session()?;
             let partitions = due.into_iter().map(|(_, partition)| partition).collect::<Vec<_>>();
-            let count = self.fire(&session, partitions, now, each).await?;
+            let count = self.fire(&session, partitions, now, [each, each]).await?;
             fired += count;
         }
     }
@@ -92,33 +99,39 @@ impl Timers for RedisStore {
 }
 
 impl RedisStore {
-    async fn fire(&self, session: &Session, partitions: Vec<Partition>, now: UnixMs, each: usize) -> Result<usize, StoreError> {
+    /// At most so many timers, and so many parked messages, of each.
+    async fn fire(&self, session: &Session, partitions: Vec<Partition>, now: UnixMs, each: [usize; 2]) -> Result<usize, StoreError> {
         let commands = partitions.iter().map(|partition| {
             let mut command = self.fenced(Script::Fire, session, *partition, 32);
-            command.arg(millis(now)).arg(each);
+            command.arg(millis(now)).arg(each[0]).arg(each[1]);
             command
         });
         let commands = commands.collect();
+        let sealer = self.sealer.clone();
         let note: Note = Box::new(move |answers, news| {
             partitions.iter().zip(answers).try_for_each(|(partition, answer)| match answer {
                 Value::ServerError(_) => Ok(()),
-                answer => note_fired(*partition, answer, now, news).map(drop),
+                answer => note_fired(&sealer, *partition, answer, now, news),
             })
         });
         let answers = self.link.call(session, commands, Some(note)).await?;
-        answers.iter().map(|answer| Ok(value::list(answer)?.len().saturating_sub(1) / 3)).sum()
+        let count = |answer| -> Result<usize, StoreError> {
+            let [_, fired, queued] = value::exactly(value::list(answer)?)?;
+            Ok(value::list(fired)?.len() / 3 + value::list(queued)?.len() / 5)
+        };
+        answers.iter().map(count).sum()
     }
 }
 
-fn note_fired(partition: Partition, answer: &Value, now: UnixMs, news: &mut News) -> Result<(), StoreError> {
-    let [next, fired @ ..] = value::list(answer)? else { return Ok(()) };
+fn note_fired(sealer: &Sealer, partition: Partition, answer: &Value, now: UnixMs, news: &mut News) -> Result<(), StoreError> {
+    let [next, fired, queued] = value::exactly(value::list(answer)?)?;
     news.timers.push((partition, value::optional_number(next)?));
-    for event in fired.chunks(3) {
+    for event in value::list(fired)?.chunks(3) {
         let [conversation, game, seq] = value::exactly(event)?;
         let (game, seq) = (value::game(game)?, InboxSeq(value::number(seq)?));
         // What the event says stays in Redis until the step.
         let arrived = Arrived { game, seq, received_at: now, event: None, bytes: 0 };
         news.inboxes.push((value::conversation(conversation)?, Inbox::Arrived(arrived)));
     }
-    Ok(())
+    note_requeued(sealer, partition, value::list(queued)?, news)
 }

@@ -14,9 +14,11 @@ mod consents;
 mod dedup;
 mod desk;
 mod embedded;
+mod enqueue;
 mod inbox;
 mod order;
 mod outbox;
+mod parking;
 mod permits;
 mod players;
 mod recovery;
@@ -101,6 +103,20 @@ macro_rules! contract {
                     a_failed_message_goes_out_again_under_its_name
                     a_failed_message_can_be_buried
                     a_record_of_an_unknown_message_is_no_harm
+                }
+                enqueue {
+                    many_messages_are_put_in_once
+                    an_enqueued_message_goes_to_its_conversation
+                    a_key_without_a_time_is_enqueued_once_wherever_it_goes
+                    what_is_scheduled_waits_for_its_time
+                }
+                parking {
+                    a_parked_message_holds_up_nobody
+                    a_parked_message_is_queued_when_it_is_due
+                    few_parked_messages_at_a_time
+                    a_status_settles_a_parked_message
+                    a_parked_message_can_be_given_up
+                    a_full_inbox_does_not_hold_parked_messages_back
                 }
                 status {
                     statuses_only_move_forward

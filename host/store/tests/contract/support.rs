@@ -317,6 +317,7 @@ pub fn reply(conversation: &Conversation, body: &str, now: UnixMs) -> NewMessage
         content: Content::Reply { message: Outbound::Text { body: body.into(), preview: false }, reply_to: None },
         committed_at: now,
         expires_at: None,
+        campaign: None,
     }
 }
 

@@ -81,6 +81,7 @@ pub(crate) fn reply(body: &str) -> NewMessage {
         content: Content::Reply { message: Outbound::Text { body: body.to_owned(), preview: false }, reply_to: None },
         committed_at: START,
         expires_at: None,
+        campaign: None,
     }
 }
 

@@ -95,6 +95,7 @@ pub fn reply(conversation: &Conversation, body: &str) -> NewMessage {
         content: Content::Reply { message: Outbound::Text { body: body.into(), preview: false }, reply_to: None },
         committed_at: NOW,
         expires_at: None,
+        campaign: None,
     }
 }
 

@@ -42,6 +42,7 @@ fn text(seq: u64) -> OutboxMessage {
         content: Content::Reply { message: Outbound::Text { body: "Hi".into(), preview: false }, reply_to: None },
         committed_at: UnixMs(0),
         expires_at: None,
+        campaign: None,
     };
     let id = OutboxRef { conversation: ConversationId(7), seq: OutboxSeq(seq) };
     OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued }

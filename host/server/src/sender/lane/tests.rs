@@ -26,6 +26,7 @@ fn message(number: &str, conversation: u64, seq: u64, class: MessageClass) -> Ou
         content: Content::Reply { message: Outbound::Text { body: "x".into(), preview: false }, reply_to: None },
         committed_at: NOW,
         expires_at: None,
+        campaign: None,
     };
     let id = OutboxRef { conversation: ConversationId(conversation), seq: OutboxSeq(seq) };
     OutboxMessage { id, message, attempts: 0, due_at: NOW, state: SendState::Queued }

@@ -45,8 +45,7 @@ for _ = 1, num() do
     local tries, earlier = string.match(live, '^(%d+) %d+ %d+ (.*)$')
     -- A late status of an earlier send changes nothing. Any other settles it: nobody but Meta can know of it.
     if not is_one_of(earlier, marks) then
-      redis.call('HDEL', base .. 'out', ref)
-      redis.call('ZREM', base .. 'queue', ref)
+      take_out(ref)
       attempts, after = int(tonumber(tries) + 1), advance(0, news)
     end
   elseif receipt then

@@ -1,6 +1,6 @@
 -- Writes a step: all of it, or nothing. Everything is checked before the first write.
 -- Answers {0} when stale, else {1, place of the last follow-up, place and names of the messages, the conversation before if
--- its contact or player changed, requeued messages, when the next timer is due (if timers changed; '' for never)}.
+-- its contact or player changed, requeued messages, when something is due next (if timers changed; '' for never)}.
 local conversation, before, after, ack, now = arg(), arg(), arg(), arg(), arg()
 local doc, who, whos, game = arg(), arg(), arg(), arg()
 local key, inbox = base .. 'c:' .. conversation, base .. 'in:' .. conversation
@@ -130,5 +130,5 @@ local step, steps_max = arg(), arg()
 if step ~= '' then
   redis.call('XADD', base .. 'steps', 'MAXLEN', '~', steps_max, '*', 'c', conversation, 'j', step)
 end
-local timer_next = timer_changes > 0 and redis.call('ZRANGE', base .. 'timers', 0, 0, 'WITHSCORES')[2] or ''
+local timer_next = timer_changes > 0 and next_due() or ''
 return { 1, last_put, first_place, table.concat(seqs, ' '), doc_before, requeued, timer_next }

@@ -75,6 +75,31 @@ local function queue(ref, attempts, due_at, wamid)
   return place
 end
 
+-- Takes a message out of the outbox.
+local function take_out(ref)
+  redis.call('HDEL', base .. 'out', ref)
+  redis.call('ZREM', base .. 'queue', ref)
+  if redis.call('ZREM', base .. 'parked', ref) == 1 then
+    redis.call('HDEL', base .. 'parked:why', ref)
+  end
+end
+
+-- When there is next something to do: a timer to fire or a parked message to queue. '' for never.
+local function next_due()
+  local timer = redis.call('ZRANGE', base .. 'timers', 0, 0, 'WITHSCORES')[2]
+  local parked = redis.call('ZRANGE', base .. 'parked', 0, 0, 'WITHSCORES')[2]
+  if timer and parked then
+    return tonumber(timer) < tonumber(parked) and timer or parked
+  end
+  return timer or parked or ''
+end
+
+-- Parks a message until a time.
+local function park(ref, till, reason)
+  redis.call('ZADD', base .. 'parked', till, ref)
+  redis.call('HSET', base .. 'parked:why', ref, reason)
+end
+
 -- core::status::DeliveryState::advance: accepted 0, sent 1, delivered 2, read 3, played 4, failed 5.
 local function advance(state, news)
   if state == 5 then

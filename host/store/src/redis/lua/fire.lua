@@ -1,15 +1,27 @@
--- Turns due timers into events. Answers when the next one is due ('' for never), then conversation, game and place of each.
-local now, limit = arg(), arg()
-local answer = { '' }
-for _, timer in ipairs(redis.call('ZRANGEBYSCORE', base .. 'timers', '-inf', now, 'LIMIT', 0, limit)) do
+-- Turns due timers into events, and queues due parked messages behind what is queued. Answers when something is due next
+-- ('' for never); conversation, game and place of each event; name, place, tries, due time and content of each message.
+local now, timers_max, parked_max = arg(), arg(), arg()
+local fired, queued = {}, {}
+for _, timer in ipairs(redis.call('ZRANGEBYSCORE', base .. 'timers', '-inf', now, 'LIMIT', 0, timers_max)) do
   local conversation = string.match(timer, '^(%d+)')
   local game = redis.call('HGET', base .. 'c:' .. conversation, 'g')
   local seq = put(conversation, game, now, redis.call('HGET', base .. 'timers:events', timer))
   redis.call('ZREM', base .. 'timers', timer)
   redis.call('HDEL', base .. 'timers:events', timer)
-  answer[#answer + 1] = conversation
-  answer[#answer + 1] = game
-  answer[#answer + 1] = seq
+  for _, value in ipairs({ conversation, game, seq }) do
+    fired[#fired + 1] = value
+  end
 end
-answer[1] = redis.call('ZRANGE', base .. 'timers', 0, 0, 'WITHSCORES')[2] or ''
-return answer
+for _, ref in ipairs(redis.call('ZRANGEBYSCORE', base .. 'parked', '-inf', now, 'LIMIT', 0, parked_max)) do
+  local live = redis.call('HGET', base .. 'out', ref)
+  local attempts, due_at, wamid = string.match(live or '', '^(%d+) (%d+) %d+ (.*)$')
+  redis.call('ZREM', base .. 'parked', ref)
+  redis.call('HDEL', base .. 'parked:why', ref)
+  if attempts then
+    local body = redis.call('HGET', base .. 'b:' .. day_of(string.match(ref, '%.(%d+)$')), ref)
+    for _, value in ipairs({ ref, queue(ref, attempts, due_at, wamid), attempts, due_at, body }) do
+      queued[#queued + 1] = value
+    end
+  end
+end
+return { next_due(), fired, queued }

@@ -12,9 +12,16 @@ if result == 'again' then
   return { 1 }
 end
 
+if result == 'parked' then
+  local attempts, reason = arg(), arg()
+  redis.call('HSET', base .. 'out', ref, attempts .. ' ' .. at .. ' 0 ' .. string.match(live, '^%d+ %d+ %d+ (.*)$'))
+  redis.call('ZREM', base .. 'queue', ref)
+  park(ref, at, reason)
+  return { 1, next_due() }
+end
+
 local attempts = string.match(live, '^(%d+)')
-redis.call('HDEL', base .. 'out', ref)
-redis.call('ZREM', base .. 'queue', ref)
+take_out(ref)
 if result == 'accepted' then
   local wamid, new_bucket = arg(), arg()
   redis.call('HSET', base .. 'r:' .. day, ref, '0 ' .. at .. ' ' .. int(tonumber(attempts) + 1) .. ' ' .. wamid)

@@ -1,4 +1,4 @@
--- Reads what a node has to know of a partition that it takes over. Answers when the next timer is due ('' for never),
+-- Reads what a node has to know of a partition that it takes over. Answers when something is due next ('' for never),
 -- how many messages are queued, the last place in the queue that was given, the names to move, and conversation, game and
 -- length of each inbox that holds something.
 local places_seen = num()
@@ -16,7 +16,7 @@ for n = 1, #inboxes, 2 do
   waiting[#waiting + 1] = redis.call('LLEN', base .. 'in:' .. inboxes[n])
 end
 return {
-  redis.call('ZRANGE', base .. 'timers', 0, 0, 'WITHSCORES')[2] or '',
+  next_due(),
   redis.call('ZCARD', base .. 'queue'),
   int(place),
   redis.call('LRANGE', base .. 'moves', 0, -1),

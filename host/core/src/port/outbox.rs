@@ -1,0 +1,114 @@
+//! The sender's side of the store.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{DedupKey, StoreError};
+use crate::consent::Unwanted;
+use crate::contact::Address;
+use crate::event::Wamid;
+use crate::id::OutboxRef;
+use crate::outbox::{Campaign, Content, MessageClass, NewMessage, OutboxMessage};
+use crate::send::SendRecord;
+use crate::status::DeliveryState;
+use crate::time::UnixMs;
+
+/// The sender's side of the store.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Waits for committed messages and takes up to `limit` of them, each once per process; within a conversation in
+    /// their order. After a start, all that was left is handed out, with those that were in flight marked as such.
+    async fn take_messages(&self, limit: usize) -> Result<Vec<OutboxMessage>, StoreError>;
+
+    /// Puts many messages into the outbox, durably, in one write: all, or none that can be told. The conversation of each
+    /// is found, or begun. Each dedup key counts once, as that of an event does ([`DedupKey`]): a repetition is
+    /// [`Enqueued::Known`], whatever became of the first, for at least 15 days. Answers in the order of the messages.
+    ///
+    /// A batch is written in one go and others wait for it: some hundreds at once are right.
+    async fn enqueue(&self, messages: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError>;
+
+    /// Notes, durably, that sends begin now: after a crash these and only these may have reached Meta. Gives those that
+    /// are begun; the others have left the outbox meanwhile, settled by a status, and must not be sent.
+    async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError>;
+
+    /// As [`begin`](Self::begin), for marketing: what the player takes no marketing for now is not begun, and stays where it
+    /// is. What holds in the conversation is asked in the same write, so that no STOP comes in between. Answers in the order
+    /// of the messages.
+    async fn begin_marketing(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<Begun>, StoreError>;
+
+    /// Notes what came of sends. A message that a status has settled meanwhile stays settled.
+    async fn record(&self, records: Vec<SendRecord>) -> Result<(), StoreError>;
+
+    /// The ones among these that a status webhook has settled: Meta has them.
+    async fn settled(&self, messages: Vec<OutboxRef>) -> Result<Vec<OutboxRef>, StoreError>;
+
+    /// A message that Meta has, as far as it came; `None` when it is unknown or forgotten.
+    async fn receipt(&self, message: OutboxRef) -> Result<Option<Receipt>, StoreError>;
+}
+
+/// What came of beginning a marketing message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It is begun.
+    Yes,
+    /// It has left the outbox meanwhile, settled by a status.
+    Gone,
+    /// It is not to be sent.
+    Unwanted(Unwanted),
+}
+
+/// How far a sent message came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Which.
+    pub id: OutboxRef,
+    /// Meta's name for it; none when Meta refused it at once.
+    pub wamid: Option<Wamid>,
+    /// How far.
+    pub state: DeliveryState,
+    /// Since when.
+    pub at: UnixMs,
+    /// Sends that it took.
+    pub attempts: u32,
+    /// What was sent; kept until it was delivered or a day has passed.
+    pub message: Option<NewMessage>,
+}
+
+/// A message that no step of a conversation commits: one of many that are put into the outbox together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueue {
+    /// To whom, from which number.
+    pub address: Address,
+    /// What tells a repetition. Keys that lead with rising seconds are written fastest.
+    pub dedup: DedupKey,
+    /// How urgent.
+    pub class: MessageClass,
+    /// What.
+    pub content: Content,
+    /// When it was asked for.
+    pub committed_at: UnixMs,
+    /// After that it is not sent any more.
+    pub expires_at: Option<UnixMs>,
+    /// Parked until then, with the reason [`Scheduled`](crate::send::ParkReason::Scheduled).
+    pub not_before: Option<UnixMs>,
+    /// What it is one of many of.
+    pub campaign: Option<Campaign>,
+}
+
+impl Enqueue {
+    /// The message as it lies in the outbox.
+    pub fn into_message(self) -> NewMessage {
+        let Address { game, number, contact } = self.address;
+        let Self { class, content, committed_at, expires_at, campaign, .. } = self;
+        NewMessage { game, number, contact, class, content, committed_at, expires_at, campaign }
+    }
+}
+
+/// What came of enqueuing a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is in the outbox, under this name.
+    Queued(OutboxRef),
+    /// It was there before.
+    Known,
+}

@@ -1,0 +1,55 @@
+-- Puts messages into the outbox, each once. Answers for each: d known, g the conversation is not there, q<name> <place> in
+-- the queue, p<name> parked; and when something is due next ('' for never).
+local now = arg()
+local known_day = arg()
+local answer, written = {}, {}
+for n = 1, num() do
+  local conversation, game, seen, digest, doc, who = arg(), arg(), arg(), arg(), arg(), arg()
+  local at, body, not_before, reason = num(), arg(), arg(), arg()
+  local key = base .. 'c:' .. conversation
+  if doc ~= '' and redis.call('HSETNX', key, 'v', '0') == 1 then
+    redis.call('HSET', key, 'd', doc, 'k', who, 'g', game)
+    redis.call('HINCRBY', base .. 'n', 'conversation', 1)
+  end
+  local is_new
+  if seen ~= '' then
+    is_new = redis.call('SADD', base .. 's:' .. seen, digest) == 1
+    written['s:' .. seen] = true
+  elseif redis.call('HEXISTS', key, 'v') == 0 then
+    answer[n] = 'g'
+  else
+    -- A key without a time of its own: known for 15 days from its arrival.
+    local known = redis.call('GET', base .. 'k:' .. digest)
+    is_new = not known or tonumber(now) - tonumber(known) >= 15 * DAY_MS
+    if is_new then
+      redis.call('SET', base .. 'k:' .. digest, now, 'PX', 15 * DAY_MS)
+    end
+  end
+  if is_new then
+    local seq = math.max(tonumber(redis.call('HGET', key, 'o') or '0') + 1, at)
+    local ref, day = conversation .. '.' .. int(seq), day_of(seq)
+    redis.call('HSET', key, 'o', int(seq))
+    redis.call('HSET', base .. 'b:' .. day, ref, body)
+    if day ~= known_day then
+      touch('b:' .. day, '0')
+      known_day = day
+    end
+    if not_before == '' then
+      answer[n] = 'q' .. int(seq) .. ' ' .. queue(ref, '0', int(at), '')
+    else
+      redis.call('HSET', base .. 'out', ref, '0 ' .. not_before .. ' 0 ')
+      park(ref, not_before, reason)
+      answer[n] = 'p' .. int(seq)
+    end
+  else
+    answer[n] = answer[n] or 'd'
+  end
+end
+for _ = 1, num() do
+  local bucket, ttl = arg(), arg()
+  if written[bucket] then
+    touch(bucket, now)
+    redis.call('EXPIRE', base .. bucket, ttl)
+  end
+end
+return { next_due(), table.concat(answer, ',') }
