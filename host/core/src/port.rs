@@ -12,6 +12,7 @@ mod permits;
 mod players;
 mod releases;
 mod sealing;
+mod templates;
 mod verifications;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use permits::{PERMIT_NAME_BYTES_MAX, PermitAnswer, PermitAsk, PermitMember, 
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
 pub use sealing::{KeyRows, Resealing, Sealing};
+pub use templates::Templates;
 pub use verifications::{
     CheckVerification, Codes, EndVerifications, ForgetVerifications, MakeCode, Place, Places, ResendVerification, StartVerification,
     Verifications,
@@ -315,12 +317,38 @@ pub struct Depth {
 
 /// All of a store.
 pub trait Store:
-    Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents + Permits
+    Inbox
+    + Conversations
+    + Outbox
+    + Timers
+    + Desk
+    + Audit
+    + Releases
+    + Sealing
+    + Templates
+    + Tokens
+    + Verifications
+    + Accounts
+    + Consents
+    + Permits
 {
 }
 
 impl<T> Store for T where
-    T: Inbox + Conversations + Outbox + Timers + Desk + Audit + Releases + Sealing + Tokens + Verifications + Accounts + Consents + Permits
+    T: Inbox
+        + Conversations
+        + Outbox
+        + Timers
+        + Desk
+        + Audit
+        + Releases
+        + Sealing
+        + Templates
+        + Tokens
+        + Verifications
+        + Accounts
+        + Consents
+        + Permits
 {
 }
 

@@ -1,5 +1,6 @@
 //! Message templates: what Meta approved to be sent at any time.
 
+pub mod at_meta;
 mod otp;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,10 @@ pub struct Template {
     /// Meta adds that the code is not to be shared; of authentication templates only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub add_security_recommendation: bool,
+    /// Seconds for which Meta tries to deliver it, then it gives up without a word; Meta's default is 600 for authentication and
+    /// 30 days for all else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_ttl_s: Option<u32>,
     /// By language as Meta writes it, for instance `pt_BR`.
     pub languages: BTreeMap<String, Texts>,
 }
@@ -50,9 +55,34 @@ pub struct Texts {
     /// One line, no parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub footer: Option<String>,
+    /// What its parameters may hold, for Meta's review.
+    #[serde(default, skip_serializing_if = "Examples::is_empty")]
+    pub examples: Examples,
     /// Below it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<TemplateButton>,
+}
+
+/// Examples of a template's values: Meta reviews no template with parameters that has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Examples {
+    /// Of the header's parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// Of the body's parameters, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub body: Vec<String>,
+    /// Whole web addresses, of the buttons whose address has a parameter, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+}
+
+impl Examples {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A template's button.
@@ -217,6 +247,7 @@ mod tests {
             header: None,
             body: body.to_owned(),
             footer: None,
+            examples: Examples::default(),
             buttons: vec![
                 TemplateButton::QuickReply { text: "Accept".into() },
                 TemplateButton::Url { text: "Open".into(), url: "https://x.example/{{1}}".into() },
@@ -227,6 +258,7 @@ mod tests {
             category: Category::Utility,
             code_expiration_minutes: None,
             add_security_recommendation: false,
+            send_ttl_s: None,
             languages: BTreeMap::from([
                 ("en".into(), texts("Hi {{1}}, against {{2}}!")),
                 ("pt_BR".into(), texts("Oi {{1}}, contra {{2}}!")),

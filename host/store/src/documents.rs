@@ -1,4 +1,4 @@
-//! What changes seldom, the same over every engine: releases and tokens, as named documents that are swapped whole.
+//! What changes seldom, the same over every engine: releases, tokens and what is known of templates, as named documents that are swapped whole.
 //!
 //! An engine gives two things: reading a document, and writing one if it is still what it was. All rules are here.
 //!
@@ -7,11 +7,13 @@
 //! | `shelf/<game>` | the game's releases and which one is active, JSON |
 //! | `release/<game>/<digest>/<n>` | a piece of a release's archive, so that no single write is long |
 //! | `tokens` | tokens of studios, JSON |
+//! | `templates/<account>` | what is known of a business account's templates at Meta, JSON |
 
 use async_trait::async_trait;
 use questline_core::id::{GameId, ReleaseDigest};
 use questline_core::port::StoreError;
 use questline_core::release::{Release, Shelf, ShelfChange};
+use questline_core::template::at_meta::{Book, BookChange};
 use questline_core::time::{DAY_MS, UnixMs};
 use questline_core::token::StudioToken;
 use serde::Serialize;
@@ -190,6 +192,23 @@ pub(crate) async fn revoke_token(store: &dyn Documents, id: &str, at: UnixMs) ->
     change(store, "tokens of studios", TOKENS, revoke).await.map(|(_, is_found)| is_found)
 }
 
+fn book_name(account: &str) -> String {
+    format!("templates/{account}")
+}
+
+pub(crate) async fn template_book(store: &dyn Documents, account: &str) -> Result<Book, StoreError> {
+    read(store, "what is known of templates", &book_name(account)).await.map(|(book, _)| book)
+}
+
+pub(crate) async fn change_template_book(store: &dyn Documents, account: &str, wanted: BookChange) -> Result<Book, StoreError> {
+    let apply = |book: &mut Book| {
+        let before = book.clone();
+        book.apply(&wanted);
+        Ok(((), *book != before))
+    };
+    change(store, "what is known of templates", &book_name(account), apply).await.map(|(book, ())| book)
+}
+
 /// The ports over an engine's documents.
 macro_rules! over_documents {
     ($store:ty, $now:expr) => {
@@ -225,6 +244,24 @@ macro_rules! over_documents {
                 change: questline_core::release::ShelfChange,
             ) -> Result<Option<questline_core::release::Shelf>, questline_core::port::StoreError> {
                 $crate::documents::change_shelf(self, game, change).await
+            }
+        }
+
+        #[async_trait::async_trait]
+        impl questline_core::port::Templates for $store {
+            async fn template_book(
+                &self,
+                account: &str,
+            ) -> Result<questline_core::template::at_meta::Book, questline_core::port::StoreError> {
+                $crate::documents::template_book(self, account).await
+            }
+
+            async fn change_template_book(
+                &self,
+                account: &str,
+                change: questline_core::template::at_meta::BookChange,
+            ) -> Result<questline_core::template::at_meta::Book, questline_core::port::StoreError> {
+                $crate::documents::change_template_book(self, account, change).await
             }
         }
 

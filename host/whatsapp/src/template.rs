@@ -4,15 +4,20 @@
 //! and 2388299. Lengths count characters. What Meta does not publish is checked at the loosest that is known, so that
 //! nothing Meta takes is refused here.
 
+mod examples;
 mod pieces;
 mod problem;
 mod values;
+mod wire;
+
+use std::ops::RangeInclusive;
 
 use questline_core::template::{Category, OtpButton, OtpType, SUPPORTED_APPS_MAX, Template, TemplateButton, Texts, parameters};
 
 use self::pieces::{Piece, occurrences, pieces, words};
 pub use problem::{Part, Place, Problem, TemplateProblem};
 pub use values::{CODE_CHARS_MAX, check_values};
+pub use wire::{category_of, category_word, components, creation, edit};
 
 /// Characters of a template's name.
 pub const NAME_CHARS_MAX: usize = 512;
@@ -49,8 +54,28 @@ pub fn check(template: &Template) -> Vec<TemplateProblem> {
         found.language = None;
     }
     found.authentication_fields();
+    found.send_ttl();
     found.languages_agree();
     found.problems
+}
+
+/// All that Meta would refuse when the template is submitted for review: as [`check`], and examples of all parameters have to
+/// be there.
+pub fn check_submission(template: &Template) -> Vec<TemplateProblem> {
+    let mut problems = check(template);
+    if template.category != Category::Authentication {
+        problems.extend(examples::missing(template));
+    }
+    problems
+}
+
+/// How long Meta may be asked to try to deliver a message of this category ("Time-to-live", Cloud API v25.0), seconds.
+fn send_ttl_range_s(category: Category) -> RangeInclusive<u32> {
+    match category {
+        Category::Authentication => 30..=900,
+        Category::Utility => 30..=43_200,
+        Category::Marketing => 43_200..=2_592_000,
+    }
 }
 
 /// `ll`, `lll`, `ll_CC` or `ll_999`.
@@ -103,6 +128,7 @@ impl Found<'_> {
             self.line(Part::Footer, footer, FOOTER_CHARS_MAX, 0);
         }
         self.buttons(&texts.buttons);
+        self.problems.extend(examples::unfit(self.template, self.language, texts));
         let fixed_form =
             texts.header.is_none() && parameters(&texts.body) == 1 && matches!(texts.buttons.as_slice(), [TemplateButton::Otp(_)]);
         if authentication && !fixed_form {
@@ -229,6 +255,13 @@ impl Found<'_> {
         }
         if let Some(minutes) = code_expiration_minutes.filter(|minutes| !(1..=CODE_EXPIRATION_MINUTES_MAX).contains(minutes)) {
             self.add(Part::Footer, Problem::CodeExpiration { found: minutes, max: CODE_EXPIRATION_MINUTES_MAX });
+        }
+    }
+
+    fn send_ttl(&mut self) {
+        let range = send_ttl_range_s(self.template.category);
+        if let Some(found) = self.template.send_ttl_s.filter(|found| !range.contains(found)) {
+            self.add(Part::SendTtl, Problem::SendTtl { found, min: *range.start(), max: *range.end() });
         }
     }
 

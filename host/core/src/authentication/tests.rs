@@ -42,12 +42,13 @@ fn player(name: &str) -> PlayerId {
 fn game() -> Game {
     let main = FlowName::parse("main").unwrap();
     let flow = FlowBinding { name: main.clone(), grants: Grants::all(), limits: FlowLimits::default(), settings: Arc::from("{}") };
-    let texts = Texts { header: None, body: "{{1}} is your code.".into(), footer: None, buttons: vec![] };
+    let texts = Texts { header: None, body: "{{1}} is your code.".into(), footer: None, examples: Default::default(), buttons: vec![] };
     let template = Template {
         name: "code".into(),
         category: Category::Authentication,
         code_expiration_minutes: Some(10),
         add_security_recommendation: false,
+        send_ttl_s: None,
         languages: BTreeMap::from([("en".into(), texts)]),
     };
     Game {

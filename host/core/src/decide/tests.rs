@@ -39,12 +39,13 @@ fn flow(name: &str, grants: Grants) -> FlowBinding {
 }
 
 fn game(grants: Grants) -> Game {
-    let texts = Texts { header: None, body: "New season, {{1}}!".into(), footer: None, buttons: vec![] };
+    let texts = Texts { header: None, body: "New season, {{1}}!".into(), footer: None, examples: Default::default(), buttons: vec![] };
     let template = Template {
         name: "season".into(),
         category: Category::Marketing,
         code_expiration_minutes: None,
         add_security_recommendation: false,
+        send_ttl_s: None,
         languages: BTreeMap::from([("en".into(), texts)]),
     };
     let flows = ["vip", "other"].map(|name| (FlowName::parse(name).unwrap(), flow(name, grants)));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use questline_core::port::{
-    Accounts, Audit, Clock, Consents, Conversations, Desk, Inbox, Outbox, Releases, Sealing, Store, StoreError, Timers, Tokens,
+    Accounts, Audit, Clock, Consents, Conversations, Desk, Inbox, Outbox, Releases, Sealing, Store, StoreError, Templates, Timers, Tokens,
     Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
@@ -32,6 +32,8 @@ pub struct OpenedStore {
     pub releases: Arc<dyn Releases>,
     /// Its keys.
     pub sealing: Arc<dyn Sealing>,
+    /// What is known of templates at Meta.
+    pub templates: Arc<dyn Templates>,
     /// Tokens of studios.
     pub tokens: Arc<dyn Tokens>,
     /// One-time codes.
@@ -148,6 +150,7 @@ impl OpenedStore {
             audit: store.clone(),
             releases: store.clone(),
             sealing: store.clone(),
+            templates: store.clone(),
             tokens: store,
             warnings,
             concrete,

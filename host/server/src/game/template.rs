@@ -26,3 +26,46 @@ fn read(content: &[u8]) -> Result<Template, GameProblem> {
         false => Err(GameProblem::Rule(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use std::path::Path;
+
+    use questline_core::template::Category;
+    use questline_whatsapp::template::check_submission;
+
+    use super::super::templates;
+
+    /// What a studio usually needs is there, in both languages, in the category that Meta would give it, and ready for review.
+    #[test]
+    fn the_sample_game_ships_what_a_studio_usually_sends() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows/starfall");
+        let shipped = templates(&dir).expect("the sample game's templates");
+        for (name, category, values) in [
+            ("starfall_code", Category::Authentication, 1),
+            ("gaming_otp_verification", Category::Utility, 4),
+            ("gaming_tournament_invite", Category::Marketing, 4),
+            ("match_found_alert", Category::Utility, 4),
+            ("maintenance_notice", Category::Utility, 3),
+            ("reward_deposit", Category::Utility, 4),
+            ("tier_upgrade", Category::Utility, 4),
+            ("refund_confirmation", Category::Utility, 5),
+            ("support_answer", Category::Utility, 2),
+        ] {
+            let template = shipped.iter().find(|template| template.name == name).unwrap_or_else(|| panic!("{name} is missing"));
+            assert_eq!(template.category, category, "{name}");
+            assert_eq!(template.languages.keys().collect::<Vec<_>>(), ["de", "en"], "{name}");
+            for (language, texts) in &template.languages {
+                assert_eq!(questline_core::template::parameters(&texts.body), values, "{name} ({language})");
+            }
+        }
+        for template in &shipped {
+            assert_eq!(check_submission(template), [], "{}", template.name);
+        }
+        for template in shipped.iter().filter(|template| template.category == Category::Marketing) {
+            let tells_stop = |texts: &questline_core::template::Texts| texts.footer.as_deref().is_some_and(|line| line.contains("STOP"));
+            assert!(template.languages.values().all(tells_stop), "{}: how to end it", template.name);
+        }
+    }
+}

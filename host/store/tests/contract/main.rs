@@ -30,6 +30,7 @@ mod redis_server;
 mod releases;
 mod status;
 mod support;
+mod templates;
 mod timers;
 mod two_factor;
 mod verifications;
@@ -204,6 +205,10 @@ macro_rules! contract {
                     of_changes_at_once_none_is_lost
                     old_releases_are_forgotten_with_their_files
                     tokens_are_kept_and_revoked
+                }
+                templates {
+                    what_is_known_of_templates_survives_a_restart
+                    of_news_at_once_none_is_lost
                 }
                 players {
                     a_player_is_found_in_their_conversations

@@ -49,6 +49,10 @@ pub enum Part {
     Buttons,
     /// One button, counted from 0.
     Button(usize),
+    /// Its examples.
+    Examples,
+    /// How long Meta tries to deliver it.
+    SendTtl,
 }
 
 impl fmt::Display for Part {
@@ -61,6 +65,8 @@ impl fmt::Display for Part {
             Self::Footer => f.write_str("footer"),
             Self::Buttons => f.write_str("buttons"),
             Self::Button(index) => write!(f, "button {index}"),
+            Self::Examples => f.write_str("examples"),
+            Self::SendTtl => f.write_str("send_ttl_s"),
         }
     }
 }
@@ -192,6 +198,37 @@ pub enum Problem {
     OtpDiffers {
         /// The other language.
         language: String,
+    },
+    /// Not as many examples as there are parameters.
+    #[error("{what} has {found} examples; it takes {takes}, one for each parameter")]
+    Examples {
+        /// Of which part.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there have to be.
+        takes: usize,
+    },
+    /// An example that Meta would not take as a value.
+    #[error("the example {0:?} is no value: it is blank, has line breaks, tabs, or more than 4 spaces in a row")]
+    ExampleValue(String),
+    /// An example of a web address that is not one.
+    #[error("the example {example:?} does not begin with {begins:?}")]
+    ExampleUrl {
+        /// As written.
+        example: String,
+        /// What the button's address begins with.
+        begins: String,
+    },
+    /// Meta keeps no message of this category for so long, or so short.
+    #[error("is {found}; it takes {min} to {max} in this category")]
+    SendTtl {
+        /// Seconds as written.
+        found: u32,
+        /// Seconds there have to be.
+        min: u32,
+        /// Seconds there may be.
+        max: u32,
     },
     /// Unfit for a value that is put into a template.
     #[error("a value has no line breaks, tabs, or more than 4 spaces in a row")]

@@ -7,7 +7,7 @@ use super::*;
 use questline_core::template::{ButtonValue, OtpButton, OtpType, PackageName, SignatureHash, SupportedApp, TemplateMessage};
 
 fn texts(body: &str) -> Texts {
-    Texts { header: None, body: body.into(), footer: None, buttons: Vec::new() }
+    Texts { header: None, body: body.into(), footer: None, examples: Default::default(), buttons: Vec::new() }
 }
 
 fn of(texts: Texts) -> Template {
@@ -16,6 +16,7 @@ fn of(texts: Texts) -> Template {
         category: Category::Utility,
         code_expiration_minutes: None,
         add_security_recommendation: false,
+        send_ttl_s: None,
         languages: BTreeMap::from([("en".into(), texts)]),
     }
 }

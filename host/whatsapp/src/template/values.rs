@@ -9,6 +9,15 @@ pub const CODE_CHARS_MAX: usize = 15;
 /// Spaces in a row.
 const SPACES_MAX: usize = 4;
 
+/// Whether Meta takes it as a value.
+pub(super) fn is_value(value: &str) -> bool {
+    !value.trim().is_empty() && !has_odd_space(value)
+}
+
+fn has_odd_space(value: &str) -> bool {
+    value.contains(['\n', '\r', '\t']) || value.contains(&" ".repeat(SPACES_MAX + 1))
+}
+
 /// All that Meta would refuse in a filled template (132000, 132012, 100); nothing if it is fine.
 pub fn check_values(message: &TemplateMessage) -> Vec<TemplateProblem> {
     let header = message.header.iter().map(|value| (Part::Header, value));
@@ -22,7 +31,7 @@ pub fn check_values(message: &TemplateMessage) -> Vec<TemplateProblem> {
         };
         if value.trim().is_empty() {
             add(Problem::Blank);
-        } else if value.contains(['\n', '\r', '\t']) || value.contains(&" ".repeat(SPACES_MAX + 1)) {
+        } else if has_odd_space(value) {
             add(Problem::ValueWhitespace);
         }
         let found = value.chars().count();

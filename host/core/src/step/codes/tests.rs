@@ -33,9 +33,19 @@ impl Copy for NoCopy {
 }
 
 fn template(name: &str, category: Category) -> (String, Template) {
-    let texts = Texts { header: None, body: "{{1}}".into(), footer: None, buttons: vec![] };
+    let texts = Texts { header: None, body: "{{1}}".into(), footer: None, examples: Default::default(), buttons: vec![] };
     let languages = BTreeMap::from([("en".into(), texts)]);
-    (name.into(), Template { name: name.into(), category, code_expiration_minutes: None, add_security_recommendation: false, languages })
+    (
+        name.into(),
+        Template {
+            name: name.into(),
+            category,
+            code_expiration_minutes: None,
+            add_security_recommendation: false,
+            send_ttl_s: None,
+            languages,
+        },
+    )
 }
 
 /// The authentication template, one of the game's own, the studio.
