@@ -28,7 +28,7 @@ use crate::rules::recipient;
 use crate::rules::template::Spec;
 use crate::state::{NumberState, State};
 use crate::sync::{lock, write};
-use crate::template::{Template, TemplateStatus};
+use crate::template::{Category, Template, TemplateQuality, TemplateStatus};
 use crate::webhook::deliver::{DeliveryRecord, Poster};
 use crate::webhook::{Change, Status, Webhooks, fields};
 
@@ -314,23 +314,66 @@ impl Emulator {
     /// Changes where a template stands (in one language, or in all) and tells the host. Gives back how many languages
     /// that were.
     pub fn review_template(&self, name: &str, language: Option<&str>, status: TemplateStatus) -> usize {
+        self.review_template_with(name, language, status, json!(null))
+    }
+
+    /// As [`Self::review_template`], with more keys for the webhook: `reason`, `other_info`, `rejection_info`, ...
+    pub fn review_template_with(&self, name: &str, language: Option<&str>, status: TemplateStatus, more: serde_json::Value) -> usize {
         let state = self.state();
-        let changed = state.templates.set_status(name, language, status);
-        for spec in &changed {
-            let owner: Arc<str> = match &spec.template.waba_id {
-                Some(id) => id.as_str().into(),
-                None => Arc::clone(&state.first_number.waba_id),
-            };
-            let change = fields::message_template_status_update(
-                status.as_str(),
-                &spec.id,
-                &spec.template.name,
-                &spec.template.language,
-                json!(null),
-            );
-            state.tell_account(&owner, change);
+        let changed = state.templates.change(name, language, |template| template.status = status);
+        changed.iter().for_each(|(_, spec)| state.tell_template_status(spec, more.clone()));
+        changed.len()
+    }
+
+    /// Changes what players think of a template, and tells the host.
+    pub fn rate_template(&self, name: &str, language: Option<&str>, quality: TemplateQuality) -> usize {
+        let state = self.state();
+        let changed = state.templates.change(name, language, |template| template.quality = quality);
+        for (before, spec) in &changed {
+            let Template { name, language, .. } = &before;
+            let change = fields::message_template_quality_update(before.quality.as_str(), quality.as_str(), &spec.id, name, language);
+            state.tell_template(spec, change);
         }
         changed.len()
+    }
+
+    /// Takes a template for something else from now on, and tells the host.
+    pub fn recategorise_template(&self, name: &str, language: Option<&str>, category: Category) -> usize {
+        let state = self.state();
+        let changed = state.templates.change(name, language, |template| {
+            template.category = category;
+            template.correct_category = None;
+        });
+        for (before, spec) in &changed {
+            let Template { name, language, .. } = &before;
+            let change = fields::template_category_update(&spec.id, name, language, before.category.as_str(), category.as_str());
+            state.tell_template(spec, change);
+        }
+        changed.len()
+    }
+
+    /// Announces that a template will be taken for something else, at a time in seconds since the Unix epoch.
+    pub fn announce_category(&self, name: &str, language: Option<&str>, category: Category, at_s: u64) -> usize {
+        let state = self.state();
+        let changed = state.templates.change(name, language, |template| template.correct_category = Some(category));
+        for (before, spec) in &changed {
+            let Template { name, language, category: now, .. } = &before;
+            let change = fields::template_category_announced(&spec.id, name, language, category.as_str(), now.as_str(), at_s);
+            state.tell_template(spec, change);
+        }
+        changed.len()
+    }
+
+    /// Takes a template away without a webhook, as deleting it by hand at Meta does.
+    pub fn remove_template(&self, name: &str) -> bool {
+        let state = self.state();
+        state.templates.remove_all(name)
+    }
+
+    /// The template as Meta keeps it.
+    pub fn template(&self, name: &str, language: &str) -> Option<Template> {
+        let state = self.state();
+        state.templates.find(&state.first_number.waba_id, name, language).ok().map(|spec| spec.template.clone())
     }
 
     /// Sets what goes wrong at the Graph API from now on; the default sets all right.

@@ -49,5 +49,5 @@ pub use player::chat::{PlayerError, PlayerHandle};
 pub use player::content::{Card, Context, Inbound, MediaFile, OrderItem, Referral};
 pub use player::inbox::{Choice, ChoiceKind, Received};
 pub use player::{PhoneShape, Player, UserId};
-pub use template::{Category, Template, TemplateStatus};
+pub use template::{Category, Template, TemplateQuality, TemplateStatus};
 pub use webhook::deliver::{DeliveryOutcome, DeliveryRecord};

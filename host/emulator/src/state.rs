@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::{Clock, millis};
 use crate::config::{Number, Rules, StatusPlan};
@@ -17,7 +17,9 @@ use crate::ledger::{Ledger, Tally, add};
 use crate::player::Directory;
 use crate::rules::rate::NumberRate;
 use crate::rules::recipient;
-use crate::webhook::{Change, Metadata, Update, Webhooks};
+use crate::rules::template::Spec;
+use crate::template::Template;
+use crate::webhook::{Change, Metadata, Update, Webhooks, fields};
 
 /// The whole of it. Nothing here is one lock for all: numbers are read-only, players are sharded.
 pub(crate) struct State {
@@ -104,6 +106,26 @@ impl State {
     /// Posts an update of an account's own, such as a template's.
     pub(crate) fn tell_account(&self, waba_id: &Arc<str>, change: Change) {
         self.tell(Update { waba_id: Arc::clone(waba_id), change, order_key: Update::key(waba_id, "") });
+    }
+
+    /// Tells the host where a template stands; `more` adds keys such as `other_info`.
+    pub(crate) fn tell_template_status(&self, spec: &Spec, more: Value) {
+        let Template { name, language, status, category, .. } = &spec.template;
+        let mut keys = json!({ "message_template_category": category.as_str() });
+        if let (Value::Object(keys), Value::Object(more)) = (&mut keys, more) {
+            keys.extend(more);
+        }
+        let change = fields::message_template_status_update(status.as_str(), &spec.id, name, language, keys);
+        self.tell_template(spec, change);
+    }
+
+    /// Posts an update about a template to the host of the account that owns it.
+    pub(crate) fn tell_template(&self, spec: &Spec, change: Change) {
+        let owner: Arc<str> = match &spec.template.waba_id {
+            Some(id) => id.as_str().into(),
+            None => Arc::clone(&self.first_number.waba_id),
+        };
+        self.tell_account(&owner, change);
     }
 
     pub(crate) fn has_account(&self, waba_id: &str) -> bool {

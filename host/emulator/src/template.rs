@@ -65,6 +65,31 @@ impl TemplateStatus {
     }
 }
 
+/// What players' reactions say of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TemplateQuality {
+    /// High.
+    Green,
+    /// Medium.
+    Yellow,
+    /// Low: it will be paused.
+    Red,
+    /// Not yet known.
+    Unknown,
+}
+
+impl TemplateQuality {
+    /// As Meta writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Green => "GREEN",
+            Self::Yellow => "YELLOW",
+            Self::Red => "RED",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 /// One template in one language.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -81,12 +106,28 @@ pub struct Template {
     pub components: Value,
     /// Where it stands.
     pub status: TemplateStatus,
+    /// What players think of it.
+    pub quality: TemplateQuality,
+    /// What Meta has announced that its category will be.
+    pub correct_category: Option<Category>,
+    /// Seconds for which delivery is tried.
+    pub send_ttl_s: Option<u64>,
 }
 
 impl Template {
     /// An approved template with the components given as Meta's JSON.
     pub fn new(name: impl Into<String>, language: impl Into<String>, category: Category, components: Value) -> Self {
-        Self { waba_id: None, name: name.into(), language: language.into(), category, components, status: TemplateStatus::Approved }
+        Self {
+            waba_id: None,
+            name: name.into(),
+            language: language.into(),
+            category,
+            components,
+            status: TemplateStatus::Approved,
+            quality: TemplateQuality::Unknown,
+            correct_category: None,
+            send_ttl_s: None,
+        }
     }
 
     /// An approved template that is a body alone; `{{1}}` or `{{name}}` are its variables.

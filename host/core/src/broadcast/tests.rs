@@ -52,12 +52,13 @@ fn conversation(tier: &str, country: &str, locale: &str, active_at: UnixMs) -> C
 }
 
 fn template(body: &str, languages: &[&str]) -> Template {
-    let texts = Texts { header: None, body: body.to_owned(), footer: None, buttons: Vec::new() };
+    let texts = Texts { header: None, body: body.to_owned(), footer: None, examples: Default::default(), buttons: Vec::new() };
     Template {
         name: "cup".to_owned(),
         category: Category::Marketing,
         code_expiration_minutes: None,
         add_security_recommendation: false,
+        send_ttl_s: None,
         languages: languages.iter().map(|language| ((*language).to_owned(), texts.clone())).collect(),
     }
 }

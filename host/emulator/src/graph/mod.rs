@@ -53,6 +53,7 @@ async fn handle(state: &Arc<State>, request: &Request) -> Result<Ending, MetaErr
         (_, Some(number)) => number::handle(&call, number, edge).await?,
         (_, None) if state.has_account(node) => account::handle(&call, node, edge)?,
         (&Method::GET, None) if edge.is_empty() => media::look_up(&call, node).ok_or_else(|| make::object_missing(node))??,
+        (&Method::POST, None) if edge.is_empty() => templates::edit(&call, node).ok_or_else(|| make::object_missing(node))??,
         (&Method::DELETE, None) if edge.is_empty() => media::delete(&call, node).ok_or_else(|| make::object_missing(node))??,
         _ => return Err(make::object_missing(node)),
     };

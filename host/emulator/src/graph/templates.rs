@@ -57,20 +57,31 @@ impl TemplateBook {
             .ok_or_else(|| template::missing(name, language))
     }
 
-    /// Changes where templates of this name stand, in one language or all; gives back what was changed.
-    pub(crate) fn set_status(&self, name: &str, language: Option<&str>, status: TemplateStatus) -> Vec<Arc<Spec>> {
+    /// Changes templates of this name, in one language or all; gives back each with what it was before.
+    pub(crate) fn change(&self, name: &str, language: Option<&str>, change: impl Fn(&mut Template)) -> Vec<(Template, Arc<Spec>)> {
         let mut book = write(&self.by_name);
         book.get_mut(name)
             .into_iter()
             .flatten()
             .filter(|spec| language.is_none_or(|language| spec.template.language == language))
             .map(|spec| {
-                let mut changed = Spec::clone(spec);
-                changed.template.status = status;
-                *spec = Arc::new(changed);
-                Arc::clone(spec)
+                let before = spec.template.clone();
+                let mut after = before.clone();
+                change(&mut after);
+                *spec = Arc::new(Spec::new(spec.id.clone(), after));
+                (before, Arc::clone(spec))
             })
             .collect()
+    }
+
+    /// The template of this id.
+    pub(crate) fn by_id(&self, id: &str) -> Option<Arc<Spec>> {
+        read(&self.by_name).values().flatten().find(|spec| spec.id == id).cloned()
+    }
+
+    /// Takes all versions of a name away.
+    pub(crate) fn remove_all(&self, name: &str) -> bool {
+        write(&self.by_name).remove(name).is_some()
     }
 
     fn of_account(&self, waba_id: &str) -> Vec<Arc<Spec>> {
@@ -162,15 +173,26 @@ fn read_cursor(cursor: &str) -> Option<usize> {
 
 fn on_wire(spec: &Spec) -> Value {
     let template = &spec.template;
-    json!({
+    let mut written = json!({
         "name": template.name,
         "parameter_format": if spec.is_named() { "NAMED" } else { "POSITIONAL" },
         "components": template.components,
         "language": template.language,
         "status": template.status.as_str(),
         "category": template.category.as_str(),
+        "quality_score": {"score": template.quality.as_str()},
         "id": spec.id,
-    })
+    });
+    if let Some(category) = template.correct_category {
+        written["correct_category"] = category.as_str().into();
+    }
+    if template.status == TemplateStatus::Rejected {
+        written["rejected_reason"] = "INVALID_FORMAT".into();
+    }
+    if let Some(send_ttl_s) = template.send_ttl_s {
+        written["message_send_ttl_seconds"] = send_ttl_s.into();
+    }
+    written
 }
 
 /// `POST /{waba-id}/message_templates`: the template awaits review (see [`crate::Emulator::review_template`]).
@@ -199,6 +221,7 @@ pub(crate) fn create(call: &Call<'_>, waba_id: &str) -> Result<Reply, MetaError>
     let mut template = Template::new(name, language, category, Value::from(components.to_vec()));
     template.waba_id = Some(waba_id.to_owned());
     template.status = TemplateStatus::Pending;
+    template.send_ttl_s = send_ttl(&request, category)?;
     let id = call.state.ids.numeric();
     call.state.templates.put(Spec::new(id.clone(), template));
     let answer = json!({
@@ -207,6 +230,57 @@ pub(crate) fn create(call: &Call<'_>, waba_id: &str) -> Result<Reply, MetaError>
         "category": category.as_str(),
     });
     Ok(Reply::json(200, &answer))
+}
+
+/// `POST /{template-id}`: other components, and another category unless it is approved with one. It awaits review again.
+pub(crate) fn edit(call: &Call<'_>, id: &str) -> Option<Result<Reply, MetaError>> {
+    let spec = call.state.templates.by_id(id)?;
+    Some(edited(call, &spec))
+}
+
+fn edited(call: &Call<'_>, spec: &Spec) -> Result<Reply, MetaError> {
+    let request = number::body(call)?;
+    let known = &spec.template;
+    if !matches!(known.status, TemplateStatus::Approved | TemplateStatus::Rejected | TemplateStatus::Paused) {
+        return Err(make::invalid("Only templates that are approved, rejected or paused can be edited."));
+    }
+    let category = match check::optional_text(&request, "category", "template")? {
+        None => known.category,
+        Some(word) => Category::parse(word)
+            .filter(|category| *category == known.category || known.status != TemplateStatus::Approved)
+            .ok_or_else(|| make::invalid("The category of an approved template cannot be edited."))?,
+    };
+    let components = check::list(&request, "components", "template")?;
+    for component in components {
+        check_component(component, category)?;
+    }
+    let send_ttl_s = send_ttl(&request, category)?;
+    let changed = call.state.templates.change(&known.name, Some(&known.language), |template| {
+        template.category = category;
+        template.components = Value::from(components.to_vec());
+        template.status = TemplateStatus::Pending;
+        template.send_ttl_s = send_ttl_s.or(template.send_ttl_s);
+    });
+    for (_, spec) in changed {
+        call.state.tell_template_status(&spec, json!(null));
+    }
+    Ok(Reply::json(200, &json!({"success": true, "id": spec.id, "name": known.name, "category": category.as_str()})))
+}
+
+/// How long delivery is tried; each category has its range.
+fn send_ttl(request: &Value, category: Category) -> Result<Option<u64>, MetaError> {
+    let range = match category {
+        Category::Authentication => 30..=900,
+        Category::Utility => 30..=43_200,
+        Category::Marketing => 43_200..=2_592_000,
+    };
+    match &request["message_send_ttl_seconds"] {
+        Value::Null => Ok(None),
+        value => match value.as_u64().filter(|seconds| range.contains(seconds)) {
+            Some(seconds) => Ok(Some(seconds)),
+            None => Err(make::invalid("Param message_send_ttl_seconds is out of the range of the category.")),
+        },
+    }
 }
 
 fn check_component(component: &Value, category: Category) -> Result<(), MetaError> {

@@ -1,6 +1,6 @@
 //! Everything beside sends: the number, its settings, templates, media.
 
-use questline_emulator::{Category, Number, Template, TemplateStatus};
+use questline_emulator::{Category, Number, Template, TemplateQuality, TemplateStatus};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -107,6 +107,44 @@ async fn templates_are_created_reviewed_and_deleted() {
     let (_, list) = bench.call("GET", path, None).await;
     assert_eq!(list["data"], json!([]));
     assert_eq!(bench.call("DELETE", "2001/message_templates?name=hello", None).await.0, 400);
+}
+
+#[tokio::test]
+async fn templates_are_edited_rated_and_re_categorised() {
+    let bench = Bench::start(config().template(Template::body("hello", "en", Category::Utility, "Hello."))).await;
+    let (_, list) = bench.call("GET", "2001/message_templates", None).await;
+    let listed = &list["data"][0];
+    assert_eq!((&listed["quality_score"]["score"], &listed["status"]), (&json!("UNKNOWN"), &json!("APPROVED")));
+    let id = listed["id"].as_str().unwrap().to_owned();
+    let edit = |more: Value| {
+        let mut body = json!({"components": [{"type": "BODY", "text": "Hello again."}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Some(body)
+    };
+    assert_eq!(bench.call("POST", &id, edit(json!({"category": "MARKETING"}))).await.0, 400, "it is approved as it is");
+    assert_eq!(bench.call("POST", &id, edit(json!({"message_send_ttl_seconds": 43_201}))).await.0, 400);
+    let (status, answer) = bench.call("POST", &id, edit(json!({"message_send_ttl_seconds": 600}))).await;
+    assert_eq!((status, &answer["success"]), (200, &json!(true)));
+    let edited = bench.emulator.template("hello", "en").unwrap();
+    assert_eq!((edited.status, edited.send_ttl_s), (TemplateStatus::Pending, Some(600)));
+    assert_eq!(edited.components[0]["text"], "Hello again.");
+    assert_eq!(bench.call("POST", &id, edit(json!({}))).await.0, 400, "it is being reviewed");
+    bench.emulator.review_template("hello", None, TemplateStatus::Rejected);
+    assert_eq!(bench.call("POST", &id, edit(json!({"category": "MARKETING"}))).await.0, 200, "nobody has approved it");
+    assert_eq!(bench.call("POST", "987654321", edit(json!({}))).await.0, 400, "there is no such template");
+    assert_eq!(bench.emulator.rate_template("hello", None, TemplateQuality::Yellow), 1);
+    assert_eq!(bench.emulator.announce_category("hello", Some("en"), Category::Utility, 1_800_000_000), 1);
+    let (_, list) = bench.call("GET", "2001/message_templates?fields=quality_score,correct_category", None).await;
+    assert_eq!((&list["data"][0]["quality_score"]["score"], &list["data"][0]["correct_category"]), (&json!("YELLOW"), &json!("UTILITY")));
+    assert_eq!(bench.emulator.recategorise_template("hello", None, Category::Utility), 1);
+    assert_eq!(bench.emulator.template("hello", "en").unwrap().category, Category::Utility);
+    bench.host.wait_value(|value| value["event"] == "REJECTED" && value["message_template_category"] == "UTILITY").await;
+    bench.host.wait_value(|value| value["new_quality_score"] == "YELLOW" && value["previous_quality_score"] == "UNKNOWN").await;
+    bench.host.wait_value(|value| value["category_update_timestamp"] == 1_800_000_000).await;
+    let changed = bench.host.wait_value(|value| value["previous_category"] == "MARKETING").await;
+    assert_eq!((&changed["new_category"], &changed["message_template_id"].to_string()), (&json!("UTILITY"), &id));
+    assert!(bench.emulator.remove_template("hello"));
+    assert!(bench.emulator.template("hello", "en").is_none());
 }
 
 async fn upload(bench: &Bench, mime_type: &str, bytes: Vec<u8>) -> (u16, Value) {

@@ -114,6 +114,11 @@ impl GraphClient {
         self.access(number).ok_or_else(|| GraphError::UnknownNumber(number.clone()))
     }
 
+    /// Where Meta is.
+    pub(super) fn origin_uri(&self) -> Result<Uri, GraphError> {
+        self.origin.uri().map_err(|_| GraphError::Invalid("the Graph API's address is none"))
+    }
+
     /// The request target for a path below the version.
     pub(super) fn path(&self, path: &str) -> Result<Uri, GraphError> {
         let target = format!("{}{path}", self.origin.prefix);
@@ -150,7 +155,7 @@ impl GraphClient {
 }
 
 /// The type of all bodies but uploads.
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Reads the answer of a call.
 pub(super) fn read<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, GraphError> {
