@@ -276,6 +276,7 @@ impl Commit {
             committed_at: now,
             expires_at: None,
             campaign: None,
+            known: None,
         });
         self.outbox.extend(news.collect::<Vec<_>>());
     }

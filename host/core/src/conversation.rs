@@ -106,6 +106,9 @@ pub struct Session {
     /// ISO 3166-1 alpha-2, as the studio told it when they were recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+    /// IANA name of the player's time zone, as the studio told it when they were recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// What the host does once the player has proven themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaited: Option<Box<Awaited>>,
@@ -181,11 +184,12 @@ impl Session {
 
     /// Notes who the player is, as the studio has just told.
     pub fn recognise(&mut self, player: PlayerId, profile: Profile) {
-        let Profile { tier, locale, country, .. } = profile;
+        let Profile { tier, locale, country, time_zone, .. } = profile;
         self.player = Some(player);
         self.unknown_since = None;
         self.tier = Some(tier);
         self.country = country;
+        self.time_zone = time_zone;
         self.locale = locale.or(self.locale.take());
     }
 
@@ -195,6 +199,7 @@ impl Session {
         self.unknown_since = None;
         self.tier = None;
         self.country = None;
+        self.time_zone = None;
     }
 }
 

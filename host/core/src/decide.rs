@@ -17,6 +17,7 @@ use crate::game::{FlowBinding, Game};
 use crate::message::Outbound;
 use crate::outbox::{Content, MessageClass, NewMessage};
 use crate::outcome::{Next, Outcome, Refusal, RefusalReason};
+use crate::permit::Known;
 use crate::recovery::{CredentialsPromise, DELIVERY_MS_MAX, RecoveryAttempt, RecoveryRefusal, RecoveryRules};
 use crate::step::Step;
 use crate::template::{Category, TemplateMessage};
@@ -238,11 +239,12 @@ impl<'a> Step<'a> {
         }
         let mut commit = Commit::of(conversation, entry.seq);
         commit.audits = audits;
+        let answers = matches!(*entry.event, Event::Message(_) | Event::HandedOver(_) | Event::Authenticated(_) | Event::CodeRejected(_));
         let said_at = match &*entry.event {
             Event::Message(message) => message.sent_at,
             _ => now,
         };
-        let mut apply = Apply { game, flow, now, said_at, commit, code, measures: Vec::new() };
+        let mut apply = Apply { game, flow, now, said_at, answers, commit, code, measures: Vec::new() };
         for effect in outcome.effects {
             apply.effect(effect);
         }
@@ -262,6 +264,8 @@ struct Apply<'a> {
     now: UnixMs,
     /// When the player said what the answer is to.
     said_at: UnixMs,
+    /// It answers what the player has just done in the chat.
+    answers: bool,
     commit: Commit,
     code: AskedCode,
     measures: Vec<Measure>,
@@ -387,6 +391,8 @@ impl Apply<'_> {
 
     fn send(&mut self, class: MessageClass, content: Content) {
         // After a critical ticket in the same answer, the words to the player are as urgent.
+        let asks = content.category().is_some() || !self.answers;
+        let known = asks.then(|| Box::new(Known::of(&self.commit.conversation, self.answers, self.now)));
         let urgent = self.commit.tickets.iter().any(|ticket| ticket.priority == TicketPriority::Critical);
         self.commit.outbox.push(NewMessage {
             game: self.game.id.clone(),
@@ -404,6 +410,7 @@ impl Apply<'_> {
             content,
             committed_at: self.now,
             campaign: None,
+            known,
         });
     }
 }

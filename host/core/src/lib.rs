@@ -42,6 +42,7 @@ pub mod step;
 
 pub mod operation;
 pub mod outbox;
+pub mod permit;
 pub mod rate;
 pub mod retry;
 pub mod send;

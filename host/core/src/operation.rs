@@ -49,6 +49,7 @@ impl NewMessage {
             committed_at: now,
             expires_at: None,
             campaign: None,
+            known: None,
         }
     }
 }

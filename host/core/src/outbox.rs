@@ -8,6 +8,7 @@ use crate::event::Wamid;
 use crate::id::{CampaignId, GameId, NumberId, OutboxRef};
 use crate::message::Outbound;
 use crate::operation::Operation;
+use crate::permit::Known;
 use crate::recovery::CredentialsPromise;
 use crate::template::TemplateMessage;
 use crate::time::UnixMs;
@@ -120,6 +121,9 @@ pub struct NewMessage {
     /// What it is one of many of; none for what a conversation says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Campaign>,
+    /// What was known of the player then; none for an answer to what they have just written, which asks for no permits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Box<Known>>,
 }
 
 /// What a message is one of many of, for instance a broadcast. Such messages are lines of their own: what a conversation

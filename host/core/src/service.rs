@@ -35,6 +35,9 @@ pub struct Profile {
     /// ISO 3166-1 alpha-2.
     #[serde(default)]
     pub country: Option<String>,
+    /// IANA name, for instance `Europe/Berlin`: where it is known, reminders and promotions come by day there.
+    #[serde(default)]
+    pub time_zone: Option<String>,
     /// Since when they play.
     #[serde(default, rename = "created_at_ms")]
     pub created_at: Option<UnixMs>,

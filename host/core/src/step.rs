@@ -426,6 +426,7 @@ impl<'a> Step<'a> {
             committed_at: self.now,
             expires_at: self.conversation.window.closes_at(self.now),
             campaign: None,
+            known: None,
         }
     }
 

@@ -285,6 +285,7 @@ mod tests {
             committed_at: UnixMs(1),
             expires_at: None,
             campaign: None,
+            known: None,
         };
         let id = OutboxRef { conversation: ConversationId(1), seq: OutboxSeq(place) };
         let message = OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued };

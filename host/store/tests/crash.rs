@@ -114,6 +114,7 @@ fn child() {
                         committed_at: UnixMs(1),
                         expires_at: None,
                         campaign: None,
+                        known: None,
                     };
                     let mut commit = Commit::of(work.conversation, work.events[0].seq);
                     commit.outbox.push(message);

@@ -230,6 +230,7 @@ fn step(work: Work) -> Commit {
         committed_at: FixedClock.now(),
         expires_at: None,
         campaign: None,
+        known: None,
     };
     let mut commit = Commit::of(conversation, work.events[0].seq);
     commit.outbox.push(message);

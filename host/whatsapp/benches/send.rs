@@ -82,6 +82,7 @@ fn message() -> OutboxMessage {
         committed_at: UnixMs(0),
         expires_at: None,
         campaign: None,
+        known: None,
     };
     let id = OutboxRef { conversation: ConversationId(123_456), seq: OutboxSeq(17) };
     OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued }

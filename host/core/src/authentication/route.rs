@@ -6,6 +6,7 @@ use crate::conversation::Conversation;
 use crate::event::CodeIssued;
 use crate::game::Game;
 use crate::outbox::{Content, MessageClass, NewMessage};
+use crate::permit::Known;
 use crate::time::{SECOND_MS, UnixMs};
 use crate::verification::CodePromise;
 use crate::verification::trail::{CodeTrail, CodeWatch, TRAILS_MAX, Whereabouts};
@@ -86,6 +87,7 @@ pub(crate) fn message(conversation: &Conversation, content: Content, expires_at:
         committed_at: now,
         expires_at: Some(expires_at),
         campaign: None,
+        known: Some(Box::new(Known::of(conversation, false, now))),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::contact::Address;
 use crate::event::Wamid;
 use crate::id::OutboxRef;
 use crate::outbox::{Campaign, Content, MessageClass, NewMessage, OutboxMessage};
+use crate::permit::Known;
 use crate::send::SendRecord;
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
@@ -93,14 +94,16 @@ pub struct Enqueue {
     pub not_before: Option<UnixMs>,
     /// What it is one of many of.
     pub campaign: Option<Campaign>,
+    /// What is known of the player.
+    pub known: Option<Box<Known>>,
 }
 
 impl Enqueue {
     /// The message as it lies in the outbox.
     pub fn into_message(self) -> NewMessage {
         let Address { game, number, contact } = self.address;
-        let Self { class, content, committed_at, expires_at, campaign, .. } = self;
-        NewMessage { game, number, contact, class, content, committed_at, expires_at, campaign }
+        let Self { class, content, committed_at, expires_at, campaign, known, .. } = self;
+        NewMessage { game, number, contact, class, content, committed_at, expires_at, campaign, known }
     }
 }
 

@@ -57,6 +57,8 @@ struct PlayerFile {
     #[serde(default)]
     country: Option<String>,
     #[serde(default)]
+    time_zone: Option<String>,
+    #[serde(default)]
     created_at_ms: Option<u64>,
     balances: BalancesFile,
     #[serde(default)]
@@ -139,6 +141,7 @@ impl From<PlayerFile> for Player {
                 tier: file.tier,
                 locale: file.locale,
                 country: file.country,
+                time_zone: file.time_zone,
                 created_at: file.created_at_ms.map(questline_core::time::UnixMs),
             },
             premium: file.balances.premium,

@@ -308,6 +308,7 @@ fn reply(of: &Conversation, message: Outbound, now: UnixMs, closes_at: UnixMs) -
         committed_at: now,
         expires_at: Some(closes_at),
         campaign: None,
+        known: None,
     }
 }
 

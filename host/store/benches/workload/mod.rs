@@ -122,6 +122,7 @@ impl Bench {
             committed_at: SystemClock.now(),
             expires_at: None,
             campaign: None,
+            known: None,
         };
         let mut commit = Commit::of(conversation, entry.seq);
         commit.outbox.push(message);

@@ -20,6 +20,7 @@ pub fn one_of_many(address: &Address, n: u64) -> Enqueue {
         expires_at: Some(START.plus_ms(DAY_MS)),
         not_before: None,
         campaign: Some(Campaign { id: CampaignId::parse("summer-2026").unwrap(), variant: Some(1) }),
+        known: None,
     }
 }
 

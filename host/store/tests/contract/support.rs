@@ -318,6 +318,7 @@ pub fn reply(conversation: &Conversation, body: &str, now: UnixMs) -> NewMessage
         committed_at: now,
         expires_at: None,
         campaign: None,
+        known: None,
     }
 }
 

@@ -82,6 +82,7 @@ pub(crate) fn reply(body: &str) -> NewMessage {
         committed_at: START,
         expires_at: None,
         campaign: None,
+        known: None,
     }
 }
 

@@ -96,6 +96,7 @@ pub fn reply(conversation: &Conversation, body: &str) -> NewMessage {
         committed_at: NOW,
         expires_at: None,
         campaign: None,
+        known: None,
     }
 }
 

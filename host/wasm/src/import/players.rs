@@ -82,7 +82,7 @@ impl Host for State {
 }
 
 fn profile(profile: Profile) -> PlayerProfile {
-    let Profile { name, tier, locale, country, created_at } = profile;
+    let Profile { name, tier, locale, country, created_at, time_zone: _ } = profile;
     PlayerProfile { name, tier, locale, country, created_at: created_at.map(|at| at.0) }
 }
 

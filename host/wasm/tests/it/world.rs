@@ -247,7 +247,7 @@ impl Players for FakePlayers {
         Err(ServiceError::NotFound)
     }
     async fn profile(&self, _player: &PlayerId) -> Result<Profile, ServiceError> {
-        Ok(Profile { name: "Mara".into(), tier: "diamond".into(), locale: None, country: None, created_at: None })
+        Ok(Profile { name: "Mara".into(), tier: "diamond".into(), locale: None, country: None, time_zone: None, created_at: None })
     }
     async fn balances(&self, _player: &PlayerId) -> Result<Balances, ServiceError> {
         Ok(Balances { premium: 1, free: 2, pending_rewards: 3 })

@@ -43,6 +43,7 @@ fn text(seq: u64) -> OutboxMessage {
         committed_at: UnixMs(0),
         expires_at: None,
         campaign: None,
+        known: None,
     };
     let id = OutboxRef { conversation: ConversationId(7), seq: OutboxSeq(seq) };
     OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued }

@@ -27,6 +27,7 @@ fn message(number: &str, conversation: u64, seq: u64, class: MessageClass) -> Ou
         committed_at: NOW,
         expires_at: None,
         campaign: None,
+        known: None,
     };
     let id = OutboxRef { conversation: ConversationId(conversation), seq: OutboxSeq(seq) };
     OutboxMessage { id, message, attempts: 0, due_at: NOW, state: SendState::Queued }

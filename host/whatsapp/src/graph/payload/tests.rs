@@ -18,6 +18,7 @@ fn written(content: Content, contact: Contact) -> Value {
         committed_at: UnixMs(0),
         expires_at: None,
         campaign: None,
+        known: None,
     };
     let id = OutboxRef { conversation: ConversationId(7), seq: OutboxSeq(3) };
     let message = OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued };
