@@ -4,6 +4,7 @@
 
 mod accounts;
 mod audit;
+mod broadcasts;
 mod consents;
 mod credentials;
 mod guest_log;
@@ -34,6 +35,7 @@ use crate::secret::{SecretTemplate, SecretText};
 use crate::send::SendOutcome;
 pub use accounts::{AccountChange, AccountKeys, AccountPages, Accounts};
 pub use audit::{Audit, AuditPage, Erased};
+pub use broadcasts::{AddedBroadcast, Audiences, BroadcastChange, Broadcasts, ConversationPage};
 pub use consents::{ConsentPage, ConsentPlace, Consents};
 pub use credentials::{Credentials, Untold};
 pub use guest_log::{GuestLog, LogLevel};
@@ -331,6 +333,8 @@ pub trait Store:
     + Accounts
     + Consents
     + Permits
+    + Broadcasts
+    + Audiences
 {
 }
 
@@ -349,6 +353,8 @@ impl<T> Store for T where
         + Accounts
         + Consents
         + Permits
+        + Broadcasts
+        + Audiences
 {
 }
 

@@ -68,7 +68,7 @@ fn piece_name(game: &GameId, digest: &ReleaseDigest, piece: usize) -> String {
     format!("release/{game}/{digest}/{piece}")
 }
 
-async fn read<T: DeserializeOwned + Default>(
+pub(crate) async fn read<T: DeserializeOwned + Default>(
     store: &dyn Documents,
     what: &'static str,
     name: &str,
@@ -80,7 +80,7 @@ async fn read<T: DeserializeOwned + Default>(
 
 /// Changes a document, again from the start if somebody else changed it meanwhile. `change` says what to answer and whether
 /// there is anything to write.
-async fn change<T: DeserializeOwned + Default + Serialize + Send, A: Send>(
+pub(crate) async fn change<T: DeserializeOwned + Default + Serialize + Send, A: Send>(
     store: &dyn Documents,
     what: &'static str,
     name: &str,

@@ -9,6 +9,7 @@
 mod accounts;
 pub mod alias;
 pub mod audit;
+mod broadcasts;
 pub mod codec;
 mod documents;
 pub mod embedded;

@@ -10,7 +10,7 @@ use crate::status::DeliveryState;
 use crate::time::UnixMs;
 
 /// Messages of unknown outcome that are listed by name; more are counted.
-pub const UNKNOWN_LISTED_MAX: usize = 10_000;
+pub const UNKNOWN_LISTED_MAX: usize = 2_000;
 
 /// What a store counts of a campaign, by name: `queued`, `accepted`, `sent`, `delivered`, `read`, `failed:<code>`,
 /// `dropped:<reason>`, and `parked:<reason>`, which goes down again.

@@ -88,6 +88,7 @@ impl Writer {
         let pages = "DELETE FROM page WHERE name IN (SELECT name FROM page WHERE forget_ms <= ?1 ORDER BY forget_ms LIMIT ?2)";
         forgotten += self.execute(pages, (now.0, limit))?;
         forgotten += self.prune_permits(now, limit)?;
+        forgotten += self.prune_campaigns(now, limit)?;
         Ok(Answer::Pruned(forgotten))
     }
 

@@ -1,5 +1,6 @@
 //! A step: all of it or nothing.
 
+use questline_core::broadcast::Tally;
 use questline_core::commit::{Bury, DeadLetter, Letter, Resend, TimerChange};
 use questline_core::contact::Contact;
 use questline_core::id::{ConversationId, InboxSeq, OutboxRef, OutboxSeq};
@@ -142,9 +143,11 @@ impl Writer {
     pub(super) fn queue(&mut self, conversation: ConversationId, message: NewMessage, content: &[u8]) -> rusqlite::Result<OutboxRef> {
         let place = self.next_message()?;
         let (at, due_at) = (message.committed_at, message.committed_at);
-        let sql =
-            "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content) VALUES (?1, ?2, ?1, ?3, ?4, 0, ?4, ?5)";
-        self.execute(sql, (place, conversation.0, QUEUED, at.0, content))?;
+        let campaign = message.campaign.clone().map(|campaign| self.campaign(&message.game, campaign, at)).transpose()?;
+        self.count(campaign, Tally::QUEUED, 1);
+        let sql = "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content, campaign)
+            VALUES (?1, ?2, ?1, ?3, ?4, 0, ?4, ?5, ?6)";
+        self.execute(sql, (place, conversation.0, QUEUED, at.0, content, campaign))?;
         let id = OutboxRef { conversation, seq: OutboxSeq(place) };
         let message = OutboxMessage { id, message, attempts: 0, due_at, state: SendState::Queued };
         self.staged.placed.push(Placed { place, message, bytes: content.len() });
@@ -159,12 +162,14 @@ impl Writer {
         }
         let place = self.next_message()?;
         let sql = "UPDATE message SET place = ?3, state = ?4, at_ms = ?5, attempts = ?6, due_ms = ?7
-            WHERE seq = ?1 AND conversation = ?2 AND state = ?8 AND content IS NOT NULL RETURNING content";
+            WHERE seq = ?1 AND conversation = ?2 AND state = ?8 AND content IS NOT NULL RETURNING content, campaign, wamid IS NOT NULL";
         let params = (resend.id.seq.0, conversation.0, place, QUEUED, now.0, resend.attempts, resend.due_at.0, FAILED);
-        let Some(content) = self.row(sql, params, |row| blob(row, 0))? else {
+        let found = self.row(sql, params, |row| Ok((blob(row, 0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, bool>(2)?)))?;
+        let Some((content, campaign, was_accepted)) = found else {
             tracing::warn!(message = %resend.id, "a message is to go out again, and its content is gone");
             return Ok(());
         };
+        self.count(campaign, if was_accepted { Tally::ACCEPTED } else { Tally::REFUSED_AT_ONCE }, -1);
         self.staged.outbox += 1;
         if let Ok(message) = self.shared.sealer.open::<NewMessage>(Owner::number(Kind::Message, conversation.0), &content) {
             let message =
@@ -198,7 +203,12 @@ impl Writer {
         at: UnixMs,
     ) -> rusqlite::Result<()> {
         let sealer = &self.shared.sealer;
-        let letter = sealer.open::<NewMessage>(Owner::number(Kind::Message, conversation.0), content).and_then(|message| {
+        let message = sealer.open::<NewMessage>(Owner::number(Kind::Message, conversation.0), content);
+        if message.as_ref().is_ok_and(|message| message.campaign.is_some()) {
+            // One of many: it is counted by its reason, and a broadcast that goes wrong leaves no million of letters.
+            return Ok(());
+        }
+        let letter = message.and_then(|message| {
             let game = message.game.clone();
             let letter = Letter::Message(message);
             let letter =

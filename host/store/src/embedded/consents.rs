@@ -74,7 +74,7 @@ impl Consents for EmbeddedStore {
 }
 
 /// Where a name points, under whichever key it lies.
-fn alias_of(connection: &Connection, sealer: &Sealer, alias: &Alias) -> Result<Option<u64>, StoreError> {
+pub(super) fn alias_of(connection: &Connection, sealer: &Sealer, alias: &Alias) -> Result<Option<u64>, StoreError> {
     let find = |name: &dyn ToSql| {
         let mut statement = connection.prepare_cached("SELECT conversation FROM alias WHERE name = ?1")?;
         statement.query_row([name], |row| row.get::<_, u64>(0)).optional()

@@ -1,5 +1,6 @@
 //! Many messages at once, in one transaction: their conversations are found or begun, and what came before is told apart.
 
+use questline_core::broadcast::Tally;
 use questline_core::contact::Address;
 use questline_core::id::{OutboxRef, OutboxSeq};
 use questline_core::outbox::NewMessage;
@@ -9,7 +10,7 @@ use questline_core::time::UnixMs;
 
 use super::op::Answer;
 use super::sealing::broken;
-use super::send::QUEUED;
+use super::send::{QUEUED, parked};
 use super::writer::{Failure, Writer};
 use crate::seal::{Draft, Kind, Owner};
 
@@ -53,10 +54,14 @@ impl Writer {
                 None => self.queue(conversation, message, &content)?,
                 Some(until) => {
                     let place = self.next_message()?;
-                    let sql = "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content, park_ms, park_reason)
-                        VALUES (?1, ?2, ?1, ?3, ?4, 0, ?5, ?6, ?5, ?7)";
+                    let at = message.committed_at;
+                    let campaign = message.campaign.map(|campaign| self.campaign(&message.game, campaign, at)).transpose()?;
+                    self.count(campaign, Tally::QUEUED, 1);
+                    self.count(campaign, parked(ParkReason::Scheduled.as_str()), 1);
+                    let sql = "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content, park_ms, park_reason,
+                        campaign) VALUES (?1, ?2, ?1, ?3, ?4, 0, ?5, ?6, ?5, ?7, ?8)";
                     let reason = ParkReason::Scheduled.as_str();
-                    self.execute(sql, (place, conversation.0, QUEUED, message.committed_at.0, until.0, &content, reason))?;
+                    self.execute(sql, (place, conversation.0, QUEUED, at.0, until.0, &content, reason, campaign))?;
                     self.staged.outbox += 1;
                     self.staged.timer_due.set(until.0);
                     OutboxRef { conversation, seq: OutboxSeq(place) }

@@ -6,6 +6,7 @@
 //! that could be lost. A second thread owns a connection that only reads.
 
 mod append;
+mod audiences;
 mod audit;
 mod clockwork;
 mod commit;
@@ -27,6 +28,7 @@ mod schema;
 mod sealing;
 mod send;
 mod staged;
+mod tally;
 mod writer;
 
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use super::OpenError;
 use crate::seal::PLAIN;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 8;
+pub(super) const SCHEMA_VERSION: i64 = 9;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 4 * 1024;
@@ -115,8 +115,18 @@ ALTER TABLE message ADD COLUMN park_reason TEXT;
 CREATE INDEX message_parked ON message(park_ms) WHERE park_ms IS NOT NULL;
 ";
 
+/// Version 9: campaigns, and what became of their messages; see [`super::tally`].
+const CAMPAIGNS: &str = "
+ALTER TABLE message ADD COLUMN campaign INTEGER;
+CREATE TABLE campaign(id INTEGER PRIMARY KEY, game TEXT NOT NULL, name TEXT NOT NULL, variant INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  UNIQUE(game, name, variant));
+CREATE TABLE campaign_count(campaign INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY(campaign, name)) WITHOUT ROWID;
+";
+
 /// What has to be done to tables of an older version, by that version, in order.
-const UPGRADES: [(i64, &str); 7] = [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS), (7, PARKED)];
+const UPGRADES: [(i64, &str); 8] =
+    [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS), (7, PARKED), (8, CAMPAIGNS)];
 /// The last version whose rows lay open.
 const OPEN_VERSION: i64 = 5;
 

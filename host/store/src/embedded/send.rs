@@ -3,6 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use questline_core::broadcast::{Tally, passed};
 use questline_core::event::{Event, StatusError, StatusEvent};
 use questline_core::id::{ConversationId, OutboxRef, OutboxSeq};
 use questline_core::outbox::{OutboxMessage, SendState};
@@ -31,6 +32,16 @@ pub(super) const FAILED: u8 = RECEIPT + 5;
 pub(super) fn delivery_state(state: u8) -> Result<DeliveryState, StoreError> {
     let known = state.checked_sub(RECEIPT).and_then(DeliveryState::from_number);
     known.ok_or_else(|| StoreError::Corrupt(format!("a receipt has state {state}")))
+}
+
+/// The name under which messages are counted that wait for this.
+pub(super) fn parked(reason: &str) -> String {
+    format!("{}{reason}", Tally::PARKED)
+}
+
+/// The name under which messages are counted that Meta refused so.
+fn failed(error: Option<&StatusError>) -> String {
+    error.map_or_else(|| format!("{}unknown", Tally::FAILED), |error| format!("{}{}", Tally::FAILED, error.code))
 }
 
 fn receipt_state(state: DeliveryState) -> u8 {
@@ -65,10 +76,11 @@ impl Writer {
             match result {
                 SendResult::Accepted { wamid, at } => {
                     let sql = "UPDATE message SET place = NULL, park_ms = NULL, state = ?3, at_ms = ?4, attempts = attempts + 1, wamid = ?5
-                        WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
+                        WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL RETURNING campaign";
                     let state = receipt_state(DeliveryState::Accepted);
-                    if self.execute(sql, (id.seq.0, id.conversation.0, state, at.0, kept))? == 1 {
+                    if let Some(campaign) = self.row(sql, (id.seq.0, id.conversation.0, state, at.0, kept), |row| row.get(0))? {
                         self.staged.outbox -= 1;
+                        self.count(campaign, Tally::ACCEPTED, 1);
                         let key = self.hasher.hash_one(&wamid);
                         self.accepted.put(key, id);
                     }
@@ -87,9 +99,11 @@ impl Writer {
                 SendResult::Parked { until, reason, attempts } => self.park(id, until, reason, attempts)?,
                 SendResult::Failed { error, attempts, at } => {
                     let sql = "UPDATE message SET place = NULL, park_ms = NULL, state = ?3, at_ms = ?4, attempts = ?5, wamid = NULL
-                        WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
-                    if self.execute(sql, (id.seq.0, id.conversation.0, FAILED, at.0, attempts))? == 1 {
+                        WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL RETURNING campaign";
+                    if let Some(campaign) = self.row(sql, (id.seq.0, id.conversation.0, FAILED, at.0, attempts), |row| row.get(0))? {
                         self.staged.outbox -= 1;
+                        self.count(campaign, Tally::REFUSED_AT_ONCE, 1);
+                        self.count(campaign, failed(Some(&error)), 1);
                         self.tell_failed(id, at, Some(error), at)?;
                     }
                 }
@@ -101,23 +115,27 @@ impl Writer {
 
     fn park(&mut self, id: OutboxRef, until: UnixMs, reason: ParkReason, attempts: u32) -> rusqlite::Result<()> {
         let sql = "UPDATE message SET state = ?3, attempts = ?4, due_ms = ?5, park_ms = ?5, park_reason = ?6
-            WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL";
-        if self.execute(sql, (id.seq.0, id.conversation.0, QUEUED, attempts, until.0, reason.as_str()))? == 1 {
+            WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL RETURNING campaign";
+        let params = (id.seq.0, id.conversation.0, QUEUED, attempts, until.0, reason.as_str());
+        if let Some(campaign) = self.row(sql, params, |row| row.get(0))? {
             self.staged.timer_due.set(until.0);
+            self.count(campaign, parked(reason.as_str()), 1);
         }
         Ok(())
     }
 
     /// Queues parked messages that are due, behind all that is queued; says how many.
     pub(super) fn queue_due(&mut self, now: UnixMs, limit: i64) -> rusqlite::Result<usize> {
-        let sql = "SELECT seq, conversation, attempts, due_ms, content FROM message
+        let sql = "SELECT seq, conversation, attempts, due_ms, content, campaign, park_reason FROM message
             WHERE park_ms IS NOT NULL AND park_ms <= ?1 ORDER BY park_ms, seq LIMIT ?2";
         let due = self.rows(sql, (now.0, limit), |row| {
             let id = OutboxRef { conversation: ConversationId(row.get(1)?), seq: OutboxSeq(row.get(0)?) };
-            Ok((id, row.get::<_, u32>(2)?, UnixMs(row.get(3)?), blob(row, 4)?))
+            let counted = (row.get::<_, Option<i64>>(5)?, row.get::<_, Option<String>>(6)?);
+            Ok((id, row.get::<_, u32>(2)?, UnixMs(row.get(3)?), blob(row, 4)?, counted))
         })?;
         let count = due.len();
-        for (id, attempts, due_at, content) in due {
+        for (id, attempts, due_at, content, (campaign, reason)) in due {
+            self.count(campaign, parked(&reason.unwrap_or_default()), -1);
             let place = self.next_message()?;
             self.execute("UPDATE message SET place = ?2, park_ms = NULL WHERE seq = ?1", (id.seq.0, place))?;
             match self.shared.sealer.open(Owner::number(Kind::Message, id.conversation.0), &content) {
@@ -132,10 +150,11 @@ impl Writer {
     }
 
     fn give_up(&mut self, id: OutboxRef, reason: &str, detail: &str, at: UnixMs) -> rusqlite::Result<()> {
-        let sql = "DELETE FROM message WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL RETURNING content, attempts";
-        let found = self.row(sql, (id.seq.0, id.conversation.0), |row| Ok((blob(row, 0)?, row.get(1)?)))?;
-        if let Some((content, attempts)) = found {
+        let sql = "DELETE FROM message WHERE seq = ?1 AND conversation = ?2 AND place IS NOT NULL RETURNING content, attempts, campaign";
+        let found = self.row(sql, (id.seq.0, id.conversation.0), |row| Ok((blob(row, 0)?, row.get(1)?, row.get(2)?)))?;
+        if let Some((content, attempts, campaign)) = found {
             self.staged.outbox -= 1;
+            self.count(campaign, format!("{}{reason}", Tally::DROPPED), 1);
             self.bury_message(id.conversation, &content, reason, detail, attempts, at)?;
         }
         Ok(())
@@ -148,12 +167,14 @@ impl Writer {
     pub(super) fn status(&mut self, update: StatusUpdate, received_at: UnixMs) -> rusqlite::Result<bool> {
         let named = update.message.or_else(|| self.accepted.get(&self.hasher.hash_one(&update.wamid)).copied());
         let Some(id) = named else { return Ok(false) };
-        let sql = "SELECT conversation, place IS NOT NULL, state, wamid FROM message WHERE seq = ?1";
+        let sql = "SELECT conversation, place IS NOT NULL, state, wamid, campaign, iif(park_ms IS NULL, NULL, park_reason)
+            FROM message WHERE seq = ?1";
         let found = self.row(sql, [id.seq.0], |row| {
             let kept = row.get_ref(3)?.as_bytes_or_null()?.map(<[u8]>::to_vec);
-            Ok((ConversationId(row.get(0)?), row.get::<_, bool>(1)?, row.get::<_, u8>(2)?, kept))
+            let counted = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<String>>(5)?);
+            Ok((ConversationId(row.get(0)?), row.get::<_, bool>(1)?, row.get::<_, u8>(2)?, kept, counted))
         })?;
-        let Some((conversation, in_outbox, state, kept)) = found else { return Ok(false) };
+        let Some((conversation, in_outbox, state, kept, (campaign, waits_for))) = found else { return Ok(false) };
         if conversation != id.conversation {
             return Ok(false);
         }
@@ -178,7 +199,15 @@ impl Writer {
         let is_new = in_outbox || kept.is_none();
         let wamid = is_new.then(|| self.shared.sealer.seal_wamid(conversation, &update.wamid)).transpose().map_err(broken)?;
         self.execute(sql, (id.seq.0, receipt_state(after), update.at.0, in_outbox, wamid, is_done(after)))?;
+        if campaign.is_some() {
+            if in_outbox {
+                self.count(campaign, Tally::ACCEPTED, 1);
+                waits_for.into_iter().for_each(|reason| self.count(campaign, parked(&reason), -1));
+            }
+            passed(before, after).for_each(|name| self.count(campaign, name, 1));
+        }
         if after == DeliveryState::Failed {
+            self.count(campaign, failed(update.error.as_ref()), 1);
             self.tell_failed(id, update.at, update.error, received_at)?;
         }
         Ok(true)

@@ -17,6 +17,7 @@ use super::memory::bounded;
 use super::op::{Answer, Op, Request};
 use super::sealing::broken;
 use super::staged::{Arrived, Staged};
+use super::tally::Campaigns;
 use super::{Shared, unavailable};
 use crate::seal::{Draft, Kind, Owner};
 
@@ -97,6 +98,7 @@ pub(super) struct Writer {
     pub(super) accepted: LruCache<u64, OutboxRef>,
     pub(super) hasher: RandomState,
     pub(super) cursors: PruneCursors,
+    pub(super) campaigns: Campaigns,
     directory: Directory,
     closing: watch::Sender<bool>,
 }
@@ -114,6 +116,7 @@ impl Writer {
             accepted: bounded(ACCEPTED_MAX),
             hasher: RandomState::new(),
             cursors: PruneCursors::default(),
+            campaigns: Campaigns::new(),
             directory,
             closing,
         }
@@ -201,7 +204,7 @@ impl Writer {
                 }
             }
         }
-        match written.and_then(|()| self.statement("COMMIT")) {
+        match written.and_then(|()| self.write_counts()).and_then(|()| self.statement("COMMIT")) {
             Ok(()) => self.staged.publish(&self.shared),
             Err(error) => {
                 // Without even a beginning nobody was taken; those that wait are told as well, or they would wait on.
@@ -220,6 +223,7 @@ impl Writer {
             tracing::error!(%error, "undoing failed");
         }
         self.staged.clear();
+        self.campaigns.clear();
         // They may name what was undone.
         self.aliases.clear();
         self.accepted.clear();

@@ -284,7 +284,7 @@ impl RedisStore {
     }
 
     /// Asks every partition the same; the answers stand in the partitions' order.
-    async fn ask_all(&self, session: &Session, ask: impl Fn(Partition) -> Cmd) -> Result<Vec<Value>, StoreError> {
+    pub(super) async fn ask_all(&self, session: &Session, ask: impl Fn(Partition) -> Cmd) -> Result<Vec<Value>, StoreError> {
         let mut answers = Vec::with_capacity(PARTITIONS.into());
         for from in Partition::all().step_by(CHUNK) {
             let commands = Partition::all().skip(from.index()).take(CHUNK).map(&ask).collect();

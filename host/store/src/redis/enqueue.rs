@@ -141,7 +141,7 @@ impl RedisStore {
                 command.arg(day).arg(&seen_member(dedup.sent_s, dedup.digest)[..]);
             }
             let (doc, who) = begin.as_ref().map_or((&[][..], &[][..]), |(doc, who)| (doc, who));
-            command.arg(doc).arg(who).arg(millis(message.committed_at)).arg(sealed);
+            command.arg(doc).arg(who).arg(millis(message.committed_at)).arg(sealed).arg(mark_of(message));
             match not_before.filter(|not_before| *not_before > now) {
                 Some(until) => command.arg(millis(until)).arg(ParkReason::Scheduled.as_str()),
                 None => command.arg("").arg(""),
@@ -153,6 +153,15 @@ impl RedisStore {
         }
         (command, Part { messages, seen: seen.into_iter().map(|(bucket, _)| bucket).collect(), contents })
     }
+}
+
+/// What a message of a campaign is marked with.
+fn mark_of(message: &NewMessage) -> String {
+    let mark = message.campaign.as_ref().map(|campaign| {
+        let variant = campaign.variant.map_or_else(String::new, |variant| variant.to_string());
+        format!("{}/{} {variant}", message.game, campaign.id)
+    });
+    mark.unwrap_or_default()
 }
 
 /// The number of a message that was put into the outbox, and its place if it is in a queue.

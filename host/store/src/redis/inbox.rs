@@ -222,6 +222,14 @@ impl NewEvent {
     }
 }
 
+/// The code with which Meta refused a message.
+fn code_of(event: &Event) -> Option<u32> {
+    match event {
+        Event::Status(status) => status.error.as_ref().map(|error| error.code),
+        _ => None,
+    }
+}
+
 impl NewStatus {
     fn new(sealer: &Sealer, id: OutboxRef, mut update: StatusUpdate) -> Result<Self, StoreError> {
         let event = if update.state == DeliveryState::Failed {
@@ -308,6 +316,10 @@ impl RedisStore {
             command.arg(id.conversation.0).arg(id.seq.0).arg(update.state.number()).arg(millis(update.at));
             command.arg(wamid).arg(self.sealer.wamid_marks(&update.wamid));
             command.arg(event.as_ref().map_or(&[][..], |(_, sealed)| sealed));
+            match event.as_ref().and_then(|(event, _)| code_of(event)) {
+                Some(code) => command.arg(code),
+                None => command.arg("unknown"),
+            };
         }
         command.arg(touched.len());
         for (kind, _, day) in &touched {

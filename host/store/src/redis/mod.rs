@@ -13,6 +13,7 @@
 //! at [`RedisStore::open`].
 
 mod about;
+mod audiences;
 mod audit;
 mod consents;
 mod conversations;

@@ -178,14 +178,16 @@ impl RedisStore {
                 Outcome::Parked { partition }
             }
             SendResult::Failed { error, attempts, at } => {
+                let code = error.code;
                 let event = StatusEvent { message: Some(id), state: DeliveryState::Failed, at, error: Some(error) };
                 let event = Event::Status(event);
                 let sealed = self.sealer.seal_json(Owner::number(Kind::Event, id.conversation.0), &event)?;
-                command.arg("failed").arg(millis(at)).arg(attempts).arg(&sealed).arg(millis(at));
+                command.arg("failed").arg(millis(at)).arg(attempts).arg(&sealed).arg(millis(at)).arg(code);
                 Outcome::Failed { id, event: Arc::new(event), bytes: sealed.len(), received_at: at }
             }
             SendResult::Dead { reason, detail, at } => {
                 command.arg("dead").arg(millis(at)).arg(LetterHead::seal(&self.sealer, id.conversation, &reason, &detail, at)?);
+                command.arg(reason);
                 Outcome::Nothing
             }
         };

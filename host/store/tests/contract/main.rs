@@ -9,6 +9,7 @@
 mod accounts;
 mod alias;
 mod audit;
+mod broadcasts;
 mod commit;
 mod consents;
 mod dedup;
@@ -183,6 +184,17 @@ macro_rules! contract {
                     a_place_is_given_back_once
                     permits_survive_a_restart_and_a_lower_limit
                     windows_that_are_over_are_forgotten
+                }
+                broadcasts {
+                    a_broadcast_is_kept_and_no_change_of_it_is_lost
+                    what_was_started_is_seen_to_until_it_is_closed
+                    the_oldest_that_are_over_are_forgotten
+                    a_lists_pieces_are_kept_until_they_are_forgotten
+                    a_walk_has_each_conversation_of_a_game_once
+                    conversations_are_found_at_their_addresses
+                    messages_of_unknown_outcome_are_listed_once
+                    what_becomes_of_a_campaigns_messages_is_counted_once
+                    what_is_parked_of_a_campaign_is_counted_while_it_is
                 }
                 consents {
                     marketing_begins_only_while_the_player_agrees

@@ -35,7 +35,7 @@ for _ = 1, num() do
 end
 
 for _ = 1, num() do
-  local conversation, seq, news, at, wamid, marks, event = arg(), arg(), num(), arg(), arg(), arg(), arg()
+  local conversation, seq, news, at, wamid, marks, event, code = arg(), arg(), num(), arg(), arg(), arg(), arg(), arg()
   local ref, receipts = conversation .. '.' .. seq, base .. 'r:' .. day_of(seq)
   local before, after, attempts
   local live = redis.call('HGET', base .. 'out', ref)
@@ -62,6 +62,22 @@ for _ = 1, num() do
   if after then
     redis.call('HSET', receipts, ref, after .. ' ' .. at .. ' ' .. attempts .. ' ' .. wamid)
     written['r:' .. day_of(seq)] = true
+    local campaign = campaign_of(ref)
+    if campaign then
+      if live then
+        count(campaign, 'accepted', 1)
+      end
+      -- core::broadcast::passed.
+      if after == 5 then
+        count(campaign, 'failed:' .. code, 1)
+      else
+        for n, name in ipairs({ 'sent', 'delivered', 'read' }) do
+          if n > (before or 0) and n <= after then
+            count(campaign, name, 1)
+          end
+        end
+      end
+    end
     if after >= 2 and after <= 4 then
       redis.call('HDEL', base .. 'b:' .. day_of(seq), ref)
     end

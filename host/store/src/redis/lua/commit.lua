@@ -72,6 +72,7 @@ for _ = 1, num() do
   local wamid = string.match(redis.call('HGET', receipts, ref) or '', '^5 %d+ %d+ (.*)$')
   if body and wamid then
     redis.call('HDEL', receipts, ref)
+    count(campaign_of(ref), wamid ~= '' and 'accepted' or 'refused', -1)
     for _, value in ipairs({ ref, queue(ref, attempts, due_at, wamid), attempts, due_at, body }) do
       requeued[#requeued + 1] = value
     end
@@ -85,7 +86,10 @@ for _ = 1, num() do
   local attempts = string.match(redis.call('HGET', base .. 'r:' .. day_of(seq), ref) or '', '^5 %d+ (%d+) ')
   if body and attempts then
     redis.call('HDEL', bodies, ref)
-    bury(game, at, letter_of(conversation, game, attempts, head, body))
+    -- One of many is counted by its reason, and not kept.
+    if not campaign_of(ref) then
+      bury(game, at, letter_of(conversation, game, attempts, head, body))
+    end
   end
 end
 

@@ -75,13 +75,41 @@ local function queue(ref, attempts, due_at, wamid)
   return place
 end
 
+-- Messages of a campaign are marked, `<game>/<campaign> <variant>`, and what becomes of them is counted.
+local MARKED_S, COUNTED_S = 60 * 86400, 100 * 86400
+local function mark(ref, day, campaign)
+  redis.call('HSET', base .. 'g:' .. day, ref, campaign)
+  redis.call('EXPIRE', base .. 'g:' .. day, MARKED_S)
+end
+local function campaign_of(ref)
+  return redis.call('HGET', base .. 'g:' .. day_of(string.match(ref, '%.(%d+)$')), ref)
+end
+local function count(campaign, name, by)
+  if campaign then
+    local which, variant = string.match(campaign, '^(%S+) (%d*)$')
+    local key, field = base .. 'tally:' .. which, variant == '' and name or variant .. '/' .. name
+    if redis.call('HINCRBY', key, field, by) == by then
+      redis.call('EXPIRE', key, COUNTED_S)
+    end
+  end
+end
+
+-- A parked message waits no more. False when it was not parked.
+local function unpark(ref)
+  if redis.call('ZREM', base .. 'parked', ref) == 0 then
+    return false
+  end
+  local why = redis.call('HGET', base .. 'parked:why', ref)
+  redis.call('HDEL', base .. 'parked:why', ref)
+  count(campaign_of(ref), 'parked:' .. (why or ''), -1)
+  return true
+end
+
 -- Takes a message out of the outbox.
 local function take_out(ref)
   redis.call('HDEL', base .. 'out', ref)
   redis.call('ZREM', base .. 'queue', ref)
-  if redis.call('ZREM', base .. 'parked', ref) == 1 then
-    redis.call('HDEL', base .. 'parked:why', ref)
-  end
+  unpark(ref)
 end
 
 -- When there is next something to do: a timer to fire or a parked message to queue. '' for never.
@@ -96,6 +124,8 @@ end
 
 -- Parks a message until a time.
 local function park(ref, till, reason)
+  unpark(ref)
+  count(campaign_of(ref), 'parked:' .. reason, 1)
   redis.call('ZADD', base .. 'parked', till, ref)
   redis.call('HSET', base .. 'parked:why', ref, reason)
 end

@@ -5,7 +5,7 @@ local known_day = arg()
 local answer, written = {}, {}
 for n = 1, num() do
   local conversation, game, seen, digest, doc, who = arg(), arg(), arg(), arg(), arg(), arg()
-  local at, body, not_before, reason = num(), arg(), arg(), arg()
+  local at, body, campaign, not_before, reason = num(), arg(), arg(), arg(), arg()
   local key = base .. 'c:' .. conversation
   if doc ~= '' and redis.call('HSETNX', key, 'v', '0') == 1 then
     redis.call('HSET', key, 'd', doc, 'k', who, 'g', game)
@@ -33,6 +33,10 @@ for n = 1, num() do
     if day ~= known_day then
       touch('b:' .. day, '0')
       known_day = day
+    end
+    if campaign ~= '' then
+      mark(ref, day, campaign)
+      count(campaign, 'queued', 1)
     end
     if not_before == '' then
       answer[n] = 'q' .. int(seq) .. ' ' .. queue(ref, '0', int(at), '')

@@ -15,8 +15,7 @@ end
 for _, ref in ipairs(redis.call('ZRANGEBYSCORE', base .. 'parked', '-inf', now, 'LIMIT', 0, parked_max)) do
   local live = redis.call('HGET', base .. 'out', ref)
   local attempts, due_at, wamid = string.match(live or '', '^(%d+) (%d+) %d+ (.*)$')
-  redis.call('ZREM', base .. 'parked', ref)
-  redis.call('HDEL', base .. 'parked:why', ref)
+  unpark(ref)
   if attempts then
     local body = redis.call('HGET', base .. 'b:' .. day_of(string.match(ref, '%.(%d+)$')), ref)
     for _, value in ipairs({ ref, queue(ref, attempts, due_at, wamid), attempts, due_at, body }) do

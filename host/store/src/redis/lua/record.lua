@@ -20,10 +20,11 @@ if result == 'parked' then
   return { 1, next_due() }
 end
 
-local attempts = string.match(live, '^(%d+)')
+local attempts, campaign = string.match(live, '^(%d+)'), campaign_of(ref)
 take_out(ref)
 if result == 'accepted' then
   local wamid, new_bucket = arg(), arg()
+  count(campaign, 'accepted', 1)
   redis.call('HSET', base .. 'r:' .. day, ref, '0 ' .. at .. ' ' .. int(tonumber(attempts) + 1) .. ' ' .. wamid)
   if new_bucket ~= '' then
     touch('r:' .. day, at)
@@ -36,14 +37,19 @@ if result == 'done' then
 end
 local game = redis.call('HGET', base .. 'c:' .. conversation, 'g')
 if result == 'failed' then
-  local tries, event, received_at = arg(), arg(), arg()
+  local tries, event, received_at, code = arg(), arg(), arg(), arg()
+  count(campaign, 'refused', 1)
+  count(campaign, 'failed:' .. code, 1)
   redis.call('HSET', base .. 'r:' .. day, ref, '5 ' .. at .. ' ' .. tries .. ' ')
   touch('r:' .. day, at)
   return { 1, game, put(conversation, game, received_at, event) }
 end
 -- Dead.
-local head = arg()
+local head, reason = arg(), arg()
 local body = redis.call('HGET', base .. 'b:' .. day, ref)
 redis.call('HDEL', base .. 'b:' .. day, ref)
-bury(game, at, letter_of(conversation, game, attempts, head, body))
+count(campaign, 'dropped:' .. reason, 1)
+if not campaign then
+  bury(game, at, letter_of(conversation, game, attempts, head, body))
+end
 return { 1 }
