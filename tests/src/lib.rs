@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 pub mod chats;
+mod codes;
 pub mod guests;
 pub mod host;
 pub mod redis;
 pub mod stage;
 
+pub use codes::CODE_TEMPLATE;
 pub use host::Host;
 pub use redis::RedisServer;
 pub use stage::{Engine, Stage};

@@ -67,13 +67,9 @@ impl<'a> Step<'a> {
         })
     }
 
-    /// Applies the rules to an answer. Gives the step back with the reasons when an effect is refused.
-    pub fn decide(self, flow: &FlowBinding, state_version: u32, outcome: Outcome) -> Result<Decision, (Box<Self>, Vec<Refusal>)> {
-        self.decide_with(flow, state_version, outcome, AskedCode::None)
-    }
-
-    /// As [`Self::decide`], with the code that the answer asks for: see [`Self::code_to_begin`].
-    pub fn decide_with(
+    /// Applies the rules to an answer, with the code that it asks for: see [`Self::code_to_begin`]. Gives the step back with
+    /// the reasons when an effect is refused.
+    pub fn decide(
         mut self,
         flow: &FlowBinding,
         state_version: u32,

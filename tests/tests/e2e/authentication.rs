@@ -6,7 +6,7 @@ use questline_tests::stage::NUMBER;
 use questline_tests::{Engine, Host, Stage, eventually};
 use serde_json::{Value, json};
 
-use crate::support::{at_rest, dead_letters, heard, hears, says};
+use crate::support::{at_rest, code, dead_letters, heard, hears, says};
 
 on_both_stores![
     a_flow_asks_and_the_player_types_the_code,
@@ -43,27 +43,9 @@ pub(crate) async fn stage(engine: Engine, lines: &str) -> Stage {
         "measures",
     ];
     let stage = Stage::new(engine).await.game("cup", NUMBER, "puppet-guest", &grants, "");
-    let key = stage.dir().join("code-key");
-    std::fs::write(&key, "a key of the tests: 32 characters at the least").unwrap();
-    let dir = stage.game_dir("cup");
-    let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
-    std::fs::write(dir.join("game.toml"), format!("{text}\n[verification]\nchannels = [{{ template = \"cup_code\" }}]\n{lines}\n"))
-        .unwrap();
-    std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
-    std::fs::create_dir(dir.join("templates")).unwrap();
-    let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
-    std::fs::write(dir.join("templates/cup_code.toml"), source).unwrap();
-    for language in ["en", "de"] {
-        stage.emulator.put_template(meta::Template::one_time_code("cup_code", language));
-    }
-    stage.extra(&format!("[verification]\nkeys = [{{ file = {key:?} }}]"))
-}
-
-/// The next code on the player's phone.
-pub(crate) async fn code(player: &meta::PlayerHandle) -> String {
-    let message = hears(player).await;
-    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode);
-    copied.unwrap_or_else(|| panic!("a code, not {message:?}")).id.clone()
+    stage.append("cup", &format!("[verification]\nchannels = [{{ template = \"cup_code\" }}]\n{lines}"));
+    stage.write("cup", "players.json", PLAYERS);
+    stage.sends_codes(&["cup"])
 }
 
 /// Another code than this one.

@@ -22,18 +22,15 @@ on_both_stores![
 ];
 
 const PHONE: &str = "+15550111";
-const KEY: &str = "a key of the tests: 32 characters at the least";
 const WORDS: &str = "Your {{1}} code is {{2}}. It is good for {{3}} minutes. If you did not ask for it, tell us at {{4}} please.";
 const SEND_CODE: &str = "/operations/send-code";
 
 /// A game whose codes go by Meta's template, by its own, and by this studio, each for so many seconds.
 async fn stage(engine: Engine, studio: &Studio, within_s: [u32; 3]) -> Stage {
     let stage = Stage::new(engine).await.allow_host("127.0.0.1").game("cup", NUMBER, "echo-guest", &["reply", "log"], "");
-    let (key, secret) = (stage.dir().join("code-key"), stage.dir().join("studio-secret"));
-    std::fs::write(&key, KEY).unwrap();
+    let secret = stage.dir().join("studio-secret");
     std::fs::write(&secret, SECRET).unwrap();
     studio.always(SEND_CODE, Some(Answer::Text("{}".to_owned())));
-    let dir = stage.game_dir("cup");
     let [first_s, second_s, third_s] = within_s;
     let more = format!(
         "[verification]\nsupport_link = \"https://cup.example/help\"\nresend_wait_s = 0\n\
@@ -44,16 +41,11 @@ async fn stage(engine: Engine, studio: &Studio, within_s: [u32; 3]) -> Stage {
          [backend.operations.send-code]\n",
         studio.url("127.0.0.1")
     );
-    let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
-    std::fs::write(dir.join("game.toml"), format!("{text}\n{more}")).unwrap();
-    std::fs::create_dir(dir.join("templates")).unwrap();
-    let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
-    std::fs::write(dir.join("templates/cup_code.toml"), source).unwrap();
+    stage.append("cup", &more);
     let source = format!("name = \"gaming_otp_verification\"\ncategory = \"utility\"\n[languages.en]\nbody = \"{WORDS}\"\n");
-    std::fs::write(dir.join("templates/otp.toml"), source).unwrap();
-    stage.emulator.put_template(meta::Template::one_time_code("cup_code", "en"));
+    stage.write("cup", "templates/otp.toml", &source);
     stage.emulator.put_template(meta::Template::body("gaming_otp_verification", "en", meta::Category::Utility, WORDS));
-    stage.extra(&format!("[log]\nlevel = \"debug\"\n[verification]\nkeys = [{{ file = {key:?} }}]"))
+    stage.sends_codes(&["cup"]).extra("[log]\nlevel = \"debug\"")
 }
 
 async fn ask(host: &Host) -> String {

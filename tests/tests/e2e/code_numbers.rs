@@ -7,7 +7,7 @@ use questline_tests::{Engine, Host, Stage, eventually};
 use serde_json::{Value, json};
 
 use crate::studio::{Answer, SECRET, Studio};
-use crate::support::{at_rest, dead_letters, hears, says};
+use crate::support::{at_rest, code_of, dead_letters, hears, says};
 
 on_both_stores![a_hidden_player_is_asked_and_only_their_own_answer_counts, what_needs_no_number_goes_without_and_nobody_learns_who_plays,];
 
@@ -18,8 +18,7 @@ const WORDS: &str = "Your {{1}} code is {{2}}. It is good for {{3}} minutes. If 
 /// A game whose studio knows one player, by her user id.
 async fn stage(engine: Engine, studio: &Studio, verification: &str) -> Stage {
     let stage = Stage::new(engine).await.allow_host("127.0.0.1").game("cup", NUMBER, "echo-guest", &["reply", "log"], "");
-    let (key, secret) = (stage.dir().join("code-key"), stage.dir().join("studio-secret"));
-    std::fs::write(&key, "a key of the tests: 32 characters at the least").unwrap();
+    let secret = stage.dir().join("studio-secret");
     std::fs::write(&secret, SECRET).unwrap();
     let eve = json!({ "id": "eve-1", "profile": { "name": "Eve", "tier": "gold", "locale": "en" } });
     studio.always("/players/by-contact", Some(Answer::Text(eve.to_string())));
@@ -29,14 +28,10 @@ async fn stage(engine: Engine, studio: &Studio, verification: &str) -> Stage {
     let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
     let text = text.replace("connector = \"sample\"\nfile = \"players.json\"", &connection);
     std::fs::write(dir.join("game.toml"), format!("{text}\n[verification]\nresend_wait_s = 0\n{verification}\n")).unwrap();
-    std::fs::create_dir(dir.join("templates")).unwrap();
-    let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
-    std::fs::write(dir.join("templates/cup_code.toml"), source).unwrap();
     let source = format!("name = \"gaming_otp_verification\"\ncategory = \"utility\"\n[languages.en]\nbody = \"{WORDS}\"\n");
-    std::fs::write(dir.join("templates/otp.toml"), source).unwrap();
-    stage.emulator.put_template(meta::Template::one_time_code("cup_code", "en"));
+    stage.write("cup", "templates/otp.toml", &source);
     stage.emulator.put_template(meta::Template::body("gaming_otp_verification", "en", meta::Category::Utility, WORDS));
-    stage.extra(&format!("[log]\nlevel = \"debug\"\n[verification]\nkeys = [{{ file = {key:?} }}]"))
+    stage.sends_codes(&["cup"]).extra("[log]\nlevel = \"debug\"")
 }
 
 fn hidden(stage: &Stage) -> meta::PlayerHandle {
@@ -53,11 +48,6 @@ async fn ask(host: &Host, whom: Value) -> (u16, Value) {
 async fn approved(host: &Host, count: f64) {
     let line = "questline_verifications_total{game=\"cup\",outcome=\"approved\"}";
     eventually("the code was entered", async || (host.metric(line).await >= count).then_some(())).await;
-}
-
-fn code_in(message: &meta::Received) -> String {
-    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode);
-    copied.unwrap_or_else(|| panic!("a code, not {message:?}")).id.clone()
 }
 
 async fn a_hidden_player_is_asked_and_only_their_own_answer_counts(engine: Engine) {
@@ -84,7 +74,7 @@ async fn a_hidden_player_is_asked_and_only_their_own_answer_counts(engine: Engin
     let host = stage.start().await;
     let choice = request.titles().first().expect("a button").to_string();
     eve.tap(&choice).await.unwrap();
-    let code = code_in(&hears(&eve).await);
+    let code = code_of(&hears(&eve).await);
     assert_eq!(stage.emulator.accepted().last().unwrap().recipient.as_str(), PHONE.trim_start_matches('+'));
     eve.send(code.as_str()).await.unwrap();
     approved(&host, 1.0).await;
@@ -92,7 +82,7 @@ async fn a_hidden_player_is_asked_and_only_their_own_answer_counts(engine: Engin
     // Her number is known from now on.
     let (status, _) = ask(&host, json!({ "player": "eve-1" })).await;
     assert_eq!(status, 202);
-    let code = code_in(&hears(&eve).await);
+    let code = code_of(&hears(&eve).await);
     eve.send(code.as_str()).await.unwrap();
     approved(&host, 2.0).await;
     assert!(dead_letters(&host).await.is_empty());

@@ -6,10 +6,10 @@ use questline_tests::stage::{NUMBER, SECOND_NUMBER};
 use questline_tests::{Engine, Host, Stage, eventually};
 use serde_json::{Value, json};
 
-use crate::authentication::{audited, code, stage as stage_with_codes};
+use crate::authentication::{audited, stage as stage_with_codes};
 use crate::credentials::{dump, holds, told};
 use crate::studio::{Answer, SECRET, Studio};
-use crate::support::{at_rest, dead_letters, heard, hears, now_s, says};
+use crate::support::{at_rest, code, dead_letters, heard, hears, now_s, says};
 
 on_both_stores![
     a_player_links_by_their_first_message,

@@ -5,9 +5,9 @@ use questline_emulator as meta;
 use questline_tests::{Engine, Host};
 use serde_json::json;
 
-use crate::authentication::{audited, code, wrong};
+use crate::authentication::{audited, wrong};
 use crate::links::{ADA, BEA, contacts, links, message, moves, news, shown, stage};
-use crate::support::{at_rest, heard, hears, says, taps};
+use crate::support::{at_rest, code, heard, hears, says, taps};
 
 on_both_stores![
     a_contact_of_another_account_proves_that_one_first,

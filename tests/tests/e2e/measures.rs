@@ -6,40 +6,23 @@ use questline_tests::stage::NUMBER;
 use questline_tests::{Engine, Host, Stage, eventually};
 use serde_json::{Value, json};
 
-use crate::support::{at_rest, hears};
+use crate::support::{at_rest, code};
 
 on_both_stores![rates_are_those_of_what_was_sent_delivered_and_entered, a_studio_reads_the_figures_of_its_own_games];
-
-const KEY: &str = "a key of the tests: 32 characters at the least";
 
 /// A game that sends codes.
 async fn stage(engine: Engine) -> Stage {
     let stage = Stage::new(engine).await.game("cup", NUMBER, "echo-guest", &["reply", "log"], "");
-    let key = stage.dir().join("code-key");
-    std::fs::write(&key, KEY).unwrap();
-    let dir = stage.game_dir("cup");
-    let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
-    std::fs::write(
-        dir.join("game.toml"),
-        format!("{text}\n[verification]\nresend_wait_s = 0\n[[verification.channels]]\ntemplate = \"cup_code\"\ndelivered_within_s = 2\n"),
-    )
-    .unwrap();
-    std::fs::create_dir(dir.join("templates")).unwrap();
-    let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
-    std::fs::write(dir.join("templates/cup_code.toml"), source).unwrap();
-    for language in ["en", "de"] {
-        stage.emulator.put_template(meta::Template::one_time_code("cup_code", language));
-    }
-    stage.extra(&format!("[verification]\nkeys = [{{ file = {key:?} }}]"))
+    let channel = "[[verification.channels]]\ntemplate = \"cup_code\"\ndelivered_within_s = 2";
+    stage.append("cup", &format!("[verification]\nresend_wait_s = 0\n{channel}"));
+    stage.sends_codes(&["cup"])
 }
 
 /// Asks for a code; the verification's id, and the code that reaches the phone.
 async fn asked(host: &Host, phone: &str, player: &meta::PlayerHandle) -> (String, String) {
     let (status, started) = host.post("/games/cup/verifications", &json!({ "contact": { "phone": phone }, "purpose": "login" })).await;
     assert_eq!(status, 202, "{started}");
-    let message = hears(player).await;
-    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode).expect("a code");
-    (started["id"].as_str().unwrap().to_owned(), copied.id.clone())
+    (started["id"].as_str().unwrap().to_owned(), code(player).await)
 }
 
 async fn check(host: &Host, id: &str, code: &str) -> String {

@@ -1,13 +1,12 @@
 //! Accounts in danger: whoever guesses whose account it is gets few tries, however many phones they have; and one word of the
 //! player's freezes the account everywhere, whatever is under way and whoever does not answer.
 
-use questline_emulator as meta;
 use questline_tests::stage::NUMBER;
 use questline_tests::{Engine, Host, Stage, eventually};
 use serde_json::{Value, json};
 
 use crate::studio::{Answer, SECRET, Studio};
-use crate::support::{at_rest, dead_letters, first_dead_letter, heard, hears, says};
+use crate::support::{at_rest, code, dead_letters, first_dead_letter, heard, hears, says};
 
 on_both_stores![
     phones_that_guess_share_one_lock,
@@ -22,7 +21,6 @@ on_both_stores![
     a_player_is_forgotten_but_no_frozen_account,
 ];
 
-const KEY: &str = "a key of the tests: 32 characters at the least";
 /// Two phones of one player, and one of nobody's.
 const PHONE: &str = "+15550111";
 const SECOND: &str = "+15550112";
@@ -50,15 +48,7 @@ async fn stage(engine: Engine, studio: &Studio, recovery: &str) -> Stage {
         "recovery-credentials = Log in as { $username } with { $password } within { $minutes } minutes.\n",
     )
     .unwrap();
-    std::fs::create_dir(dir.join("templates")).unwrap();
-    let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
-    std::fs::write(dir.join("templates/cup_code.toml"), source).unwrap();
-    for language in ["en", "de"] {
-        stage.emulator.put_template(meta::Template::one_time_code("cup_code", language));
-    }
-    let key = stage.dir().join("code-key");
-    std::fs::write(&key, KEY).unwrap();
-    stage.extra(&format!("[verification]\nkeys = [{{ file = {key:?} }}]"))
+    stage.sends_codes(&["cup"])
 }
 
 /// The audit log's actions, oldest first.
@@ -69,13 +59,6 @@ async fn audited(host: &Host) -> Vec<String> {
 
 fn count(actions: &[String], action: &str) -> usize {
     actions.iter().filter(|found| *found == action).count()
-}
-
-/// The next code on the player's phone.
-async fn code(player: &meta::PlayerHandle) -> String {
-    let message = hears(player).await;
-    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode);
-    copied.unwrap_or_else(|| panic!("a code, and not {:?}", message.text())).id.clone()
 }
 
 async fn start(host: &Host, body: Value) -> Value {

@@ -38,12 +38,21 @@ pub(crate) async fn hears(player: &meta::PlayerHandle) -> meta::Received {
     player.next(PATIENCE).await.expect("an answer")
 }
 
+/// The next code on the player's phone.
+pub(crate) async fn code(player: &meta::PlayerHandle) -> String {
+    code_of(&hears(player).await)
+}
+
+/// What a message's button copies.
+pub(crate) fn code_of(message: &meta::Received) -> String {
+    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode);
+    copied.unwrap_or_else(|| panic!("a code, not {message:?}")).id.clone()
+}
+
 /// The player asks for something that needs a proof, types the code that comes, and hears what they asked for.
 pub(crate) async fn proves(player: &meta::PlayerHandle, tap: &str) -> meta::Received {
     taps(player, tap).await;
-    let message = hears(player).await;
-    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode);
-    let code = copied.unwrap_or_else(|| panic!("a code, not {message:?}")).id.clone();
+    let code = code(player).await;
     says(player, code.as_str()).await;
     hears(player).await
 }

@@ -8,7 +8,7 @@ use questline_tests::{Engine, Host, PATIENCE, Stage, eventually};
 use serde_json::{Value, json};
 
 use crate::credentials::{dump, holds};
-use crate::support::{at_rest, dead_letters, heard, hears, says, taps};
+use crate::support::{at_rest, code, dead_letters, heard, hears, says, taps};
 
 on_both_stores![
     the_right_number_gets_the_player_in,
@@ -27,7 +27,6 @@ on_both_stores![
     a_chat_that_lost_its_trust_is_asked_nothing,
 ];
 
-const KEY: &str = "a key of the tests: 32 characters at the least";
 const PHONE: &str = "+15550111";
 const ADA: &str = "/games/cup/players/ada-1";
 
@@ -39,30 +38,12 @@ const PLAYERS: &str = r#"{"players": [
 /// A game with codes, with these lines in its `[two_factor]`.
 async fn stage(engine: Engine, lines: &str) -> Stage {
     let stage = Stage::new(engine).await.game("cup", NUMBER, "echo-guest", &["reply", "log"], "").echo("other", SECOND_NUMBER);
-    let key = stage.dir().join("code-key");
-    std::fs::write(&key, KEY).unwrap();
     for name in ["cup", "other"] {
-        let dir = stage.game_dir(name);
-        let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
         let codes = "[verification]\nchannels = [{ template = \"cup_code\" }]\nresend_wait_s = 0\nrequests_per_hour = 20";
-        std::fs::write(dir.join("game.toml"), format!("{text}\n{codes}\n[two_factor]\n{lines}\n")).unwrap();
-        std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
-        std::fs::create_dir(dir.join("templates")).unwrap();
-        let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
-        std::fs::write(dir.join("templates/cup_code.toml"), source).unwrap();
+        stage.append(name, &format!("{codes}\n[two_factor]\n{lines}"));
+        stage.write(name, "players.json", PLAYERS);
     }
-    for language in ["en", "de"] {
-        stage.emulator.put_template(meta::Template::one_time_code("cup_code", language));
-    }
-    let lines = format!("[log]\nlevel = \"debug\"\n[verification]\nkeys = [{{ file = {key:?} }}]");
-    stage.extra(&lines)
-}
-
-/// The next code on the player's phone.
-async fn code(player: &meta::PlayerHandle) -> String {
-    let message = hears(player).await;
-    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode);
-    copied.unwrap_or_else(|| panic!("a code, not {:?}", message.text())).id.clone()
+    stage.sends_codes(&["cup", "other"]).extra("[log]\nlevel = \"debug\"")
 }
 
 /// Another code than this one.

@@ -7,7 +7,7 @@ use questline_tests::{Engine, Host, Stage};
 use serde_json::{Value, json};
 
 use crate::credentials::{dump, holds, told};
-use crate::support::{at_rest, dead_letters, heard, hears, says};
+use crate::support::{at_rest, code, dead_letters, heard, hears, says};
 
 on_both_stores![
     a_code_is_asked_for_read_and_checked_once,
@@ -37,21 +37,9 @@ async fn stage(engine: Engine, lines: &str) -> Stage {
 
 async fn stage_with(engine: Engine, template: &str, lines: &str) -> Stage {
     let stage = Stage::new(engine).await.game("cup", NUMBER, "echo-guest", &["reply", "log"], "").echo("other", SECOND_NUMBER);
-    let key = stage.dir().join("code-key");
-    std::fs::write(&key, KEY).unwrap();
-    let dir = stage.game_dir("cup");
-    let text = std::fs::read_to_string(dir.join("game.toml")).unwrap();
-    std::fs::write(dir.join("game.toml"), format!("{text}\n[verification]\n{lines}\n[[verification.channels]]\ntemplate = {template:?}\n"))
-        .unwrap();
-    std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
-    std::fs::create_dir(dir.join("templates")).unwrap();
-    let source = include_str!("../../../flows/starfall/templates/starfall_code.toml").replace("starfall_code", "cup_code");
-    std::fs::write(dir.join("templates/cup_code.toml"), source).unwrap();
-    for language in ["en", "de"] {
-        stage.emulator.put_template(meta::Template::one_time_code("cup_code", language));
-    }
-    let lines = format!("[log]\nlevel = \"debug\"\n[verification]\nkeys = [{{ file = {key:?} }}]");
-    stage.extra(&lines)
+    stage.append("cup", &format!("[verification]\n{lines}\n[[verification.channels]]\ntemplate = {template:?}"));
+    stage.write("cup", "players.json", PLAYERS);
+    stage.sends_codes(&["cup"]).extra("[log]\nlevel = \"debug\"")
 }
 
 const PHONE: &str = "+15550111";
@@ -76,17 +64,6 @@ async fn check(host: &Host, id: &str, code: &str) -> Value {
 
 async fn status(host: &Host, id: &str, code: &str) -> String {
     check(host, id, code).await["status"].as_str().unwrap().to_owned()
-}
-
-/// The next code on the player's phone.
-async fn code(player: &meta::PlayerHandle) -> String {
-    let message = hears(player).await;
-    assert_eq!(message.kind, "template");
-    let copied = message.choices.iter().find(|choice| choice.kind == meta::ChoiceKind::CopyCode).expect("a button that copies");
-    let code = copied.id.clone();
-    assert_eq!(message.text(), format!("{code} is your verification code."));
-    assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{code}");
-    code
 }
 
 /// Another code than this one.

@@ -151,7 +151,7 @@ fn opened<'a>(game: &'a Game, conversation: Conversation, entry: &'a InboxEntry)
 
 fn decide(step: Step<'_>, effects: Vec<Effect>, code: AskedCode) -> Decision {
     let flow = &step.game.flows["main"];
-    step.decide_with(flow, 1, answer(effects), code).map_err(|(_, refusals)| refusals).expect("nothing is refused")
+    step.decide(flow, 1, answer(effects), code).map_err(|(_, refusals)| refusals).expect("nothing is refused")
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn every_refusal_of_a_proof_has_its_reason() {
         change(&mut game, &mut conversation);
         let step = Step { game: &game, conversation, entry: &entry, now: NOW, audits: Vec::new(), outbox: Vec::new(), recovery: None };
         let flow = &game.flows["main"];
-        let (back, refusals) = step.decide_with(flow, 1, answer(vec![ask(purpose)]), code).expect_err(kind);
+        let (back, refusals) = step.decide(flow, 1, answer(vec![ask(purpose)]), code).expect_err(kind);
         let [refusal] = &refusals[..] else { panic!("{kind}: {refusals:?}") };
         assert_eq!((refusal.index, refusal.effect.as_str(), refusal.reason), (0, "request-authentication", reason), "{kind}");
         assert!(refusal.detail.starts_with(kind), "{kind}: {}", refusal.detail);
@@ -257,7 +257,7 @@ fn a_flow_that_asks_on_and_on_is_audited_once() {
     for _ in 0..2 {
         let refused = Refused { reason: GuardReason::Contact, retry_at: NOW.plus_ms(60_000) };
         let code = AskedCode::Refused(AuthenticationRefusal::guard(refused, NOW));
-        let (back, refusals) = step.decide_with(&game.flows["main"], 1, answer(vec![ask("login")]), code).expect_err("a guard");
+        let (back, refusals) = step.decide(&game.flows["main"], 1, answer(vec![ask("login")]), code).expect_err("a guard");
         assert!(refusals[0].detail.starts_with("contact: "), "{}", refusals[0].detail);
         step = *back;
     }

@@ -115,11 +115,11 @@ fn ask<'a>(game: &'a Game, conversation: Conversation, entry: &'a InboxEntry) ->
 }
 
 fn decided(step: Step<'_>, flow: &FlowBinding, effects: Vec<Effect>) -> Decision {
-    step.decide(flow, 1, answer(effects)).map_err(|(_, refusals)| refusals).expect("nothing is refused")
+    step.decide(flow, 1, answer(effects), AskedCode::None).map_err(|(_, refusals)| refusals).expect("nothing is refused")
 }
 
 fn refused(step: Step<'_>, flow: &FlowBinding, effects: Vec<Effect>) -> Vec<RefusalReason> {
-    let (_, refusals) = step.decide(flow, 1, answer(effects)).expect_err("it is refused");
+    let (_, refusals) = step.decide(flow, 1, answer(effects), AskedCode::None).expect_err("it is refused");
     refusals.into_iter().map(|refusal| refusal.reason).collect()
 }
 
@@ -129,7 +129,8 @@ fn one_refused_effect_refuses_all() {
     let entry = text(1, "hello");
     let step = ask(&game, conversation(&game), &entry);
     let login = Effect::RequestAuthentication(RequestAuthentication { purpose: "login".into() });
-    let (step, refusals) = step.decide(&game.flows["vip"], 1, answer(vec![say("hi"), login])).expect_err("codes are not sent here");
+    let (step, refusals) =
+        step.decide(&game.flows["vip"], 1, answer(vec![say("hi"), login]), AskedCode::None).expect_err("codes are not sent here");
     assert_eq!(
         (refusals[0].index, refusals[0].effect.as_str(), refusals[0].reason),
         (1, "request-authentication", RefusalReason::NotGranted)
@@ -368,7 +369,7 @@ proptest! {
         let game = game(grants);
         let entry = text(1, "hello");
         let allowed = effects.iter().all(|effect| effect.capability().is_some_and(|capability| grants.has(capability)));
-        match ask(&game, conversation(&game), &entry).decide(&game.flows["vip"], 1, answer(effects.clone())) {
+        match ask(&game, conversation(&game), &entry).decide(&game.flows["vip"], 1, answer(effects.clone()), AskedCode::None) {
             Ok(decision) => {
                 prop_assert!(allowed);
                 let commit = decision.commit;

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use questline_core::account::link::{LinkId, LinkedContact, NewDevice, Wish, shown};
 use questline_core::audit::{Action, AuditRecord};
 use questline_core::id::{DeviceId, NumberId, PlayerId};
-use questline_core::time::{SECOND_MS, UnixMs};
+use questline_core::time::UnixMs;
 use serde::Serialize;
 
 use super::events::parse::{Fields, object};
 use super::events::{known_game, read};
+use super::problem::{Failure, Limit};
 use super::token::Bearer;
 use super::{Admin, Problem};
 use crate::game::LoadedGame;
@@ -31,43 +31,6 @@ pub(super) struct Created {
     token: String,
     text: String,
     expires_at: UnixMs,
-}
-
-/// Why there is none.
-pub(super) enum Failed {
-    Problem(Problem),
-    /// How long the guard holds.
-    Guarded(u64),
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-/// Problem details with what programs need of them.
-#[derive(Serialize)]
-struct Guarded {
-    #[serde(flatten)]
-    problem: Problem,
-    reason: &'static str,
-    retry_after_s: u64,
-}
-
-impl IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        let retry_after_s = match self {
-            Self::Problem(problem) => return problem.into_response(),
-            Self::Guarded(retry_after_s) => retry_after_s,
-        };
-        let detail = format!("player: too many links; no further one for {retry_after_s} s.");
-        let problem = Problem { status: StatusCode::TOO_MANY_REQUESTS, title: "too many requests", detail };
-        let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(Guarded { problem, reason: "player", retry_after_s })).into_response();
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response
-    }
 }
 
 fn wish(mut fields: Fields<'_>) -> Result<(Wish, Option<NumberId>), Problem> {
@@ -100,10 +63,10 @@ fn device(mut fields: Fields<'_>) -> Result<NewDevice, Problem> {
     Ok(NewDevice { id, name })
 }
 
-fn failed(admin: &Admin, problem: NoLink) -> Failed {
+fn failed(admin: &Admin, problem: NoLink) -> Failure {
     let text = problem.to_string();
-    Failed::Problem(match problem {
-        NoLink::TooMany { retry_at } => return Failed::Guarded(retry_at.since_ms(admin.clock.now()).div_ceil(SECOND_MS).max(1)),
+    Failure::Problem(match problem {
+        NoLink::TooMany { retry_at } => return Limit::until(retry_at, admin.clock.now(), "player", "too many links"),
         NoLink::NoNumber => Problem::invalid(text),
         NoLink::NotConfigured | NoLink::NoDisplayPhone(_) | NoLink::Frozen => Problem::conflict(text),
         NoLink::Store(problem) => problem.into(),
@@ -125,7 +88,7 @@ pub(super) async fn create(
     Path(game): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Created>), Failed> {
+) -> Result<(StatusCode, Json<Created>), Failure> {
     let game = known_game(&admin, &game)?;
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
     let (wish, number) = wish(object(&body, "")?)?;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use questline_core::port::StoreError;
+use questline_core::time::{SECOND_MS, UnixMs};
 use serde::Serialize;
 
 /// One error.
@@ -62,6 +63,61 @@ impl IntoResponse for Problem {
         if comes_again {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+/// An error that may be a limit.
+pub(super) enum Failure {
+    Problem(Problem),
+    Limit(Limit),
+}
+
+/// Too much was asked for: programs are told of what, and when to come again.
+#[derive(Serialize)]
+pub(super) struct Limit {
+    #[serde(flatten)]
+    problem: Problem,
+    reason: &'static str,
+    retry_after_s: u64,
+}
+
+impl Limit {
+    /// By a short name of the limit and what there is too much of, until a time.
+    pub(super) fn until(retry_at: UnixMs, now: UnixMs, reason: &'static str, too_much: &str) -> Failure {
+        Self::in_s(retry_at.since_ms(now).div_ceil(SECOND_MS).max(1), reason, too_much)
+    }
+
+    /// As [`Self::until`], for so many seconds.
+    pub(super) fn in_s(retry_after_s: u64, reason: &'static str, too_much: &str) -> Failure {
+        let detail = format!("{reason}: {too_much}; nothing more for {retry_after_s} s.");
+        let problem = Problem { status: StatusCode::TOO_MANY_REQUESTS, title: "too many requests", detail };
+        Failure::Limit(Self { problem, reason, retry_after_s })
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(problem: StoreError) -> Self {
+        Self::Problem(problem.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let limit = match self {
+            Self::Problem(problem) => return problem.into_response(),
+            Self::Limit(limit) => limit,
+        };
+        let retry_after_s = limit.retry_after_s;
+        let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(limit)).into_response();
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use questline_core::account::challenge::{Challenge, ChallengeId, ChallengeStatus, DETAIL_CHARS_MAX, NamedDevice};
 use questline_core::account::device::{DEVICE_NAME_CHARS_MAX, Device};
 use questline_core::account::recovery_codes::RecoveryCode;
 use questline_core::id::{DeviceId, PlayerId};
-use questline_core::time::{SECOND_MS, UnixMs};
+use questline_core::time::UnixMs;
 use questline_core::verification::code::Code;
 use questline_core::verification::{Purpose, VerificationId};
 use serde::Serialize;
@@ -24,8 +23,9 @@ use zeroize::Zeroizing;
 
 use super::events::parse::{Fields, Target, contact, object};
 use super::events::{known_game, read};
+use super::problem::{Failure, Limit};
 use super::token::Bearer;
-use super::verifications::{Failed, Outcome, Started, failed, reached};
+use super::verifications::{Outcome, Started, failed, reached};
 use super::{Admin, Problem};
 use crate::game::LoadedGame;
 use crate::two_factor::{ChallengeWish, EnrolmentWish, Entry, NotDone, Proof, ShownCodes};
@@ -37,51 +37,11 @@ const ANSWER_AFTER: Duration = Duration::from_millis(200);
 
 type Shared = State<Arc<Admin>>;
 
-/// Why there is no answer of the usual form.
-pub(super) enum NoAnswer {
-    Code(Failed),
-    Limited { title: &'static str, reason: &'static str, retry_after_s: u64 },
-}
-
-impl From<Problem> for NoAnswer {
-    fn from(problem: Problem) -> Self {
-        Self::Code(problem.into())
-    }
-}
-
-/// Problem details with what programs need of them.
-#[derive(Serialize)]
-struct Limited {
-    #[serde(flatten)]
-    problem: Problem,
-    reason: &'static str,
-    retry_after_s: u64,
-}
-
-impl IntoResponse for NoAnswer {
-    fn into_response(self) -> Response {
-        let (title, reason, retry_after_s) = match self {
-            Self::Code(failed) => return failed.into_response(),
-            Self::Limited { title, reason, retry_after_s } => (title, reason, retry_after_s),
-        };
-        let detail = format!("{reason}: nothing more for {retry_after_s} s.");
-        let problem = Problem { status: StatusCode::TOO_MANY_REQUESTS, title, detail };
-        let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(Limited { problem, reason, retry_after_s })).into_response();
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response
-    }
-}
-
-fn not_done(admin: &Admin, problem: NotDone) -> NoAnswer {
-    let limited = |reason, retry_at: UnixMs| NoAnswer::Limited {
-        title: "too many requests",
-        reason,
-        retry_after_s: retry_at.since_ms(admin.clock.now()).div_ceil(SECOND_MS).max(1),
-    };
+fn not_done(admin: &Admin, problem: NotDone) -> Failure {
+    let limited = |reason, retry_at| Limit::until(retry_at, admin.clock.now(), reason, "too many tries");
     let text = problem.to_string();
     match problem {
-        NotDone::Code(problem) => NoAnswer::Code(failed(admin, problem)),
+        NotDone::Code(problem) => failed(admin, problem),
         NotDone::AlreadyOn | NotDone::Off => Problem::conflict(text).into(),
         NotDone::Unknown => Problem::not_found(text).into(),
         NotDone::Limit(limit) => limited(limit.limit.as_str(), limit.retry_at),
@@ -149,7 +109,7 @@ pub(super) struct Status {
     devices: Vec<Device>,
 }
 
-pub(super) async fn status(State(admin): Shared, Path((game, player)): Path<(String, String)>) -> Result<Json<Status>, NoAnswer> {
+pub(super) async fn status(State(admin): Shared, Path((game, player)): Path<(String, String)>) -> Result<Json<Status>, Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let account = admin.two_factor.account(&game.rules.id, &player).await.map_err(Problem::from)?;
     let on = account.factor.on();
@@ -165,7 +125,7 @@ pub(super) async fn begin(
     Path((game, player)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Started>), NoAnswer> {
+) -> Result<(StatusCode, Json<Started>), Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
     let mut fields = object(&body, "")?;
@@ -179,7 +139,7 @@ pub(super) async fn begin(
         let wish = EnrolmentWish { to, device, ip, locale };
         admin.two_factor.begin(&game, &player, wish, &bearer.actor()).await.map_err(|problem| not_done(&admin, problem))
     };
-    let begun: Result<_, NoAnswer> = begun.await;
+    let begun: Result<_, Failure> = begun.await;
     tokio::time::sleep_until(answer_at).await;
     Ok((StatusCode::ACCEPTED, Json(begun?.into())))
 }
@@ -206,7 +166,7 @@ pub(super) async fn confirm(
     Path((game, player)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Confirmation>, NoAnswer> {
+) -> Result<Json<Confirmation>, Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
     let mut fields = object(&body, "")?;
@@ -249,7 +209,7 @@ pub(super) async fn turn_off(
     Path((game, player)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Done>, NoAnswer> {
+) -> Result<Json<Done>, Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
     let proof = proof(object(&body, "")?)?;
@@ -269,7 +229,7 @@ pub(super) async fn renew_codes(
     Path((game, player)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<NewCodes>, NoAnswer> {
+) -> Result<Json<NewCodes>, Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
     let proof = proof(object(&body, "")?)?;
@@ -293,7 +253,7 @@ pub(super) async fn challenge(
     Path((game, player)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Begun>), NoAnswer> {
+) -> Result<(StatusCode, Json<Begun>), Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
     let mut fields = object(&body, "")?;
@@ -335,7 +295,7 @@ pub(super) struct Stands {
     expires_at: UnixMs,
 }
 
-pub(super) async fn look(State(admin): Shared, Path((game, player, id)): Path<(String, String, String)>) -> Result<Json<Stands>, NoAnswer> {
+pub(super) async fn look(State(admin): Shared, Path((game, player, id)): Path<(String, String, String)>) -> Result<Json<Stands>, Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let id = challenge_id(&id)?;
     let account = admin.two_factor.account(&game.rules.id, &player).await.map_err(Problem::from)?;
@@ -364,7 +324,7 @@ pub(super) async fn check(
     Path((game, player, id)): Path<(String, String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Checked>, NoAnswer> {
+) -> Result<Json<Checked>, Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let id = challenge_id(&id)?;
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
@@ -393,7 +353,7 @@ pub(super) struct Bound {
     rows: Vec<Device>,
 }
 
-pub(super) async fn devices(State(admin): Shared, Path((game, player)): Path<(String, String)>) -> Result<Json<Bound>, NoAnswer> {
+pub(super) async fn devices(State(admin): Shared, Path((game, player)): Path<(String, String)>) -> Result<Json<Bound>, Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let account = admin.two_factor.account(&game.rules.id, &player).await.map_err(Problem::from)?;
     Ok(Json(Bound { rows: account.devices.iter().cloned().collect() }))
@@ -403,7 +363,7 @@ pub(super) async fn remove_device(
     State(admin): Shared,
     Extension(bearer): Extension<Bearer>,
     Path((game, player, device)): Path<(String, String, String)>,
-) -> Result<Json<Done>, NoAnswer> {
+) -> Result<Json<Done>, Failure> {
     let (game, player) = game_and_player(&admin, &game, &player)?;
     let device = DeviceId::parse(&device).map_err(|problem| Problem::invalid(problem.to_string()))?;
     let removed = admin.two_factor.remove_device(&game.rules.id, &player, &device, &bearer.actor()).await.map_err(Problem::from)?;

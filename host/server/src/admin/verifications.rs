@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use questline_core::contact::Address;
 use questline_core::id::{DeviceId, PlayerId};
 use questline_core::time::{SECOND_MS, UnixMs};
 use questline_core::verification::book::{Checked, Issued};
 use questline_core::verification::code::Code;
-use questline_core::verification::guard::Refused;
 use questline_core::verification::{Purpose, VerificationId};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -23,6 +21,7 @@ use tokio::time::Instant;
 use super::code_audit::Asked;
 use super::events::parse::{Fields, Target, object, target};
 use super::events::{address, known_game, read};
+use super::problem::{Failure, Limit};
 use super::token::Bearer;
 use super::{Admin, Problem};
 use crate::game::LoadedGame;
@@ -65,48 +64,10 @@ impl From<Checked> for Outcome {
     }
 }
 
-/// Why there is no answer of the usual form.
-pub(super) enum Failed {
-    Problem(Problem),
-    /// A guard, and how long it holds.
-    Guarded(Refused, UnixMs),
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-/// Problem details with what programs need of them.
-#[derive(Serialize)]
-struct Guarded {
-    #[serde(flatten)]
-    problem: Problem,
-    reason: &'static str,
-    retry_after_s: u64,
-}
-
-impl IntoResponse for Failed {
-    fn into_response(self) -> Response {
-        let (refused, now) = match self {
-            Self::Problem(problem) => return problem.into_response(),
-            Self::Guarded(refused, now) => (refused, now),
-        };
-        let (reason, retry_after_s) = (refused.reason.as_str(), refused.retry_at.since_ms(now).div_ceil(SECOND_MS).max(1));
-        let detail = format!("{reason}: too many codes; no further one for {retry_after_s} s.");
-        let problem = Problem { status: StatusCode::TOO_MANY_REQUESTS, title: "too many requests", detail };
-        let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(Guarded { problem, reason, retry_after_s })).into_response();
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response
-    }
-}
-
-pub(super) fn failed(admin: &Admin, problem: NoCode) -> Failed {
+pub(super) fn failed(admin: &Admin, problem: NoCode) -> Failure {
     let text = problem.to_string();
-    Failed::Problem(match problem {
-        NoCode::Guard(refused) => return Failed::Guarded(refused, admin.clock.now()),
+    Failure::Problem(match problem {
+        NoCode::Guard(refused) => return Limit::until(refused.retry_at, admin.clock.now(), refused.reason.as_str(), "too many codes"),
         NoCode::NotConfigured | NoCode::NoKeys | NoCode::Ended(_) => Problem::conflict(text),
         NoCode::NoPhone => Problem { status: StatusCode::CONFLICT, title: "a phone number is needed", detail: text },
         NoCode::Unknown => unknown(),
@@ -151,7 +112,7 @@ pub(super) async fn start(
     Path(game): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Started>), Failed> {
+) -> Result<(StatusCode, Json<Started>), Failure> {
     let game = known_game(&admin, &game)?;
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
     let wish = wish(object(&body, "")?)?;
@@ -161,7 +122,7 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, Json(started?.into())))
 }
 
-async fn begin(asked: Asked<'_>, wish: Wish) -> Result<Issued, Failed> {
+async fn begin(asked: Asked<'_>, wish: Wish) -> Result<Issued, Failure> {
     let Asked { admin, game, .. } = asked;
     let Wish { target, purpose, ip, device, locale } = wish;
     let to = reached(admin, game, &target).await?;
@@ -206,7 +167,7 @@ pub(super) async fn check(
     Path((game, id)): Path<(String, String)>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Outcome>, Failed> {
+) -> Result<Json<Outcome>, Failure> {
     let (game, id) = (known_game(&admin, &game)?, self::id(&id)?);
     let (body, _room) = read(&admin.events, &headers, body, BODY_BYTES_MAX).await?;
     let mut fields = object(&body, "")?;
@@ -224,7 +185,7 @@ pub(super) async fn resend(
     State(admin): State<Arc<Admin>>,
     Extension(bearer): Extension<Bearer>,
     Path((game, id)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<Started>), Failed> {
+) -> Result<(StatusCode, Json<Started>), Failure> {
     let (game, id) = (known_game(&admin, &game)?, self::id(&id)?);
     match admin.codes.resend(&game, id).await {
         Ok(issued) => Ok((StatusCode::ACCEPTED, Json(issued.into()))),

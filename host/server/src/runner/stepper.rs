@@ -252,7 +252,7 @@ impl Stepper {
                 Some(purpose) => Box::pin(self.begin_code(game, &step, purpose)).await?,
                 None => AskedCode::None,
             };
-            match step.decide_with(flow, answer.state_version, answer.outcome, code) {
+            match step.decide(flow, answer.state_version, answer.outcome, code) {
                 Ok(decision) => {
                     return Ok(Asked::Decided(Stepped::Commit {
                         commit: Box::new(decision.commit),

@@ -87,7 +87,7 @@ fn every_refusal_of_credentials_has_its_reason_and_is_audited() {
         conversation.window.heard(NOW, NOW);
         change(&mut game, &mut conversation);
         let step = Step { game: &game, conversation, entry: &timer, now: NOW, audits: Vec::new(), outbox: Vec::new(), recovery: None };
-        let (back, refusals) = step.decide(&game.flows["vip"], 1, answer(vec![wish])).expect_err(kind);
+        let (back, refusals) = step.decide(&game.flows["vip"], 1, answer(vec![wish]), AskedCode::None).expect_err(kind);
         let [refusal] = &refusals[..] else { panic!("{kind}: {refusals:?}") };
         assert_eq!((refusal.index, refusal.reason), (0, reason), "{kind}");
         assert!(refusal.detail.starts_with(kind), "{kind}: {}", refusal.detail);

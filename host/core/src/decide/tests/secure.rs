@@ -33,7 +33,7 @@ fn one(name: &str, key: &str) -> [(String, String); 1] {
 }
 
 fn refused<'a>(step: Step<'a>, flow: &FlowBinding, effects: Vec<Effect>) -> (Step<'a>, Vec<Refusal>) {
-    let (step, refusals) = step.decide(flow, 1, answer(effects)).expect_err("it is refused");
+    let (step, refusals) = step.decide(flow, 1, answer(effects), AskedCode::None).expect_err("it is refused");
     (*step, refusals)
 }
 
