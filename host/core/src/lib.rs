@@ -13,6 +13,7 @@ pub mod time;
 
 pub mod contact;
 pub mod event;
+pub mod experiment;
 
 pub mod command;
 pub mod consent;
