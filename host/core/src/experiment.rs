@@ -3,7 +3,12 @@
 
 mod evidence;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use crate::broadcast::Tally;
+use crate::time::{HOUR_MS, UnixMs};
 
 pub use evidence::{Arm, Evidence};
 
@@ -74,8 +79,60 @@ impl From<Split> for Vec<u16> {
     }
 }
 
+/// What somebody does after a campaign's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deed {
+    /// They followed its link.
+    Click,
+    /// They did in the game what it is for.
+    Conversion,
+}
+
+impl Deed {
+    /// In front of the hour of the exposure, where stores count those who did it.
+    pub fn counted_as(self) -> &'static str {
+        match self {
+            Self::Click => "clicked:",
+            Self::Conversion => "converted:",
+        }
+    }
+}
+
+/// Meta's code for a message that it does not deliver because the person is in an experiment of its own (error table).
+pub const EXPERIMENT_OF_META: u32 = 130_472;
+/// In front of the hour in which Meta took the message, where stores count those whom it reached.
+pub const REACHED: &str = "reached:";
+
+/// The hour of a time, as stores count by it.
+pub fn hour_of(at: UnixMs) -> u64 {
+    at.0 / HOUR_MS
+}
+
 /// Those who got their message in the same stretch of time, by variant, once the time in which they could convert is over.
 pub type Cohort = Vec<Arm>;
+
+/// The cohorts whose time is over, oldest first, from what a store counted of each variant: those who got it in one hour are
+/// one cohort, complete `within_ms` after the hour's end.
+pub fn cohorts(tallies: &BTreeMap<Option<u8>, Tally>, variants: usize, deed: Deed, within_ms: u64, now: UnixMs) -> Vec<Cohort> {
+    let mut by_hour: BTreeMap<u64, Cohort> = BTreeMap::new();
+    for (variant, tally) in tallies {
+        let Some(variant) = variant.map(usize::from).filter(|variant| *variant < variants) else { continue };
+        for (name, count) in &tally.counts {
+            let part = |prefix| name.strip_prefix(prefix).and_then(|hour| hour.parse::<u64>().ok());
+            let (hour, is_deed) = match (part(REACHED), part(deed.counted_as())) {
+                (Some(hour), _) => (hour, false),
+                (None, Some(hour)) => (hour, true),
+                (None, None) => continue,
+            };
+            let arm = &mut by_hour.entry(hour).or_insert_with(|| vec![Arm::default(); variants])[variant];
+            let count = u64::try_from(*count).unwrap_or(0);
+            if is_deed { arm.converted += count } else { arm.subjects += count }
+        }
+    }
+    let is_over = |hour: u64| UnixMs((hour + 1).saturating_mul(HOUR_MS)).plus_ms(within_ms) <= now;
+    by_hour.into_iter().filter(|(hour, _)| is_over(*hour)).map(|(_, cohort)| cohort).collect()
+}
 
 /// Where an experiment stands.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@ mod audit;
 mod broadcasts;
 mod consents;
 mod credentials;
+mod exposures;
 mod guest_log;
 mod outbox;
 mod permits;
@@ -38,6 +39,7 @@ pub use audit::{Audit, AuditPage, Erased};
 pub use broadcasts::{AddedBroadcast, Audiences, BroadcastChange, Broadcasts, ConversationPage};
 pub use consents::{ConsentPage, ConsentPlace, Consents};
 pub use credentials::{Credentials, Untold};
+pub use exposures::{DeedNote, Exposures};
 pub use guest_log::{GuestLog, LogLevel};
 pub use outbox::{Begun, Enqueue, Enqueued, Outbox, Receipt};
 pub use permits::{PERMIT_NAME_BYTES_MAX, PermitAnswer, PermitAsk, PermitMember, PermitReturn, PermitWindow, Permits};
@@ -335,6 +337,7 @@ pub trait Store:
     + Permits
     + Broadcasts
     + Audiences
+    + Exposures
 {
 }
 
@@ -355,6 +358,7 @@ impl<T> Store for T where
         + Permits
         + Broadcasts
         + Audiences
+        + Exposures
 {
 }
 

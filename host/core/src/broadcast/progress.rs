@@ -40,6 +40,15 @@ impl Tally {
         }
     }
 
+    /// All of them together.
+    pub fn sum<'a>(tallies: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        for (name, count) in tallies.into_iter().flat_map(|tally| &tally.counts) {
+            sum.add(name, *count);
+        }
+        sum
+    }
+
     fn get(&self, name: &str) -> u64 {
         self.counts.get(name).map_or(0, |count| u64::try_from(*count).unwrap_or(0))
     }

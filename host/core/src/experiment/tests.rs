@@ -87,6 +87,24 @@ fn nothing_is_said_of_nothing() {
 }
 
 #[test]
+fn cohorts_are_the_hours_whose_time_is_over() {
+    let tally = |counts: &[(&str, i64)]| Tally { counts: counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect() };
+    let tallies = [
+        (None, tally(&[("reached:9", 1_000)])),
+        (Some(0), tally(&[("reached:9", 10), ("converted:9", 2), ("clicked:9", 7), ("reached:11", 5), ("queued", 15)])),
+        (Some(1), tally(&[("reached:9", 12), ("reached:10", 3), ("converted:10", 1), ("reached:x", 4)])),
+        (Some(7), tally(&[("reached:9", 1)])),
+    ];
+    let at = |hours: u64| cohorts(&tallies.clone().into(), 2, Deed::Conversion, 2 * HOUR_MS, UnixMs(hours * HOUR_MS));
+    let arm = |subjects, converted| Arm { subjects, converted };
+    let (ninth, tenth) = (vec![arm(10, 2), arm(12, 0)], vec![arm(0, 0), arm(3, 1)]);
+    assert_eq!(at(11), Vec::<Cohort>::new());
+    assert_eq!(at(12), vec![ninth.clone()]);
+    assert_eq!(at(13), vec![ninth.clone(), tenth.clone()]);
+    assert_eq!(at(99), vec![ninth, tenth, vec![arm(5, 0), arm(0, 0)]]);
+}
+
+#[test]
 fn a_split_is_2_to_8_shares() {
     assert!(matches!(Split::new(vec![1]), Err(InvalidSplit::Variants(1))));
     assert!(matches!(Split::new(vec![1; 9]), Err(InvalidSplit::Variants(9))));

@@ -5,11 +5,10 @@ use questline_core::broadcast::{ConversationPlace, Tally};
 use questline_core::contact::Address;
 use questline_core::conversation::Conversation;
 use questline_core::id::{CampaignId, ConversationId, GameId};
-use questline_core::port::{Audiences, ConversationPage, StoreError};
+use questline_core::port::{Audiences, ConversationPage, Exposures, StoreError};
 use rusqlite::Connection;
 
 use super::consents::alias_of;
-use super::tally::tally;
 use super::{EmbeddedStore, read, unavailable};
 use crate::alias::Alias;
 use crate::broadcasts::broadcasts_over_documents;
@@ -49,8 +48,7 @@ impl Audiences for EmbeddedStore {
     }
 
     async fn tally(&self, game: &GameId, campaign: &CampaignId) -> Result<Tally, StoreError> {
-        let (game, campaign) = (game.clone(), campaign.clone());
-        self.read(move |connection| tally(connection, &game, &campaign)).await
+        Ok(Tally::sum(self.tallies(game, campaign).await?.values()))
     }
 }
 

@@ -15,6 +15,7 @@ mod desk;
 mod directory;
 mod documents;
 mod enqueue;
+mod exposures;
 mod memory;
 mod op;
 mod pages;

@@ -11,7 +11,9 @@ use questline_core::conversation::Conversation;
 use questline_core::event::Event;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, TicketNumber};
 use questline_core::outbox::NewMessage;
-use questline_core::port::{Appended, Batch, Begun, Committed, DedupKey, Enqueued, Erased, PermitAnswer, StatusUpdate, StoreError};
+use questline_core::port::{
+    Appended, Batch, Begun, Committed, DedupKey, DeedNote, Enqueued, Erased, PermitAnswer, StatusUpdate, StoreError,
+};
 use questline_core::send::SendRecord;
 use questline_core::time::UnixMs;
 use tokio::sync::oneshot;
@@ -55,6 +57,7 @@ pub(super) enum Op {
     ChangePages { keys: Vec<PageKey>, change: Change },
     TakePermits { asks: Vec<KeyedAsk>, now: UnixMs },
     ReturnPermits(Vec<KeyedReturn>),
+    NoteDeed(Box<DeedNote>),
     Rewrite(Vec<Rewrite>),
     StrikeKeys,
     Check,

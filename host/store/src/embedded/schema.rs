@@ -122,6 +122,9 @@ CREATE TABLE campaign(id INTEGER PRIMARY KEY, game TEXT NOT NULL, name TEXT NOT 
   UNIQUE(game, name, variant));
 CREATE TABLE campaign_count(campaign INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL,
   PRIMARY KEY(campaign, name)) WITHOUT ROWID;
+-- Whom a campaign's message reached, and when they first did what.
+CREATE TABLE exposure(campaign INTEGER NOT NULL, conversation INTEGER NOT NULL, at_ms INTEGER NOT NULL, click_ms INTEGER,
+  conversion_ms INTEGER, PRIMARY KEY(campaign, conversation)) WITHOUT ROWID;
 ";
 
 /// What has to be done to tables of an older version, by that version, in order.

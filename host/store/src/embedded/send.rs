@@ -18,6 +18,7 @@ use crate::seal::{Draft, Kind, Owner};
 use super::op::{Answer, Recorded};
 use super::sealing::{blob, broken};
 use super::writer::{Failure, Writer};
+use questline_core::experiment::EXPERIMENT_OF_META;
 
 /// In the outbox, not under way.
 pub(super) const QUEUED: u8 = 0;
@@ -81,6 +82,7 @@ impl Writer {
                     if let Some(campaign) = self.row(sql, (id.seq.0, id.conversation.0, state, at.0, kept), |row| row.get(0))? {
                         self.staged.outbox -= 1;
                         self.count(campaign, Tally::ACCEPTED, 1);
+                        self.reached(campaign, id.conversation, at)?;
                         let key = self.hasher.hash_one(&wamid);
                         self.accepted.put(key, id);
                     }
@@ -202,12 +204,16 @@ impl Writer {
         if campaign.is_some() {
             if in_outbox {
                 self.count(campaign, Tally::ACCEPTED, 1);
+                self.reached(campaign, conversation, update.at)?;
                 waits_for.into_iter().for_each(|reason| self.count(campaign, parked(&reason), -1));
             }
             passed(before, after).for_each(|name| self.count(campaign, name, 1));
         }
         if after == DeliveryState::Failed {
             self.count(campaign, failed(update.error.as_ref()), 1);
+            if update.error.as_ref().is_some_and(|error| error.code == EXPERIMENT_OF_META) {
+                self.left_out(campaign, conversation)?;
+            }
             self.tell_failed(id, update.at, update.error, received_at)?;
         }
         Ok(true)

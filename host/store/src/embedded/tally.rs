@@ -87,6 +87,7 @@ impl Writer {
         let old = self.rows(sql, (now.minus_ms(KEPT_MS).0, limit), |row| row.get::<_, i64>(0))?;
         for id in &old {
             self.execute("DELETE FROM campaign_count WHERE campaign = ?1", [id])?;
+            self.execute("DELETE FROM exposure WHERE campaign = ?1", [id])?;
             self.execute("DELETE FROM campaign WHERE id = ?1", [id])?;
         }
         if !old.is_empty() {
@@ -96,15 +97,17 @@ impl Writer {
     }
 }
 
-/// What was counted of a campaign, all variants together.
-pub(super) fn tally(connection: &Connection, game: &GameId, campaign: &CampaignId) -> Result<Tally, StoreError> {
-    let sql = "SELECT n.name, n.count FROM campaign c JOIN campaign_count n ON n.campaign = c.id WHERE c.game = ?1 AND c.name = ?2";
+/// What was counted of a campaign, by variant.
+pub(super) fn tallies(connection: &Connection, game: &GameId, campaign: &CampaignId) -> Result<BTreeMap<Option<u8>, Tally>, StoreError> {
+    let sql =
+        "SELECT c.variant, n.name, n.count FROM campaign c JOIN campaign_count n ON n.campaign = c.id WHERE c.game = ?1 AND c.name = ?2";
     let mut statement = connection.prepare_cached(sql).map_err(unavailable)?;
-    let rows = statement.query_map((game.as_str(), campaign.as_str()), |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
-    let mut tally = Tally::default();
+    let count = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?));
+    let rows = statement.query_map((game.as_str(), campaign.as_str()), count);
+    let mut tallies: BTreeMap<Option<u8>, Tally> = BTreeMap::new();
     for row in rows.map_err(unavailable)? {
-        let (name, count) = row.map_err(unavailable)?;
-        tally.add(&name, count);
+        let (variant, name, count) = row.map_err(unavailable)?;
+        tallies.entry(u8::try_from(variant).ok()).or_default().add(&name, count);
     }
-    Ok(tally)
+    Ok(tallies)
 }

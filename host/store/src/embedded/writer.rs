@@ -259,6 +259,7 @@ impl Writer {
             Op::ChangePages { keys, change } => self.change_pages(keys, change),
             Op::TakePermits { asks, now } => self.take_permits(asks, *now),
             Op::ReturnPermits(returns) => self.return_permits(returns),
+            Op::NoteDeed(note) => self.note_deed(note),
             Op::Rewrite(rewrites) => self.rewrite(rewrites),
             Op::StrikeKeys => self.strike_keys(),
             Op::Check => {

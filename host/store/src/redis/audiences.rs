@@ -6,7 +6,7 @@ use questline_core::broadcast::{ConversationPlace, Tally};
 use questline_core::contact::Address;
 use questline_core::conversation::Conversation;
 use questline_core::id::{CampaignId, ConversationId, GameId};
-use questline_core::port::{Audiences, ConversationPage, StoreError};
+use questline_core::port::{Audiences, ConversationPage, Exposures, StoreError};
 
 use super::conversations::doc_of;
 use super::keys::{PARTITIONS, Partition};
@@ -92,25 +92,7 @@ impl Audiences for RedisStore {
     }
 
     async fn tally(&self, game: &GameId, campaign: &CampaignId) -> Result<Tally, StoreError> {
-        let session = self.link.session()?;
-        let key = format!("tally:{game}/{campaign}");
-        let ask = |partition| {
-            let mut command = redis::cmd("HGETALL");
-            command.arg(self.keys.key(partition, &key));
-            command
-        };
-        let mut tally = Tally::default();
-        for answer in self.ask_all(&session, ask).await? {
-            for pair in value::list(&answer)?.chunks(2) {
-                let [name, count] = value::exactly(pair)?;
-                let name = value::text(name)?;
-                // A variant stands in front of the name.
-                let name = name.split_once('/').map_or(name, |(_, name)| name);
-                let count = value::text(count)?.parse().map_err(|_| StoreError::Corrupt("a count is no number".to_owned()))?;
-                tally.add(name, count);
-            }
-        }
-        Ok(tally)
+        Ok(Tally::sum(self.tallies(game, campaign).await?.values()))
     }
 }
 

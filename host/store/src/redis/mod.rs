@@ -20,6 +20,7 @@ mod conversations;
 mod desk;
 mod documents;
 mod enqueue;
+mod exposures;
 mod inbox;
 mod keys;
 mod letter;

@@ -36,6 +36,7 @@ scripts! {
     BeginMarketing "begin_marketing" fenced,
     Record "record" fenced,
     Enqueue "enqueue" fenced,
+    Deed "deed" fenced,
     Page "page" fenced,
     Learn "learn" fenced,
     Fire "fire" fenced,

@@ -9,13 +9,14 @@ use questline_core::broadcast::{
 };
 use questline_core::contact::{Address, PhoneNumber};
 use questline_core::event::StatusError;
+use questline_core::experiment::{Arm, Deed, EXPERIMENT_OF_META, REACHED, cohorts, hour_of};
 use questline_core::id::{CampaignId, ConversationId, OutboxRef, OutboxSeq};
 use questline_core::outbox::{Campaign, Content, MessageClass};
-use questline_core::port::{AddedBroadcast, Enqueue, Enqueued};
+use questline_core::port::{AddedBroadcast, DeedNote, Enqueue, Enqueued, StatusUpdate};
 use questline_core::send::{ParkReason, SendResult};
 use questline_core::status::DeliveryState;
 use questline_core::template::{Category, TemplateMessage};
-use questline_core::time::HOUR_MS;
+use questline_core::time::{HOUR_MS, UnixMs};
 
 use crate::support::*;
 
@@ -213,7 +214,7 @@ async fn enqueued<E: Engine>(world: &World<E>, n: u64, campaign: Campaign, not_b
 
 async fn counts<E: Engine>(world: &World<E>, name: &str) -> Vec<(String, i64)> {
     let tally = world.store().tally(&game("starfall"), &CampaignId::parse(name).unwrap()).await.unwrap();
-    tally.counts.into_iter().filter(|(_, count)| *count != 0).collect()
+    tally.counts.into_iter().filter(|(name, count)| *count != 0 && !name.starts_with(REACHED)).collect()
 }
 
 fn these(counts: &[(&str, i64)]) -> Vec<(String, i64)> {
@@ -286,4 +287,54 @@ pub async fn what_is_parked_of_a_campaign_is_counted_while_it_is<E: Engine>() {
     let tally = world.store().tally(&game("starfall"), &CampaignId::parse("b1").unwrap()).await.unwrap();
     assert_eq!((tally.waiting(), tally.parked()), (1, 0));
     let _ = two;
+}
+
+pub async fn what_people_do_after_a_campaigns_message_is_counted_once<E: Engine>() {
+    let mut world = World::<E>::new().await;
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        ids.push(enqueued(&world, n, campaign("b1", Some((n % 2) as u8)), None).await);
+    }
+    world.store().begin(ids.clone(), world.now()).await.unwrap();
+    let began = world.now();
+    // Meta takes five; one of them is known by its status alone.
+    for (n, id) in ids[..4].iter().enumerate() {
+        world.record(*id, SendResult::Accepted { wamid: questline_core::event::Wamid(format!("w{n}").into()), at: began }).await;
+    }
+    world.status(Some(ids[4]), "w4", DeliveryState::Sent).await;
+    let deed = |n: usize, deed, after_ms: u64| DeedNote {
+        game: game("starfall"),
+        campaign: CampaignId::parse("b1").unwrap(),
+        conversation: ids[n].conversation,
+        deed,
+        within_ms: HOUR_MS,
+        at: began.plus_ms(after_ms),
+    };
+    let note = async |what: DeedNote| world.store().note_deed(what).await.unwrap();
+    // Of many at once, one counts.
+    let many = (0..50).map(|_| {
+        let (store, what) = (world.store().clone(), deed(0, Deed::Conversion, 5));
+        tokio::spawn(async move { store.note_deed(what).await.unwrap() })
+    });
+    let mut counted = 0;
+    for one in many.collect::<Vec<_>>() {
+        counted += usize::from(one.await.unwrap());
+    }
+    assert_eq!(counted, 1);
+    assert!(note(deed(0, Deed::Click, 7)).await, "another deed");
+    assert!(note(deed(1, Deed::Conversion, HOUR_MS - 1)).await);
+    assert!(!note(deed(2, Deed::Conversion, HOUR_MS)).await, "too late");
+    assert!(!note(deed(5, Deed::Conversion, 5)).await, "it never reached them");
+    let foreign = DeedNote { game: game("moonrise"), ..deed(2, Deed::Conversion, 5) };
+    assert!(!note(foreign).await, "a game is no other game's business");
+    // Meta left one out for an experiment of its own.
+    let error = Some(StatusError { code: EXPERIMENT_OF_META, detail: "in an experiment".to_owned() });
+    world.append_status(StatusUpdate { error, ..world.status_of(Some(ids[3]), "w3", DeliveryState::Failed) }).await;
+    assert!(!note(deed(3, Deed::Conversion, 5)).await);
+    world.restart().await;
+    let tallies = world.store().tallies(&game("starfall"), &CampaignId::parse("b1").unwrap()).await.unwrap();
+    let at = |hours: u64| cohorts(&tallies, 2, Deed::Conversion, HOUR_MS, UnixMs(hours * HOUR_MS));
+    let arm = |subjects, converted| Arm { subjects, converted };
+    assert_eq!(at(hour_of(began) + 2), vec![vec![arm(3, 1), arm(1, 1)]]);
+    assert_eq!(at(hour_of(began) + 1), Vec::<Vec<Arm>>::new());
 }

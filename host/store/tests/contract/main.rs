@@ -195,6 +195,7 @@ macro_rules! contract {
                     messages_of_unknown_outcome_are_listed_once
                     what_becomes_of_a_campaigns_messages_is_counted_once
                     what_is_parked_of_a_campaign_is_counted_while_it_is
+                    what_people_do_after_a_campaigns_message_is_counted_once
                 }
                 consents {
                     marketing_begins_only_while_the_player_agrees

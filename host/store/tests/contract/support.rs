@@ -130,7 +130,11 @@ impl<E: Engine> World<E> {
 
     /// Tells how far a message came.
     pub async fn status(&self, message: Option<OutboxRef>, wamid: &str, state: DeliveryState) -> Appended {
-        let update = StatusUpdate {
+        self.append_status(self.status_of(message, wamid, state)).await
+    }
+
+    pub fn status_of(&self, message: Option<OutboxRef>, wamid: &str, state: DeliveryState) -> StatusUpdate {
+        StatusUpdate {
             message,
             wamid: Wamid(wamid.into()),
             number: number(1),
@@ -138,7 +142,10 @@ impl<E: Engine> World<E> {
             at: self.now(),
             error: (state == DeliveryState::Failed)
                 .then(|| questline_core::event::StatusError { code: 131_026, detail: "Message undeliverable".into() }),
-        };
+        }
+    }
+
+    pub async fn append_status(&self, update: StatusUpdate) -> Appended {
         let batch = Batch { statuses: vec![update], received_at: self.now(), ..Batch::default() };
         self.store().append(batch).await.unwrap()
     }

@@ -66,10 +66,14 @@ for _ = 1, num() do
     if campaign then
       if live then
         count(campaign, 'accepted', 1)
+        reached(campaign, conversation, at)
       end
       -- core::broadcast::passed.
       if after == 5 then
         count(campaign, 'failed:' .. code, 1)
+        if code == '130472' then
+          left_out(campaign, conversation)
+        end
       else
         for n, name in ipairs({ 'sent', 'delivered', 'read' }) do
           if n > (before or 0) and n <= after then

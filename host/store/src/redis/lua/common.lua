@@ -94,6 +94,25 @@ local function count(campaign, name, by)
   end
 end
 
+-- Whom a campaign's message reached, and when: core::experiment counts by the hour of it. Meta may leave somebody out.
+local HOUR_MS = 3600000
+local function reached_key(campaign)
+  return base .. 'reached:' .. string.match(campaign, '^(%S+) ')
+end
+local function reached(campaign, conversation, at)
+  if campaign and redis.call('HSETNX', reached_key(campaign), conversation, at .. ' ' .. string.match(campaign, ' (%d*)$')) == 1 then
+    redis.call('EXPIRE', reached_key(campaign), COUNTED_S)
+    count(campaign, 'reached:' .. int(math.floor(tonumber(at) / HOUR_MS)), 1)
+  end
+end
+local function left_out(campaign, conversation)
+  local kept = campaign and redis.call('HGET', reached_key(campaign), conversation)
+  if kept then
+    redis.call('HDEL', reached_key(campaign), conversation)
+    count(campaign, 'reached:' .. int(math.floor(tonumber(string.match(kept, '^%d+')) / HOUR_MS)), -1)
+  end
+end
+
 -- A parked message waits no more. False when it was not parked.
 local function unpark(ref)
   if redis.call('ZREM', base .. 'parked', ref) == 0 then

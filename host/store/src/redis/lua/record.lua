@@ -25,6 +25,7 @@ take_out(ref)
 if result == 'accepted' then
   local wamid, new_bucket = arg(), arg()
   count(campaign, 'accepted', 1)
+  reached(campaign, conversation, at)
   redis.call('HSET', base .. 'r:' .. day, ref, '0 ' .. at .. ' ' .. int(tonumber(attempts) + 1) .. ' ' .. wamid)
   if new_bucket ~= '' then
     touch('r:' .. day, at)
