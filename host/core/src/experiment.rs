@@ -2,6 +2,7 @@
 //! person, so that nobody sees two; what came of it is judged by a test that may be looked at as often as one likes.
 
 mod evidence;
+mod plan;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use crate::broadcast::Tally;
 use crate::time::{HOUR_MS, UnixMs};
 
 pub use evidence::{Arm, Evidence};
+pub use plan::{Experiment, Goal, InvalidExperiment, VARIANT_NAME_CHARS_MAX, Variant, WITHIN_MS_MAX, WITHIN_MS_MIN};
 
 /// Variants of one experiment.
 pub const VARIANTS_MAX: usize = 8;
@@ -81,12 +83,14 @@ impl From<Split> for Vec<u16> {
 
 /// What somebody does after a campaign's message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Deed {
     /// They followed its link.
     Click,
     /// They did in the game what it is for.
     Conversion,
+    /// They said that they want no marketing any more.
+    OptOut,
 }
 
 impl Deed {
@@ -95,6 +99,7 @@ impl Deed {
         match self {
             Self::Click => "clicked:",
             Self::Conversion => "converted:",
+            Self::OptOut => "opted-out:",
         }
     }
 }

@@ -52,6 +52,7 @@ impl Writer {
         let sql = match note.deed {
             Deed::Click => first_time!("click_ms"),
             Deed::Conversion => first_time!("conversion_ms"),
+            Deed::OptOut => first_time!("opt_out_ms"),
         };
         let within_ms = i64::try_from(note.within_ms).unwrap_or(i64::MAX / 2);
         let params = (note.game.as_str(), note.campaign.as_str(), note.conversation.0, note.at.0, within_ms);

@@ -124,7 +124,7 @@ CREATE TABLE campaign_count(campaign INTEGER NOT NULL, name TEXT NOT NULL, count
   PRIMARY KEY(campaign, name)) WITHOUT ROWID;
 -- Whom a campaign's message reached, and when they first did what.
 CREATE TABLE exposure(campaign INTEGER NOT NULL, conversation INTEGER NOT NULL, at_ms INTEGER NOT NULL, click_ms INTEGER,
-  conversion_ms INTEGER, PRIMARY KEY(campaign, conversation)) WITHOUT ROWID;
+  conversion_ms INTEGER, opt_out_ms INTEGER, PRIMARY KEY(campaign, conversation)) WITHOUT ROWID;
 ";
 
 /// What has to be done to tables of an older version, by that version, in order.

@@ -321,7 +321,10 @@ pub async fn what_people_do_after_a_campaigns_message_is_counted_once<E: Engine>
         counted += usize::from(one.await.unwrap());
     }
     assert_eq!(counted, 1);
-    assert!(note(deed(0, Deed::Click, 7)).await, "another deed");
+    for other in [Deed::Click, Deed::OptOut] {
+        assert!(note(deed(0, other, 7)).await, "another deed");
+        assert!(!note(deed(0, other, 8)).await, "once");
+    }
     assert!(note(deed(1, Deed::Conversion, HOUR_MS - 1)).await);
     assert!(!note(deed(2, Deed::Conversion, HOUR_MS)).await, "too late");
     assert!(!note(deed(5, Deed::Conversion, 5)).await, "it never reached them");
