@@ -53,6 +53,7 @@ pub struct Stage {
     settle_ms: u64,
     timeout_ms: u64,
     per_second: u32,
+    portfolio_limit: String,
     /// The store's keys, the one that seals first.
     store_keys: Mutex<Vec<String>>,
     identity_check: bool,
@@ -98,6 +99,7 @@ impl Stage {
             settle_ms: 1_500,
             timeout_ms: 10_000,
             per_second: 1_000,
+            portfolio_limit: "unlimited".to_owned(),
             store_keys: Mutex::new(vec!["store key one, of thirty-two characters".to_owned()]),
             identity_check: false,
         }
@@ -137,6 +139,12 @@ impl Stage {
     /// What the host takes for the numbers' throughput.
     pub fn per_second(mut self, messages: u32) -> Self {
         self.per_second = messages;
+        self
+    }
+
+    /// Users a day that the host takes for the limit of the numbers' portfolio; none, unless this is said.
+    pub fn portfolio_limit(mut self, limit: &str) -> Self {
+        self.portfolio_limit = limit.to_owned();
         self
     }
 
@@ -249,6 +257,9 @@ impl Stage {
                 self.per_second,
                 self.identity_check
             );
+        }
+        if !self.played.is_empty() {
+            let _ = writeln!(text, "[[portfolios]]\nname = \"main\"\naccounts = [\"{ACCOUNT}\"]\nlimit = {:?}", self.portfolio_limit);
         }
         text.push_str(&self.extra);
         share_compiled(&dir.join("data"));

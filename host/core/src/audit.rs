@@ -83,6 +83,10 @@ actions! {
     TokenCreated "token-created",
     /// A studio's token was closed for ever.
     TokenRevoked "token-revoked",
+    /// People have paused something that is sent.
+    SendingPaused "sending-paused",
+    /// A pause was lifted before its end.
+    SendingResumed "sending-resumed",
     /// A release came.
     ReleaseUploaded "release-uploaded",
     /// A release became the one that is played.

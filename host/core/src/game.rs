@@ -10,6 +10,8 @@ use crate::consent::ConsentRules;
 use crate::event::Event;
 use crate::flow::FlowLimits;
 use crate::id::{FlowName, GameId, NumberId};
+use crate::permit::hours::LocalHours;
+use crate::permit::windows::MARKETING_PER_WEEK;
 use crate::recovery::RecoveryRules;
 use crate::retry::Backoff;
 use crate::sensitive::Sensitivity;
@@ -60,6 +62,25 @@ pub struct Game {
     pub two_factor: TwoFactorRules,
     /// What players are asked to agree to, and words that end it.
     pub consent: ConsentRules,
+    /// How much marketing players get, and when nobody is disturbed.
+    pub sending: SendingRules,
+}
+
+/// `[sending]` in game.toml.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendingRules {
+    /// Marketing messages that a player gets in a week at most.
+    pub marketing_per_week: u32,
+    /// Whoever plays is not disturbed.
+    pub quiet_in_game: bool,
+    /// When reminders and promotions may come, by the player's day; none: at any time.
+    pub local_hours: Option<LocalHours>,
+}
+
+impl Default for SendingRules {
+    fn default() -> Self {
+        Self { marketing_per_week: MARKETING_PER_WEEK, quiet_in_game: true, local_hours: None }
+    }
 }
 
 /// What a game says about frozen accounts: `[security]` in game.toml.
@@ -194,6 +215,7 @@ mod tests {
             security: SecurityRules::default(),
             two_factor: TwoFactorRules::default(),
             consent: ConsentRules::default(),
+            sending: Default::default(),
         }
     }
 

@@ -14,6 +14,7 @@ mod permits;
 mod players;
 mod releases;
 mod sealing;
+mod sending;
 mod templates;
 mod verifications;
 
@@ -46,6 +47,7 @@ pub use permits::{PERMIT_NAME_BYTES_MAX, PermitAnswer, PermitAsk, PermitMember, 
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
 pub use sealing::{KeyRows, Resealing, Sealing};
+pub use sending::{PauseChange, PauseChanged, SendingState};
 pub use templates::Templates;
 pub use verifications::{
     CheckVerification, Codes, EndVerifications, ForgetVerifications, MakeCode, Place, Places, ResendVerification, StartVerification,
@@ -338,6 +340,7 @@ pub trait Store:
     + Broadcasts
     + Audiences
     + Exposures
+    + SendingState
 {
 }
 
@@ -359,6 +362,7 @@ impl<T> Store for T where
         + Broadcasts
         + Audiences
         + Exposures
+        + SendingState
 {
 }
 

@@ -2,6 +2,7 @@
 //! start in the order of their needs, and stop in the reverse, within a bound.
 
 mod flows;
+mod sending;
 mod stores;
 
 use std::collections::HashMap;
@@ -33,10 +34,13 @@ use crate::release::{Parts, Releaser, StartProblem};
 use crate::runner::{AccountDevices, Observe, Runner, Stepper, StoredReceipts};
 use crate::security::{AccountGuard, Lockout};
 use crate::sender::{Number, Sender};
+use crate::sending::{SendingDesk, SendingParts};
 use crate::timer;
 use crate::traffic::Traffic;
 use crate::two_factor::TwoFactorDesk;
 use crate::verification::{CodeDesk, Keyring, UnusableKeys};
+
+use sending::{alerts, sending_numbers, sending_portfolios};
 
 pub use flows::{FlowsError, GameLoader, compiled_dir};
 pub use stores::{OpenedStore, StoreOpenError, open as open_store};
@@ -75,6 +79,9 @@ pub enum StartError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreOpenError),
+    /// What was kept of sending.
+    #[error("what sending goes by cannot be read: {0}")]
+    Sending(StoreError),
     /// Meta's address.
     #[error("graph: {0}")]
     Graph(String),
@@ -211,10 +218,32 @@ impl Host {
         };
 
         let traffic = Arc::new(Traffic::new(config.numbers.iter().map(|number| number.id.clone())));
+        let (alerts, courier) = alerts(config, clock.clone(), metrics.clone())?;
+        let sending = SendingDesk::open(SendingParts {
+            store: store.sending.clone(),
+            permits: store.permits.clone(),
+            games: games.clone(),
+            numbers: sending_numbers(config),
+            portfolios: sending_portfolios(config),
+            reserve_percent: config.sending.reserve_percent,
+            alerts,
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+        });
+        let sending = match sending.await {
+            Ok(sending) => Arc::new(sending),
+            Err(problem) => {
+                if let Err(problem) = store.close().await {
+                    tracing::error!(%problem, "the store did not close well");
+                }
+                return Err(StartError::Sending(problem));
+            }
+        };
         let ingress = Arc::new(Ingress {
             apps,
             games: games.clone(),
             inbox: store.inbox.clone(),
+            sending: sending.clone(),
             traffic: traffic.clone(),
             identity_check: config.numbers.iter().filter(|number| number.identity_check).map(|number| number.id.clone()).collect(),
             clock: clock.clone(),
@@ -267,6 +296,7 @@ impl Host {
             accounts: store.accounts.clone(),
             links: links.clone(),
             two_factor: two_factor.clone(),
+            sending: sending.clone(),
             games: games.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -317,6 +347,10 @@ impl Host {
         }
         let timers = tokio::spawn(timer::run(store.timers.clone(), clock, stop_running.clone()));
         let sender = tokio::spawn(sender.run(stop_sending.clone()));
+        tokio::spawn(sending.clone().run(stop_sending.clone()));
+        if let Some(courier) = courier {
+            tokio::spawn(courier.run(stop_sending.clone()));
+        }
         let runner = tokio::spawn(runner.run(stop_running.clone()));
         let router = ingress::router(ingress).merge(admin::router(admin.clone()));
         let listener =

@@ -7,6 +7,7 @@ pub mod app;
 pub mod ingress;
 pub mod runner;
 pub mod sender;
+pub mod sending;
 pub mod timer;
 
 pub mod links;

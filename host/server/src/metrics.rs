@@ -1,5 +1,7 @@
 //! Figures for `/metrics`. Labels are names of ours, never what a sender could make up, and never personal.
 
+mod sending;
+
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -17,6 +19,8 @@ use questline_core::id::GameId;
 use questline_core::port::{Appended, Depth};
 use questline_core::verification::country::{OTHER, country_of};
 use questline_whatsapp::webhook::DecodeStats;
+
+pub use sending::SendingFigures;
 
 /// Names of measures that one game may track; more are counted together.
 const MEASURES_PER_GAME_MAX: usize = 64;
@@ -107,6 +111,8 @@ pub struct Metrics {
     time_to_authenticate: Family<OfChannel, Histogram>,
     consents: Family<GameOutcome, Counter>,
     marketing_dropped: Family<GameOutcome, Counter>,
+    /// Of permits, breakers and alerts.
+    pub sending: SendingFigures,
 }
 
 impl Default for Metrics {
@@ -147,6 +153,7 @@ impl Default for Metrics {
             time_to_authenticate: Family::new_with_constructor(|| Histogram::new(AUTHENTICATION_SECONDS)),
             consents: Family::default(),
             marketing_dropped: Family::default(),
+            sending: SendingFigures::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
@@ -179,6 +186,7 @@ impl Default for Metrics {
         registry.register("consents", "Consent told over the API, by what it was answered", metrics.consents.clone());
         registry.register("marketing_dropped", "Marketing messages that were not sent, by reason", metrics.marketing_dropped.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
+        metrics.sending.register(registry);
         metrics
     }
 }
@@ -424,6 +432,7 @@ mod tests {
         metrics.send("accepted", 0.1);
         metrics.unknown("repeated");
         metrics.held("number");
+        metrics.sending.an_example();
         let rendered = metrics.render(Some(Depth::default()));
         let served: BTreeSet<&str> =
             rendered.lines().filter_map(|line| line.strip_prefix("# TYPE questline_")?.split(' ').next()).collect();

@@ -21,4 +21,5 @@ pub mod ready;
 pub mod redis;
 mod reseal;
 pub mod seal;
+mod sending;
 mod verifications;

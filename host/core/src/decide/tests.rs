@@ -68,6 +68,7 @@ fn game(grants: Grants) -> Game {
         links: None,
         security: Default::default(),
         two_factor: Default::default(),
+        sending: Default::default(),
         consent: crate::consent::ConsentRules::default(),
     }
 }

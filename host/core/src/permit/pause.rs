@@ -133,6 +133,16 @@ impl Pauses {
         self.0.iter().filter(move |pause| pause.until > now)
     }
 
+    /// Whether there is none, whether or not it still holds.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// For how long the one that has held longest has done so, in milliseconds.
+    pub fn longest_ms(&self, now: UnixMs) -> u64 {
+        self.holding(now).map(|pause| now.since_ms(pause.since)).max().unwrap_or(0)
+    }
+
     /// Whether a message is paused, and until when.
     pub fn verdict(&self, message: &NewMessage, category: Option<Category>, now: UnixMs) -> Verdict {
         let covering = self.holding(now).filter(|pause| pause.target.covers(message, category));

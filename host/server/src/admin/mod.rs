@@ -6,9 +6,12 @@ mod consents;
 mod desk;
 mod erasure;
 mod events;
+mod limits;
 mod links;
 mod measures;
 mod openapi;
+mod pauses;
+mod presence;
 mod problem;
 mod releases;
 mod routes;
@@ -35,6 +38,7 @@ use crate::game::Games;
 use crate::links::LinkDesk;
 use crate::metrics::Metrics;
 use crate::release::Releaser;
+use crate::sending::SendingDesk;
 use crate::two_factor::TwoFactorDesk;
 use crate::verification::CodeDesk;
 use routes::Routes;
@@ -68,6 +72,8 @@ pub struct Admin {
     pub links: Arc<LinkDesk>,
     /// The second factor of players.
     pub two_factor: Arc<TwoFactorDesk>,
+    /// What sending goes by.
+    pub sending: Arc<SendingDesk>,
     /// Games that exist.
     pub games: Arc<Games>,
     /// Figures.
@@ -90,6 +96,7 @@ fn v1() -> Routes {
         .post("/dead-letters/{id}/retry", desk::retry_dead_letter)
         .get("/notices", desk::notices)
         .get("/depth", desk::depth)
+        .get("/limits", limits::all)
         .get("/audit", audit::heads)
         .get("/games/{game}/audit", audit::entries)
         .delete("/games/{game}/players/{player}", erasure::erase)
@@ -97,9 +104,18 @@ fn v1() -> Routes {
         .get("/tokens", tokens::list)
         .post("/tokens", tokens::create)
         .delete("/tokens/{id}", tokens::revoke);
-    let desk =
-        Routes::default().get("/games/{game}/tickets", desk::tickets).post("/games/{game}/tickets/{number}/close", desk::close_ticket);
-    let events = Routes::default().post("/games/{game}/events", events::one).post("/games/{game}/events/batch", events::many);
+    let desk = Routes::default()
+        .get("/games/{game}/tickets", desk::tickets)
+        .post("/games/{game}/tickets/{number}/close", desk::close_ticket)
+        .get("/games/{game}/pauses", pauses::list)
+        .post("/games/{game}/pauses", pauses::set)
+        .delete("/games/{game}/pauses/{id}", pauses::lift);
+    let events = Routes::default()
+        .post("/games/{game}/events", events::one)
+        .post("/games/{game}/events/batch", events::many)
+        .get("/games/{game}/players/{player}/presence", presence::look)
+        .put("/games/{game}/players/{player}/presence", presence::tell)
+        .post("/games/{game}/presence", presence::tell_many);
     let consents = Routes::default()
         .post("/games/{game}/consents", consents::one)
         .post("/games/{game}/consents/batch", consents::many)
@@ -176,5 +192,8 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let depth = admin.desk.depth().await.ok();
+    if let Ok(limits) = admin.sending.limits().await {
+        admin.metrics.sending.limits(&limits);
+    }
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], admin.metrics.render(depth)).into_response()
 }

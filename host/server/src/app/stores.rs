@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use questline_core::port::{
-    Accounts, Audit, Clock, Consents, Conversations, Desk, Inbox, Outbox, Releases, Sealing, Store, StoreError, Templates, Timers, Tokens,
-    Verifications,
+    Accounts, Audit, Clock, Consents, Conversations, Desk, Inbox, Outbox, Permits, Releases, Sealing, SendingState, Store, StoreError,
+    Templates, Timers, Tokens, Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
@@ -34,6 +34,10 @@ pub struct OpenedStore {
     pub sealing: Arc<dyn Sealing>,
     /// What is known of templates at Meta.
     pub templates: Arc<dyn Templates>,
+    /// What sending goes by.
+    pub sending: Arc<dyn SendingState>,
+    /// Sliding windows.
+    pub permits: Arc<dyn Permits>,
     /// Tokens of studios.
     pub tokens: Arc<dyn Tokens>,
     /// One-time codes.
@@ -150,6 +154,8 @@ impl OpenedStore {
             audit: store.clone(),
             releases: store.clone(),
             sealing: store.clone(),
+            sending: store.clone(),
+            permits: store.clone(),
             templates: store.clone(),
             tokens: store,
             warnings,

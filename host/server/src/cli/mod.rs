@@ -10,6 +10,8 @@ mod deploy;
 mod dev;
 mod doctor;
 mod flow;
+mod limits;
+mod pauses;
 mod players;
 mod releases;
 mod sandbox;
@@ -67,6 +69,10 @@ enum Command {
     Store(store::Args),
     /// Hand out the evidence of consent.
     Consents(consents::Args),
+    /// Show how much may be sent now.
+    Limits(limits::Args),
+    /// Hold what a game sends, and let it go on.
+    Pauses(pauses::Args),
     /// Have the host forget a player.
     Players(players::Args),
     /// Work on flows.
@@ -113,6 +119,8 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => run(audit::run(args, config)),
         Command::Store(args) => run(store::run(args, config)),
         Command::Consents(args) => run(consents::run(args, config)),
+        Command::Limits(args) => run(limits::run(args, config)),
+        Command::Pauses(args) => run(pauses::run(args, config)),
         Command::Players(args) => config().and_then(|config| run(players::run(args, config))),
         Command::Flow(args) => flow::run(args),
     };

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use questline_core::permit::tier::PortfolioLimit;
 use questline_emulator as meta;
 
 use super::Failure;
-use crate::config::{AppConfig, Config, Engine, NumberConfig, SecretSource};
+use crate::config::{AppConfig, Config, Engine, NumberConfig, PortfolioConfig, SecretSource};
 
 /// The game that is played.
 pub(super) const GAME: &str = "starfall";
@@ -84,6 +85,10 @@ impl Sandbox {
                 })
             })
             .collect::<Result<_, Failure>>()?;
+        // The emulator holds the limit itself.
+        let accounts = meta.numbers.iter().map(|number| number.waba_id.clone()).collect::<std::collections::BTreeSet<_>>();
+        config.portfolios =
+            vec![PortfolioConfig { name: "demo".to_owned(), accounts: accounts.into_iter().collect(), limit: PortfolioLimit::Unlimited }];
         Ok(config)
     }
 }

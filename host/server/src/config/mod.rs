@@ -3,6 +3,7 @@
 
 mod environment;
 mod secret;
+mod sending;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use questline_core::id::{GameId, NumberId};
 use serde::Deserialize;
 
 pub use secret::{Secret, SecretError, SecretSource};
+pub use sending::{AlertsConfig, PortfolioConfig, SendingConfig, portfolio_of};
 
 /// Everything.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +41,15 @@ pub struct Config {
     /// WhatsApp business numbers.
     #[serde(default)]
     pub numbers: Vec<NumberConfig>,
+    /// Portfolios: whose users count together.
+    #[serde(default)]
+    pub portfolios: Vec<PortfolioConfig>,
+    /// How sending protects itself.
+    #[serde(default)]
+    pub sending: SendingConfig,
+    /// Who hears of what needs an operator.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
     /// The HTTP API.
     #[serde(default)]
     pub admin: AdminConfig,
@@ -366,6 +377,7 @@ impl Config {
                 return contradiction(format!("number {} is listed twice", number.id));
             }
         }
+        sending::check(&self.portfolios, &self.numbers, &self.sending, &self.alerts).or_else(contradiction)?;
         if self.limits.bodies_bytes_max < self.limits.body_bytes_max {
             return contradiction(format!(
                 "limits.bodies_bytes_max is {} and limits.body_bytes_max {}: no webhook of that size would ever be taken",

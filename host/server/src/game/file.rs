@@ -19,6 +19,7 @@ use super::consent::ConsentFile;
 use super::copy::CopyBook;
 use super::links::LinksFile;
 use super::security::SecurityFile;
+use super::sending::SendingFile;
 use super::two_factor::TwoFactorFile;
 use super::verification::VerificationFile;
 use super::{Bundle, DeclaredGame, GameProblem, LoadContext};
@@ -59,6 +60,8 @@ pub(super) struct GameFile {
     two_factor: TwoFactorFile,
     #[serde(default)]
     consent: ConsentFile,
+    #[serde(default)]
+    sending: SendingFile,
 }
 
 /// `[recovery]`: temporary credentials for players who cannot get in.
@@ -232,6 +235,7 @@ impl GameFile {
         let links = self.links.map(|links| links.into_rules(&self.backend)).transpose()?;
         let two_factor = self.two_factor.into_rules()?;
         let consent = self.consent.into_rules(&self.locale)?;
+        let sending = self.sending.into_rules(&templates)?;
         let sensitive = self.backend.sensitive().map_err(rule)?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));
         let (players, backend) = connector::connect(bundle, self.players, self.backend, context)?;
@@ -266,6 +270,7 @@ impl GameFile {
                 security,
                 two_factor,
                 consent,
+                sending,
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,

@@ -7,6 +7,7 @@ mod file;
 mod links;
 mod secrets;
 mod security;
+mod sending;
 mod template;
 mod two_factor;
 mod verification;

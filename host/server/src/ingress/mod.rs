@@ -18,11 +18,12 @@ use questline_core::event::Event;
 use questline_core::id::NumberId;
 use questline_core::port::{Clock, Inbox, StoreError};
 use questline_whatsapp::signature::{self, AppSecrets, VerifyToken};
-use questline_whatsapp::webhook::{self, DecodeContext};
+use questline_whatsapp::webhook::{self, DecodeContext, Summary};
 use serde::Deserialize;
 
 use crate::game::Games;
 use crate::metrics::Metrics;
+use crate::sending::SendingDesk;
 use crate::traffic::Traffic;
 pub use room::Room;
 
@@ -44,6 +45,8 @@ pub struct Ingress {
     pub games: Arc<Games>,
     /// Where batches go.
     pub inbox: Arc<dyn Inbox>,
+    /// What Meta tells of numbers and portfolios.
+    pub sending: Arc<SendingDesk>,
     /// What came in on each number.
     pub traffic: Arc<Traffic>,
     /// Numbers that Meta's identity check is on for: what others say of devices is not heeded.
@@ -165,6 +168,7 @@ impl Ingress {
                 }
             }
         }
+        let news: Vec<Summary> = decoded.batch.notices.iter().filter_map(Summary::of).collect();
         let appended = self.inbox.append(decoded.batch).await.map_err(|problem| match problem {
             StoreError::Overloaded { waiting } => {
                 tracing::warn!(waiting, "the inbox is full: Meta is asked to come again");
@@ -175,6 +179,8 @@ impl Ingress {
                 Answer::StoreDown
             }
         })?;
+        // Stored first: what Meta has told once is not told again.
+        news.iter().for_each(|summary| self.sending.heard(summary));
         self.metrics.appended(&appended);
         Ok(Answer::Stored)
     }

@@ -9,6 +9,7 @@ use super::writer::{Failure, Writer};
 use super::{EmbeddedStore, unavailable};
 use crate::documents::{DocumentWrite, Documents, Expected, over_documents};
 use crate::seal::{Draft, Owner};
+use crate::sending::sending_over_documents;
 
 #[async_trait]
 impl Documents for EmbeddedStore {
@@ -68,3 +69,4 @@ impl Writer {
         Ok(Answer::Found(true))
     }
 }
+sending_over_documents!(EmbeddedStore);

@@ -10,6 +10,7 @@ use super::session::Session;
 use super::value;
 use crate::documents::{DocumentWrite, Documents, Expected, over_documents};
 use crate::seal::{Draft, Owner};
+use crate::sending::sending_over_documents;
 
 #[async_trait]
 impl Documents for RedisStore {
@@ -80,3 +81,4 @@ impl RedisStore {
 }
 
 over_documents!(RedisStore, |store: &RedisStore| store.memory.clock.now());
+sending_over_documents!(RedisStore);

@@ -29,6 +29,7 @@ mod redis;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod releases;
+mod sending;
 mod status;
 mod support;
 mod templates;
@@ -175,6 +176,10 @@ macro_rules! contract {
                     a_code_in_the_chat_is_tried_on_what_is_open
                     old_verifications_are_forgotten
                     a_code_goes_on_and_never_back
+                }
+                sending {
+                    what_was_learned_of_sending_survives_a_restart
+                    of_pauses_set_at_once_none_is_lost
                 }
                 permits {
                     of_a_thousand_asks_at_once_no_more_than_the_window_holds_are_granted

@@ -144,6 +144,9 @@ fn configuration(
     let _ = writeln!(text, "[audit]\nkey = {{ file = {:?} }}", sandbox.dir.join("audit-key"));
     let _ = writeln!(text, "[graph]\nurl = \"{}\"\n[log]\nlevel = \"warn\"", emulator.graph_url());
     let _ = writeln!(text, "[[apps]]\nname = \"demo\"\nsecrets = [{app_secret}]\nverify_token = {verify_token}");
+    let mut accounts: Vec<&str> = meta.numbers.iter().map(|number| number.waba_id.as_str()).collect();
+    accounts.dedup();
+    let _ = writeln!(text, "[[portfolios]]\nname = \"bench\"\naccounts = {accounts:?}\nlimit = \"unlimited\"");
     for number in &meta.numbers {
         // Meta's 1000 a second for one number would be what is measured.
         let _ = writeln!(
