@@ -27,6 +27,7 @@ pub mod template;
 
 pub mod effect;
 pub mod flow;
+pub mod lane;
 pub mod message;
 pub mod outcome;
 

@@ -1,5 +1,6 @@
 //! Figures for `/metrics`. Labels are names of ours, never what a sender could make up, and never personal.
 
+mod lanes;
 mod sending;
 
 use std::collections::HashSet;
@@ -20,6 +21,7 @@ use questline_core::port::{Appended, Depth};
 use questline_core::verification::country::{OTHER, country_of};
 use questline_whatsapp::webhook::DecodeStats;
 
+pub use lanes::LaneMetrics;
 pub use sending::SendingFigures;
 
 /// Names of measures that one game may track; more are counted together.
@@ -111,6 +113,8 @@ pub struct Metrics {
     time_to_authenticate: Family<OfChannel, Histogram>,
     consents: Family<GameOutcome, Counter>,
     marketing_dropped: Family<GameOutcome, Counter>,
+    /// Of the outbox's lanes.
+    pub lanes: LaneMetrics,
     /// Of permits, breakers and alerts.
     pub sending: SendingFigures,
 }
@@ -120,8 +124,11 @@ impl Default for Metrics {
         let seconds = |buckets: &[f64]| Histogram::new(buckets.iter().copied());
         let wide = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
         let fine = [0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.005, 0.02, 0.05, 0.2];
+        let mut registry = Registry::with_prefix("questline");
+        let lanes = LaneMetrics::new(&mut registry);
         let mut metrics = Self {
-            registry: Registry::with_prefix("questline"),
+            lanes,
+            registry,
             webhooks: Family::default(),
             events: Family::default(),
             messages: Family::default(),

@@ -1,15 +1,19 @@
-//! Committed messages on their way to the sender: each handed out once per process, in their order, in bounded memory.
+//! Committed messages on their way to the sender: each handed out once per process, lane by lane, in bounded memory.
 //!
 //! Both engines use it. While the sender keeps up, a message goes from its commit straight to the sender and is never
-//! read back. When more wait than the byte budget holds, the rest stays in the store alone, and is read page by page
+//! read back. When more wait than there is room for in memory, the rest stays in the store alone, and is read page by page
 //! from where the hand-out stands. A start is the same case: everything is in the store, and the hand-out stands at 0.
 //!
-//! A lane is one sequence of places: the embedded engine has one, Redis one for each partition. Within a lane, places
-//! rise in the order of the commits; a message that is queued again gets a new place at the end.
+//! A [`Lane`] has a sequence of places in each source: the embedded engine is one source, Redis has one for each partition.
+//! Within a sequence, places rise in the order of the commits; a message that is queued again gets a new place at the end.
+//!
+//! A lane that is full of what nobody takes holds up no other: each has a share of memory of its own, what is not urgent has
+//! half of it at most, and a lane whose turn it is may always bring one page.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use questline_core::lane::{Lane, LaneKind, Room};
 use questline_core::outbox::OutboxMessage;
 use tokio::sync::Notify;
 
@@ -34,18 +38,21 @@ pub enum Handed {
 }
 
 /// What to read from the store. Dropping it without [`Handout::refill`] is no harm: the page is asked for again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
+    /// From this source.
+    pub source: u16,
     /// Of this lane.
-    pub lane: u16,
+    pub lane: Lane,
     /// Messages with places above this one, lowest first.
     pub after: u64,
-    /// Which reading of the lane it is part of.
+    /// Which reading of the sequence it is part of.
     reading: u64,
 }
 
+/// A lane's messages of one source.
 #[derive(Debug, Default)]
-struct Lane {
+struct Sequence {
     /// The highest place that memory has seen.
     cursor: u64,
     /// Counts pages that were brought: one that comes a second time is not taken.
@@ -72,16 +79,70 @@ impl Late {
     }
 }
 
-#[derive(Debug, Default)]
-struct State {
-    lanes: BTreeMap<u16, Lane>,
-    /// Lanes of which the store holds places above the cursor that memory has not.
+/// A message that memory has.
+#[derive(Debug)]
+struct Waiting {
+    source: u16,
+    /// When memory saw it, among all: what is taken together comes in this order.
+    nth: u64,
+    placed: Placed,
+}
+
+#[derive(Debug)]
+struct LaneState {
+    lane: Lane,
+    sequences: BTreeMap<u16, Sequence>,
+    /// Sources that hold places above the cursor that memory has not.
     spilled: BTreeSet<u16>,
-    queue: VecDeque<(u16, Placed)>,
+    queue: VecDeque<Waiting>,
     /// Of the queue and of what is late.
     bytes: usize,
-    /// The lane that was read from last: lanes take turns.
+    /// The source that was read from last: they take turns.
     turn: u16,
+}
+
+/// Bytes in memory.
+#[derive(Debug, Default)]
+struct Weight {
+    all: usize,
+    /// Of lanes that are not urgent.
+    rest: usize,
+}
+
+impl Weight {
+    fn add(&mut self, kind: LaneKind, bytes: usize) {
+        self.all += bytes;
+        if !is_urgent(kind) {
+            self.rest += bytes;
+        }
+    }
+
+    fn take(&mut self, kind: LaneKind, bytes: usize) {
+        self.all -= bytes;
+        if !is_urgent(kind) {
+            self.rest -= bytes;
+        }
+    }
+}
+
+/// Whether a lane may use all of the memory: what a conversation says, and what is not sent to Meta.
+fn is_urgent(kind: LaneKind) -> bool {
+    !kind.is_bulk() && kind != LaneKind::Low
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Sources whose messages are handed out.
+    sources: BTreeSet<u16>,
+    lanes: Vec<LaneState>,
+    by_lane: HashMap<Lane, usize>,
+    /// Lanes that have something here or in the store: the most urgent first.
+    active: BTreeSet<(LaneKind, usize)>,
+    weight: Weight,
+    /// Messages seen.
+    seen: u64,
+    /// A page was due when messages were handed out: it comes next.
+    page_first: bool,
 }
 
 /// The hand-out.
@@ -93,94 +154,78 @@ pub struct Handout {
 }
 
 impl Handout {
-    /// An empty hand-out without lanes, that keeps at most about `bytes_max` bytes of messages in memory.
+    /// An empty hand-out without sources, that keeps at most about `bytes_max` bytes of messages in memory.
     pub fn new(bytes_max: usize) -> Self {
         Self { state: Mutex::default(), bell: Notify::new(), bytes_max }
     }
 
-    /// Opens a lane whose messages are in the store, none handed out yet.
-    pub fn open(&self, lane: u16) {
-        self.close(lane);
+    /// Opens a source whose messages are in the store, none handed out yet: in these lanes, and in no others.
+    pub fn open(&self, source: u16, lanes: impl IntoIterator<Item = Lane>) {
+        self.close(source);
         let mut state = self.lock();
-        state.lanes.insert(lane, Lane::default());
-        state.spilled.insert(lane);
+        state.sources.insert(source);
+        for lane in lanes {
+            let n = state.lane(&lane);
+            if let Some(lane) = state.lanes.get_mut(n) {
+                lane.sequences.insert(source, Sequence::default());
+                lane.spilled.insert(source);
+            }
+            state.note_activity(n);
+        }
         drop(state);
         self.bell.notify_one();
     }
 
-    /// Closes a lane: what of it was not handed out is forgotten here.
-    pub fn close(&self, lane: u16) {
+    /// Closes a source: what of it was not handed out is forgotten here.
+    pub fn close(&self, source: u16) {
         let mut state = self.lock();
-        let State { lanes, spilled, queue, bytes, .. } = &mut *state;
-        if let Some(closed) = lanes.remove(&lane) {
-            *bytes -= closed.late.bytes();
+        let State { sources, lanes, weight, .. } = &mut *state;
+        if !sources.remove(&source) {
+            return;
         }
-        spilled.remove(&lane);
-        queue.retain(|(of, placed)| {
-            let keep = *of != lane;
-            if !keep {
-                *bytes -= placed.bytes;
-            }
-            keep
-        });
+        for lane in lanes.iter_mut() {
+            let mut gone = lane.sequences.remove(&source).map_or(0, |sequence| sequence.late.bytes());
+            lane.spilled.remove(&source);
+            lane.queue.retain(|waiting| {
+                let keep = waiting.source != source;
+                gone += if keep { 0 } else { waiting.placed.bytes };
+                keep
+            });
+            lane.bytes -= gone;
+            weight.take(lane.lane.kind, gone);
+        }
+        (0..state.lanes.len()).for_each(|n| state.note_activity(n));
     }
 
-    /// Takes in what was just committed, after it is durable, each lane's in the order of its places. One lock and at
+    /// Takes in what was just committed, after it is durable, each source's in the order of its places. One lock and at
     /// most one wake for a whole group of commits.
     pub fn push(&self, messages: impl IntoIterator<Item = (u16, Placed)>) {
         let mut state = self.lock();
-        for (lane, placed) in messages {
-            state.push(lane, placed, self.bytes_max);
+        for (source, placed) in messages {
+            state.push(source, placed, self.bytes_max);
         }
-        let ring = !state.queue.is_empty();
         drop(state);
-        if ring {
-            self.bell.notify_one();
-        }
+        self.bell.notify_one();
     }
 
     /// Brings a page, in the order of its places. `end`: the store had no more.
     pub fn refill(&self, page: Page, messages: Vec<Placed>, end: bool) {
         let mut state = self.lock();
-        let State { lanes, spilled, queue, bytes, .. } = &mut *state;
-        let Some(lane) = lanes.get_mut(&page.lane) else { return };
-        // Somebody else brought this page already.
-        if lane.reading != page.reading {
-            return;
-        }
-        lane.reading += 1;
-        let late = std::mem::take(&mut lane.late);
-        *bytes -= late.bytes();
-        let late = match late {
-            Late::Whole(late) if end => {
-                spilled.remove(&page.lane);
-                late
-            }
-            // What is late is behind what the store still holds.
-            _ => Vec::new(),
-        };
-        for placed in messages.into_iter().chain(late) {
-            // What is late may be in the page as well.
-            if placed.place > lane.cursor {
-                lane.cursor = placed.place;
-                *bytes += placed.bytes;
-                queue.push_back((page.lane, placed));
-            }
-        }
+        state.refill(page, messages, end);
         drop(state);
         self.bell.notify_one();
     }
 
-    /// Waits until there is something: messages, up to `limit`, or a page to read. Nothing is lost when the future is
-    /// dropped.
-    pub async fn take(&self, limit: usize) -> Handed {
+    /// Waits until there is something that there is room for: messages, or a page to read. Nothing is lost when the future
+    /// is dropped.
+    pub async fn take(&self, room: &Room) -> Handed {
         loop {
             let rung = self.bell.notified();
             {
                 let mut state = self.lock();
-                let handed = state.take(limit, self.bytes_max);
+                let handed = state.take(room, self.bytes_max);
                 if let Some(handed) = handed {
-                    let rest = !state.queue.is_empty();
+                    let rest = !state.active.is_empty();
                     drop(state);
                     if rest {
                         self.bell.notify_one();
@@ -198,202 +243,167 @@ impl Handout {
 }
 
 impl State {
-    fn push(&mut self, lane_id: u16, placed: Placed, bytes_max: usize) {
-        let Some(lane) = self.lanes.get_mut(&lane_id) else { return };
-        // A page that was read since the commit held it already.
-        if placed.place <= lane.cursor {
-            return;
+    /// A lane's number here; it gets one if it has none.
+    fn lane(&mut self, lane: &Lane) -> usize {
+        if let Some(n) = self.by_lane.get(lane) {
+            return *n;
         }
-        let fits = self.bytes + placed.bytes <= bytes_max;
-        if fits && !self.spilled.contains(&lane_id) {
-            lane.cursor = placed.place;
-            self.bytes += placed.bytes;
-            self.queue.push_back((lane_id, placed));
-            return;
-        }
-        self.spilled.insert(lane_id);
-        match &mut lane.late {
-            Late::Whole(late) if fits => {
-                self.bytes += placed.bytes;
-                late.push(placed);
-            }
-            late @ Late::Whole(_) => {
-                self.bytes -= late.bytes();
-                *late = Late::TooMuch;
-            }
-            Late::NotAsked | Late::TooMuch => {}
+        let n = self.lanes.len();
+        self.lanes.push(LaneState {
+            lane: lane.clone(),
+            sequences: BTreeMap::new(),
+            spilled: BTreeSet::new(),
+            queue: VecDeque::new(),
+            bytes: 0,
+            turn: 0,
+        });
+        self.by_lane.insert(lane.clone(), n);
+        n
+    }
+
+    fn note_activity(&mut self, n: usize) {
+        let Some(lane) = self.lanes.get(n) else { return };
+        let key = (lane.lane.kind, n);
+        if lane.queue.is_empty() && lane.spilled.is_empty() {
+            self.active.remove(&key);
+        } else {
+            self.active.insert(key);
         }
     }
 
-    fn take(&mut self, limit: usize, bytes_max: usize) -> Option<Handed> {
-        if limit == 0 {
+    fn push(&mut self, source: u16, placed: Placed, bytes_max: usize) {
+        if !self.sources.contains(&source) {
+            return;
+        }
+        let n = self.lane(&Lane::of(&placed.message.message));
+        let State { lanes, weight, seen, .. } = self;
+        let Some(lane) = lanes.get_mut(n) else { return };
+        let kind = lane.lane.kind;
+        let sequence = lane.sequences.entry(source).or_default();
+        // A page that was read since the commit held it already.
+        if placed.place <= sequence.cursor {
+            return;
+        }
+        let fits_rest = is_urgent(kind) || weight.rest + placed.bytes <= bytes_max / 2;
+        let fits = fits_rest && lane.bytes + placed.bytes <= bytes_max / 4 && weight.all + placed.bytes <= bytes_max;
+        if fits && !lane.spilled.contains(&source) {
+            sequence.cursor = placed.place;
+            lane.bytes += placed.bytes;
+            weight.add(kind, placed.bytes);
+            *seen += 1;
+            lane.queue.push_back(Waiting { source, nth: *seen, placed });
+        } else {
+            lane.spilled.insert(source);
+            match &mut sequence.late {
+                Late::Whole(late) if fits => {
+                    lane.bytes += placed.bytes;
+                    weight.add(kind, placed.bytes);
+                    late.push(placed);
+                }
+                late @ Late::Whole(_) => {
+                    let gone = late.bytes();
+                    lane.bytes -= gone;
+                    weight.take(kind, gone);
+                    *late = Late::TooMuch;
+                }
+                Late::NotAsked | Late::TooMuch => {}
+            }
+        }
+        self.note_activity(n);
+    }
+
+    fn refill(&mut self, page: Page, messages: Vec<Placed>, end: bool) {
+        let n = self.lane(&page.lane);
+        let State { lanes, weight, seen, .. } = self;
+        let Some(lane) = lanes.get_mut(n) else { return };
+        let kind = lane.lane.kind;
+        let Some(sequence) = lane.sequences.get_mut(&page.source) else { return };
+        // Somebody else brought this page already.
+        if sequence.reading != page.reading {
+            return;
+        }
+        sequence.reading += 1;
+        let late = std::mem::take(&mut sequence.late);
+        lane.bytes -= late.bytes();
+        weight.take(kind, late.bytes());
+        let late = match late {
+            Late::Whole(late) if end => {
+                lane.spilled.remove(&page.source);
+                late
+            }
+            // What is late is behind what the store still holds.
+            _ => Vec::new(),
+        };
+        for placed in messages.into_iter().chain(late) {
+            // What is late may be in the page as well.
+            if placed.place > sequence.cursor {
+                sequence.cursor = placed.place;
+                lane.bytes += placed.bytes;
+                weight.add(kind, placed.bytes);
+                *seen += 1;
+                lane.queue.push_back(Waiting { source: page.source, nth: *seen, placed });
+            }
+        }
+        self.note_activity(n);
+    }
+
+    fn take(&mut self, room: &Room, bytes_max: usize) -> Option<Handed> {
+        if room.messages_max == 0 {
             return Some(Handed::Messages(Vec::new()));
         }
-        // Read on before memory is quite empty: else a lane that spilled waits for as long as others commit.
-        if self.bytes <= bytes_max / 2
-            && let Some(page) = self.next_page()
+        let (mut with_room, mut wants_page, mut is_any) = (Vec::new(), None, false);
+        for (_, n) in &self.active {
+            let Some(lane) = self.lanes.get(*n) else { continue };
+            let left = room.left(&lane.lane);
+            if left == 0 {
+                continue;
+            }
+            // Read on before memory is quite empty: else a lane that spilled waits for as long as others commit.
+            let is_low = lane.queue.is_empty() || (lane.bytes <= bytes_max / 8 && self.weight.all <= bytes_max / 2);
+            if is_low && !lane.spilled.is_empty() && wants_page.is_none() {
+                wants_page = Some(*n);
+            }
+            is_any |= !lane.queue.is_empty();
+            with_room.push((*n, left));
+        }
+        if let Some(n) = wants_page
+            && (self.page_first || !is_any)
         {
-            return Some(Handed::Refill(page));
+            self.page_first = false;
+            return self.next_page(n).map(Handed::Refill);
         }
-        if self.queue.is_empty() {
-            return self.next_page().map(Handed::Refill);
+        if !is_any {
+            return None;
         }
-        let count = limit.min(self.queue.len());
-        let mut messages = Vec::with_capacity(count);
-        for (_, placed) in self.queue.drain(..count) {
-            self.bytes -= placed.bytes;
-            messages.push(placed.message);
+        self.page_first = wants_page.is_some();
+        let mut taken: Vec<Waiting> = Vec::new();
+        for (n, left) in with_room {
+            let Some(lane) = self.lanes.get_mut(n) else { continue };
+            let count = left.min(lane.queue.len()).min(room.messages_max - taken.len());
+            for waiting in lane.queue.drain(..count) {
+                lane.bytes -= waiting.placed.bytes;
+                self.weight.take(lane.lane.kind, waiting.placed.bytes);
+                taken.push(waiting);
+            }
+            self.note_activity(n);
         }
-        Some(Handed::Messages(messages))
+        taken.sort_unstable_by_key(|waiting| waiting.nth);
+        Some(Handed::Messages(taken.into_iter().map(|waiting| waiting.placed.message).collect()))
     }
 
-    fn next_page(&mut self) -> Option<Page> {
-        let behind_turn = self.turn.checked_add(1).and_then(|next| self.spilled.range(next..).next());
-        let id = *behind_turn.or_else(|| self.spilled.first())?;
-        let lane = self.lanes.get_mut(&id)?;
-        self.turn = id;
+    fn next_page(&mut self, n: usize) -> Option<Page> {
+        let lane = self.lanes.get_mut(n)?;
+        let behind_turn = lane.turn.checked_add(1).and_then(|next| lane.spilled.range(next..).next());
+        let source = *behind_turn.or_else(|| lane.spilled.first())?;
+        let sequence = lane.sequences.get_mut(&source)?;
+        lane.turn = source;
         // From the first asking on, all that is committed is in the page, or late, or known to be too much.
-        if matches!(lane.late, Late::NotAsked) {
-            lane.late = Late::Whole(Vec::new());
+        if matches!(sequence.late, Late::NotAsked) {
+            sequence.late = Late::Whole(Vec::new());
         }
-        Some(Page { lane: id, after: lane.cursor, reading: lane.reading })
+        Some(Page { source, lane: lane.lane.clone(), after: sequence.cursor, reading: sequence.reading })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use proptest::prelude::*;
-    use questline_core::contact::{Contact, PhoneNumber};
-    use questline_core::id::{ConversationId, GameId, NumberId, OutboxRef, OutboxSeq};
-    use questline_core::message::Outbound;
-    use questline_core::outbox::{Content, MessageClass, NewMessage, SendState};
-    use questline_core::time::UnixMs;
-    use std::future::Future;
-    use std::task::{Context, Poll, Waker};
-
-    const BYTES: usize = 10;
-
-    fn placed(place: u64) -> Placed {
-        let message = NewMessage {
-            game: GameId::parse("starfall").unwrap(),
-            number: NumberId::parse("100").unwrap(),
-            contact: Contact::new(PhoneNumber::parse("15550100").ok(), None).unwrap(),
-            class: MessageClass::Normal,
-            content: Content::Reply { message: Outbound::Text { body: "hi".into(), preview: false }, reply_to: None },
-            committed_at: UnixMs(1),
-            expires_at: None,
-            campaign: None,
-            known: None,
-        };
-        let id = OutboxRef { conversation: ConversationId(1), seq: OutboxSeq(place) };
-        let message = OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued };
-        Placed { place, message, bytes: BYTES }
-    }
-
-    fn poll(handout: &Handout, limit: usize) -> Option<Handed> {
-        let mut take = std::pin::pin!(handout.take(limit));
-        match take.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(handed) => Some(handed),
-            Poll::Pending => None,
-        }
-    }
-
-    #[derive(Debug, Clone)]
-    enum Do {
-        Commit(u16),
-        /// Takes; a page is read, then so many are committed, then it is brought.
-        Take {
-            limit: usize,
-            meanwhile: usize,
-        },
-    }
-
-    proptest! {
-        /// Whatever the order of commits, takes and reads, and however small memory is: all, each once, in order.
-        #[test]
-        fn each_once_in_order(
-            start in 0u64..20,
-            budget in 0usize..8,
-            steps in prop::collection::vec(
-                prop_oneof![
-                    (0u16..2).prop_map(Do::Commit),
-                    (1usize..5, 0usize..4).prop_map(|(limit, meanwhile)| Do::Take { limit, meanwhile }),
-                ],
-                0..80,
-            ),
-        ) {
-            let handout = Handout::new(budget * BYTES);
-            let mut stored = [start, 0];
-            handout.open(0);
-            handout.open(1);
-            let mut handed = [Vec::new(), Vec::new()];
-            let commit = |stored: &mut [u64; 2], lane: u16| {
-                let place = &mut stored[usize::from(lane)];
-                *place += 1;
-                let mut one = placed(*place);
-                one.message.id.conversation = ConversationId(lane.into());
-                handout.push([(lane, one)]);
-            };
-            let mut take = |stored: &mut [u64; 2], limit: usize, meanwhile: usize| match poll(&handout, limit) {
-                None => false,
-                Some(Handed::Messages(messages)) => {
-                    for message in messages {
-                        handed[message.id.conversation.0 as usize].push(message.id.seq.0);
-                    }
-                    true
-                }
-                Some(Handed::Refill(page)) => {
-                    let all = page.after + 1..=stored[usize::from(page.lane)];
-                    let read = all.take(3).map(|place| {
-                        let mut one = placed(place);
-                        one.message.id.conversation = ConversationId(page.lane.into());
-                        one
-                    }).collect::<Vec<_>>();
-                    let end = read.len() < 3;
-                    (0..meanwhile).for_each(|_| commit(stored, page.lane));
-                    handout.refill(page, read, end);
-                    true
-                }
-            };
-            for step in steps {
-                match step {
-                    Do::Commit(lane) => commit(&mut stored, lane),
-                    Do::Take { limit, meanwhile } => {
-                        take(&mut stored, limit, meanwhile);
-                    }
-                }
-            }
-            while take(&mut stored, 3, 0) {}
-            for (lane, handed) in handed.iter().enumerate() {
-                prop_assert_eq!(handed, &(1..=stored[lane]).collect::<Vec<_>>());
-            }
-            prop_assert_eq!(handout.lock().bytes, 0);
-        }
-    }
-
-    #[test]
-    fn reading_on_ends_though_others_go_on_committing() {
-        let handout = Handout::new(1_000);
-        handout.open(0);
-        let Some(Handed::Refill(page)) = poll(&handout, 9) else { panic!("a lane opens with what is stored") };
-        handout.push([(0, placed(2)), (0, placed(3))]);
-        // The page was read between the two.
-        handout.refill(page, vec![placed(1), placed(2)], true);
-        let Some(Handed::Messages(messages)) = poll(&handout, 9) else { panic!("caught up") };
-        assert_eq!(messages.iter().map(|message| message.id.seq.0).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(poll(&handout, 9), None);
-    }
-
-    #[test]
-    fn a_closed_lane_hands_nothing_out() {
-        let handout = Handout::new(1_000);
-        handout.open(0);
-        let Some(Handed::Refill(page)) = poll(&handout, 1) else { panic!("a lane opens with what is stored") };
-        handout.refill(page, vec![placed(1)], true);
-        handout.close(0);
-        handout.push([(0, placed(2))]);
-        assert_eq!(poll(&handout, 1), None);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use crate::consent::Unwanted;
 use crate::contact::Address;
 use crate::event::Wamid;
 use crate::id::OutboxRef;
+use crate::lane::Room;
 use crate::outbox::{Campaign, Content, MessageClass, NewMessage, OutboxMessage};
 use crate::permit::Known;
 use crate::send::SendRecord;
@@ -17,9 +18,16 @@ use crate::time::UnixMs;
 /// The sender's side of the store.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Waits for committed messages and takes up to `limit` of them, each once per process; within a conversation in
-    /// their order. After a start, all that was left is handed out, with those that were in flight marked as such.
-    async fn take_messages(&self, limit: usize) -> Result<Vec<OutboxMessage>, StoreError>;
+    /// Waits for committed messages that there is room for, and takes them, each once per process: of each lane in its
+    /// order, and of all of them in the order in which they were queued, as far as memory knows it. What more urgent lanes
+    /// have does not wait for what others have. After a start, all that was left is handed out, with those that were in
+    /// flight marked as such.
+    async fn take_lanes(&self, room: &Room) -> Result<Vec<OutboxMessage>, StoreError>;
+
+    /// Takes up to `limit` of any lane.
+    async fn take_messages(&self, limit: usize) -> Result<Vec<OutboxMessage>, StoreError> {
+        self.take_lanes(&Room::of_any(limit)).await
+    }
 
     /// Puts many messages into the outbox, durably, in one write: all, or none that can be told. The conversation of each
     /// is found, or begun. Each dedup key counts once, as that of an event does ([`DedupKey`]): a repetition is

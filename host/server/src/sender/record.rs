@@ -7,7 +7,8 @@ use questline_core::port::Outbox;
 use questline_core::send::{SendRecord, SendResult};
 use tokio::sync::mpsc;
 
-use super::{Back, STORE_WAIT};
+use super::STORE_WAIT;
+use super::back::Back;
 
 /// Outcomes in one write.
 const BATCH_MAX: usize = 256;

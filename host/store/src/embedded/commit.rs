@@ -142,12 +142,13 @@ impl Writer {
     /// Puts a new message into the outbox.
     pub(super) fn queue(&mut self, conversation: ConversationId, message: NewMessage, content: &[u8]) -> rusqlite::Result<OutboxRef> {
         let place = self.next_message()?;
+        let lane = self.lane_of(&message)?;
         let (at, due_at) = (message.committed_at, message.committed_at);
         let campaign = message.campaign.clone().map(|campaign| self.campaign(&message.game, campaign, at)).transpose()?;
         self.count(campaign, Tally::QUEUED, 1);
-        let sql = "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content, campaign)
-            VALUES (?1, ?2, ?1, ?3, ?4, 0, ?4, ?5, ?6)";
-        self.execute(sql, (place, conversation.0, QUEUED, at.0, content, campaign))?;
+        let sql = "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content, lane, campaign)
+            VALUES (?1, ?2, ?1, ?3, ?4, 0, ?4, ?5, ?6, ?7)";
+        self.execute(sql, (place, conversation.0, QUEUED, at.0, content, lane, campaign))?;
         let id = OutboxRef { conversation, seq: OutboxSeq(place) };
         let message = OutboxMessage { id, message, attempts: 0, due_at, state: SendState::Queued };
         self.staged.placed.push(Placed { place, message, bytes: content.len() });
@@ -172,6 +173,9 @@ impl Writer {
         self.count(campaign, if was_accepted { Tally::ACCEPTED } else { Tally::REFUSED_AT_ONCE }, -1);
         self.staged.outbox += 1;
         if let Ok(message) = self.shared.sealer.open::<NewMessage>(Owner::number(Kind::Message, conversation.0), &content) {
+            // A receipt from before there were lanes has none.
+            let lane = self.lane_of(&message)?;
+            self.execute("UPDATE message SET lane = ?2 WHERE seq = ?1", (resend.id.seq.0, lane))?;
             let message =
                 OutboxMessage { id: resend.id, message, attempts: resend.attempts, due_at: resend.due_at, state: SendState::Queued };
             self.staged.placed.push(Placed { place, message, bytes: content.len() });

@@ -54,14 +54,14 @@ impl Writer {
                 None => self.queue(conversation, message, &content)?,
                 Some(until) => {
                     let place = self.next_message()?;
-                    let at = message.committed_at;
+                    let (at, lane) = (message.committed_at, self.lane_of(&message)?);
                     let campaign = message.campaign.map(|campaign| self.campaign(&message.game, campaign, at)).transpose()?;
                     self.count(campaign, Tally::QUEUED, 1);
                     self.count(campaign, parked(ParkReason::Scheduled.as_str()), 1);
                     let sql = "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content, park_ms, park_reason,
-                        campaign) VALUES (?1, ?2, ?1, ?3, ?4, 0, ?5, ?6, ?5, ?7, ?8)";
+                        campaign, lane) VALUES (?1, ?2, ?1, ?3, ?4, 0, ?5, ?6, ?5, ?7, ?8, ?9)";
                     let reason = ParkReason::Scheduled.as_str();
-                    self.execute(sql, (place, conversation.0, QUEUED, at.0, until.0, &content, reason, campaign))?;
+                    self.execute(sql, (place, conversation.0, QUEUED, at.0, until.0, &content, reason, campaign, lane))?;
                     self.staged.outbox += 1;
                     self.staged.timer_due.set(until.0);
                     OutboxRef { conversation, seq: OutboxSeq(place) }

@@ -16,6 +16,7 @@ mod directory;
 mod documents;
 mod enqueue;
 mod exposures;
+mod lanes;
 mod memory;
 mod op;
 mod pages;
@@ -50,8 +51,8 @@ use memory::{Hot, Pending};
 use op::{Answer, Op, Request};
 use reader::Reader;
 
-/// The only lane of the hand-out.
-const LANE: u16 = 0;
+/// The only source of the hand-out.
+const SOURCE: u16 = 0;
 /// Operations that wait for the writer; then callers wait.
 const REQUESTS_MAX: usize = 256;
 
@@ -215,6 +216,7 @@ impl EmbeddedStore {
         let sealer = sealing::sealer(&connection, &options.dir, options.keys)?;
         sealing::write_anew(&connection);
         audit::take_over(&mut connection).map_err(|error| OpenError::Damaged(error.to_string()))?;
+        lanes::take_over(&mut connection, &sealer)?;
         let reading = schema::open_reader(&directory.database())?;
         let caches = options.cache_bytes_max / 4;
         let shared = Arc::new(Shared {

@@ -5,6 +5,7 @@ use questline_core::audit::Actor;
 use questline_core::commit::{Commit, DeadLetter, StoredDeadLetter, Ticket};
 use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, PlayerId, TicketNumber};
+use questline_core::lane::Room;
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::{
     Appended, Batch, Begun, Committed, Conversations, DedupKey, Depth, Desk, Enqueue, Enqueued, Inbox, InboxEntry, Notice, Outbox,
@@ -101,14 +102,14 @@ impl Conversations for EmbeddedStore {
 
 #[async_trait]
 impl Outbox for EmbeddedStore {
-    async fn take_messages(&self, limit: usize) -> Result<Vec<OutboxMessage>, StoreError> {
+    async fn take_lanes(&self, room: &Room) -> Result<Vec<OutboxMessage>, StoreError> {
         loop {
-            match self.unless_closed(self.shared.handout.take(limit)).await? {
+            match self.unless_closed(self.shared.handout.take(room)).await? {
                 Handed::Messages(messages) => return Ok(messages),
                 Handed::Refill(page) => {
-                    let after = page.after;
+                    let (lane, after) = (page.lane.clone(), page.after);
                     let sealer = self.shared.sealer.clone();
-                    let read = move |connection: &rusqlite::Connection| read::outbox(connection, &sealer, after, PAGE_MESSAGES);
+                    let read = move |connection: &rusqlite::Connection| read::lane(connection, &sealer, &lane, after, PAGE_MESSAGES);
                     let (messages, end) = self.read(read).await?;
                     self.shared.handout.refill(page, messages, end);
                 }

@@ -7,6 +7,7 @@ use questline_core::commit::{DeadLetter, StoredDeadLetter, Ticket};
 use questline_core::conversation::Conversation;
 use questline_core::event::Event;
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, PlayerId, TicketNumber};
+use questline_core::lane::Lane;
 use questline_core::outbox::{OutboxMessage, SendState};
 use questline_core::port::{CONVERSATIONS_OF_MAX, DedupKey, Notice, PlayerConversation, Receipt, StoreError};
 use questline_core::time::UnixMs;
@@ -71,12 +72,12 @@ pub(super) fn known(connection: &Connection, keys: &[DedupKey]) -> Result<Vec<bo
     keys.iter().map(seen).collect()
 }
 
-/// The outbox after a place, and whether that is all.
-pub(super) fn outbox(connection: &Connection, sealer: &Sealer, after: u64, limit: usize) -> Result<(Vec<Placed>, bool)> {
+/// A lane after a place, and whether that is all.
+pub(super) fn lane(connection: &Connection, sealer: &Sealer, lane: &Lane, after: u64, limit: usize) -> Result<(Vec<Placed>, bool)> {
     let sql = "SELECT place, conversation, seq, state, at_ms, attempts, due_ms, content FROM message
-            WHERE place > ?1 AND park_ms IS NULL ORDER BY place LIMIT ?2";
+        WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND place > ?2 AND park_ms IS NULL ORDER BY place LIMIT ?3";
     let mut end = 0;
-    let rows = all(connection, sql, (after, limit as i64), |row| {
+    let rows = all(connection, sql, (lane.to_string(), after, limit as i64), |row| {
         end += 1;
         let since = UnixMs(row.get(4)?);
         let state = if row.get::<_, u8>(3)? == IN_FLIGHT { SendState::InFlight { since } } else { SendState::Queued };

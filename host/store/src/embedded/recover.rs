@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::memory::Waiting;
 use super::writer::{Counter, Ids};
-use super::{LANE, OpenError, Shared};
+use super::{OpenError, SOURCE, Shared, lanes};
 
 /// Fills the memory of a store that opens.
 pub(super) fn recover(connection: &mut Connection, shared: &Shared) -> Result<Ids, OpenError> {
@@ -19,7 +19,7 @@ pub(super) fn recover(connection: &mut Connection, shared: &Shared) -> Result<Id
     // Conversations are never deleted: the highest number is their count.
     let conversations = count("SELECT ifnull(max(id), 0) FROM conversation")?;
     set(&shared.counts.conversations, conversations);
-    set(&shared.counts.outbox, count("SELECT count(*) FROM message WHERE place IS NOT NULL")?);
+    set(&shared.counts.outbox, count(lanes::COUNT)?);
     set(&shared.counts.timers, count("SELECT count(*) FROM timer")?);
     set(&shared.counts.dead_letters, count("SELECT count(*) FROM dead_letter")?);
     set(&shared.counts.tickets_open, count("SELECT count(*) FROM ticket WHERE closed_ms IS NULL")?);
@@ -44,7 +44,7 @@ pub(super) fn recover(connection: &mut Connection, shared: &Shared) -> Result<Id
         shared.ready.change(|index| index.mark(conversation, game));
     }
     drop(pending);
-    shared.handout.open(LANE);
+    shared.handout.open(SOURCE, lanes::all(connection)?);
     Ok(Ids { conversation: conversations, inbox: counter(connection, Counter::INBOX)?, message: counter(connection, Counter::MESSAGE)? })
 }
 

@@ -108,11 +108,16 @@ CREATE TABLE permit_window(window BLOB PRIMARY KEY, count INTEGER NOT NULL, forg
 CREATE INDEX permit_window_forget ON permit_window(forget_ms);
 ";
 
-/// Version 8: messages that are parked until a time, still with a place.
-const PARKED: &str = "
+/// Version 8: lanes, and messages that are parked until a time: these have a place still, and are in no lane's order. What
+/// stands in the outbox is put into its lane at the next opening.
+const LANES: &str = "
+CREATE TABLE lane(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+ALTER TABLE message ADD COLUMN lane INTEGER;
 ALTER TABLE message ADD COLUMN park_ms INTEGER;
 ALTER TABLE message ADD COLUMN park_reason TEXT;
-CREATE INDEX message_parked ON message(park_ms) WHERE park_ms IS NOT NULL;
+DROP INDEX message_outbox;
+CREATE INDEX message_lane ON message(lane, place) WHERE place IS NOT NULL AND park_ms IS NULL;
+CREATE INDEX message_parked ON message(park_ms, lane, park_reason) WHERE park_ms IS NOT NULL;
 ";
 
 /// Version 9: campaigns, and what became of their messages; see [`super::tally`].
@@ -129,7 +134,7 @@ CREATE TABLE exposure(campaign INTEGER NOT NULL, conversation INTEGER NOT NULL, 
 
 /// What has to be done to tables of an older version, by that version, in order.
 const UPGRADES: [(i64, &str); 8] =
-    [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS), (7, PARKED), (8, CAMPAIGNS)];
+    [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS), (7, LANES), (8, CAMPAIGNS)];
 /// The last version whose rows lay open.
 const OPEN_VERSION: i64 = 5;
 

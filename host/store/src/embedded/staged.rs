@@ -12,7 +12,7 @@ use questline_core::time::UnixMs;
 use crate::handout::Placed;
 
 use super::memory::Waiting;
-use super::{LANE, Shared};
+use super::{SOURCE, Shared};
 
 /// An event that got its place.
 pub(super) struct Arrived {
@@ -117,7 +117,7 @@ impl Staged {
             TimerDue::Is(due) => shared.timer_due_ms.store(due, Ordering::Release),
         }
         if !self.placed.is_empty() {
-            shared.handout.push(self.placed.drain(..).map(|placed| (LANE, placed)));
+            shared.handout.push(self.placed.drain(..).map(|placed| (SOURCE, placed)));
         }
         self.clear();
     }

@@ -1,11 +1,12 @@
 //! The thread that writes: it takes what waits, does it in one transaction, and answers when the disk has confirmed it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::hash::RandomState;
 use std::sync::Arc;
 
 use lru::LruCache;
 use questline_core::id::{ConversationId, GameId, InboxSeq, OutboxRef};
+use questline_core::lane::Lane;
 use questline_core::port::StoreError;
 use questline_core::time::UnixMs;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -96,6 +97,7 @@ pub(super) struct Writer {
     pub(super) ids: Ids,
     pub(super) aliases: LruCache<Box<str>, ConversationId>,
     pub(super) accepted: LruCache<u64, OutboxRef>,
+    pub(super) lanes: HashMap<Lane, i64>,
     pub(super) hasher: RandomState,
     pub(super) cursors: PruneCursors,
     pub(super) campaigns: Campaigns,
@@ -114,6 +116,7 @@ impl Writer {
             ids,
             aliases: bounded(ALIASES_MAX),
             accepted: bounded(ACCEPTED_MAX),
+            lanes: HashMap::new(),
             hasher: RandomState::new(),
             cursors: PruneCursors::default(),
             campaigns: Campaigns::new(),
@@ -227,6 +230,7 @@ impl Writer {
         // They may name what was undone.
         self.aliases.clear();
         self.accepted.clear();
+        self.lanes.clear();
         self.ids = ids_before;
         let error = unavailable(error);
         for (_, answer) in replies {

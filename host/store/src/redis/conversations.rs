@@ -7,6 +7,7 @@ use questline_core::commit::{Bury, Commit, TimerChange};
 use questline_core::conversation::Conversation;
 use questline_core::event::Event;
 use questline_core::id::{ConversationId, InboxSeq, OutboxRef, OutboxSeq};
+use questline_core::lane::Lane;
 use questline_core::outbox::{NewMessage, OutboxMessage, SendState};
 use questline_core::port::{Committed, Conversations, InboxEntry, Ready, StoreError, Work};
 use questline_core::time::{DAY_MS, UnixMs};
@@ -61,7 +62,8 @@ impl Conversations for RedisStore {
             return Err(StoreError::Stale);
         }
         let is_audited = !commit.audits.is_empty();
-        let (command, note, conversation, doc) = self.commit_command(&session, commit)?;
+        let lanes = self.lanes_of(&session, id, &commit.resend).await?;
+        let (command, note, conversation, doc) = self.commit_command(&session, commit, &lanes)?;
         let answers = self.link.call(&session, vec![command], Some(note)).await?;
         let [answer] = value::exactly(&answers)?;
         let CommitAnswer::Done { seqs, doc_before, .. } = CommitAnswer::read(answer)? else {
@@ -237,7 +239,12 @@ pub(super) fn whos(sealer: &Sealer, conversation: &Conversation) -> Vec<u8> {
 }
 
 impl RedisStore {
-    fn commit_command(&self, session: &Session, commit: Commit) -> Result<(Cmd, Note, Arc<Conversation>, Vec<u8>), StoreError> {
+    fn commit_command(
+        &self,
+        session: &Session,
+        commit: Commit,
+        lanes: &[String],
+    ) -> Result<(Cmd, Note, Arc<Conversation>, Vec<u8>), StoreError> {
         let now = self.memory.clock.now();
         let conversation = commit.conversation;
         let (id, partition) = (conversation.id, Partition::of(conversation.id));
@@ -256,12 +263,12 @@ impl RedisStore {
 
         command.arg(outbox.len());
         for (message, json) in &outbox {
-            command.arg(millis(message.committed_at)).arg(json);
+            command.arg(millis(message.committed_at)).arg(json).arg(Lane::of(message).to_string());
         }
         let resend = commit.resend.iter().filter(|resend| resend.id.conversation == id);
         command.arg(resend.clone().count());
-        for resend in resend {
-            command.arg(resend.id.to_string()).arg(resend.id.seq.0).arg(millis(resend.due_at)).arg(resend.attempts);
+        for (resend, lane) in resend.zip(lanes) {
+            command.arg(resend.id.to_string()).arg(resend.id.seq.0).arg(millis(resend.due_at)).arg(resend.attempts).arg(lane);
         }
         let bury = commit.bury.iter().filter(|bury| bury.id.conversation == id);
         command.arg(bury.clone().count());

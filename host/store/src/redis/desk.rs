@@ -8,6 +8,7 @@ use questline_core::commit::{Closed, DeadLetter, Letter, StoredDeadLetter, Ticke
 use questline_core::conversation::Conversation;
 use questline_core::event::{Event, TicketClosed};
 use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, OutboxSeq, PlayerId, TicketNumber};
+use questline_core::lane::Lane;
 use questline_core::port::{CONVERSATIONS_OF_MAX, Depth, Desk, Notice, PlayerConversation, StoreError};
 use questline_core::time::UnixMs;
 use redis::{Cmd, Value};
@@ -80,7 +81,7 @@ impl Desk for RedisStore {
         let note: Note = match letter {
             Letter::Event { received_at, event } => {
                 let sealed = self.sealer.seal_json(Owner::number(Kind::Event, conversation.0), &event)?;
-                command.arg("event").arg(millis(received_at)).arg(&sealed).arg("").arg(&audit);
+                command.arg("event").arg(millis(received_at)).arg(&sealed).arg("").arg("").arg(&audit);
                 Box::new(move |answers, news| {
                     if let [Value::Array(answer)] = answers
                         && let [_, seq] = &answer[..]
@@ -95,7 +96,7 @@ impl Desk for RedisStore {
             Letter::Message(mut message) => {
                 message.committed_at = now;
                 let sealed = self.sealer.seal_json(Owner::number(Kind::Message, conversation.0), &message)?;
-                command.arg("message").arg(millis(now)).arg(&sealed);
+                command.arg("message").arg(millis(now)).arg(&sealed).arg(Lane::of(&message).to_string());
                 let bucket = self.content_bucket(&mut command, Partition::of_letter(id), Some(now));
                 command.arg(&audit);
                 Box::new(move |answers, news| {

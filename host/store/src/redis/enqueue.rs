@@ -2,6 +2,7 @@
 
 use questline_core::conversation::Conversation;
 use questline_core::id::{OutboxRef, OutboxSeq};
+use questline_core::lane::Lane;
 use questline_core::outbox::NewMessage;
 use questline_core::port::{DedupKey, Enqueue, Enqueued, StoreError};
 use questline_core::send::ParkReason;
@@ -142,6 +143,7 @@ impl RedisStore {
             }
             let (doc, who) = begin.as_ref().map_or((&[][..], &[][..]), |(doc, who)| (doc, who));
             command.arg(doc).arg(who).arg(millis(message.committed_at)).arg(sealed).arg(mark_of(message));
+            command.arg(Lane::of(message).to_string());
             match not_before.filter(|not_before| *not_before > now) {
                 Some(until) => command.arg(millis(until)).arg(ParkReason::Scheduled.as_str()),
                 None => command.arg("").arg(""),

@@ -10,9 +10,10 @@
 //! | `c:<conversation>` | hash | `v` version, `d` the conversation, `k` a digest of its contact and player, `g` its game, `i` last place in the inbox, `o` last outgoing message, `t` failed tries of the oldest event, `m` from when on marketing may be sent (empty: not at all) |
 //! | `in:<conversation>` | list | the inbox, oldest first: `<place> <received_at> <event>` |
 //! | `pending` | hash | conversations whose inbox holds something, with their game |
-//! | `queue` | sorted set | outgoing messages by their place in the queue |
-//! | `out` | hash | the same messages: `<attempts> <due_at> <since>`; `since` is 0 until a send begins |
-//! | `parked`, `parked:why` | sorted set, hash | those of them that wait for a time and are in no queue, by that time, and why |
+//! | `q:<lane>` | sorted set | outgoing messages of a lane (`<number>.<kind>`) by their place, which counts over all lanes |
+//! | `lanes` | set | lanes that may hold something |
+//! | `out` | hash | all messages to be sent: `<attempts> <due_at> <since> <lane> <wamid>`; `since` is 0 until a send begins, the wamid is that of an earlier send |
+//! | `parked`, `parked:why` | sorted set, hash | those of them that wait for a time and are in no lane's order, by that time, and why |
 //! | `b:<day>` | hash | what messages say, until they are delivered or a day has passed |
 //! | `r:<day>` | hash | receipts: `<state> <at> <attempts> <wamid>` |
 //! | `g:<day>` | hash, expires | messages of campaigns: `<game>/<campaign> <variant>` |
@@ -60,15 +61,19 @@
 //! by the entries' places, `:audit:of:<name>` (set) the places of a pseudonym or conversation. `<prefix>:{meta}:audited` (set)
 //! has the games that have a chain.
 //!
-//! Three keys stand alone: `<prefix>:{meta}:schema`; `<prefix>:{meta}:epoch`, the counter of leases; and
-//! `<prefix>:{meta}:keys` (set), the names of the keys under which something may lie.
+//! Four keys stand alone: `<prefix>:{meta}:schema`; `<prefix>:{meta}:epoch`, the counter of leases;
+//! `<prefix>:{meta}:keys` (set), the names of the keys under which something may lie; and `<prefix>:{meta}:relane`, there while
+//! messages of layout 2 are put into their lanes.
 
 use questline_core::id::{ConversationId, DeadLetterId, GameId};
 
 /// The layout that this code reads and writes.
-pub(super) const SCHEMA: u64 = 2;
+pub(super) const SCHEMA: u64 = 3;
 
-/// The layout before: the same, but for nothing being sealed. It is taken over.
+/// The layout before: a partition's messages wait in one sorted set, `queue`, and `out` knows no lanes. It is taken over.
+pub(super) const QUEUE_SCHEMA: u64 = 2;
+
+/// The layout before that: nothing is sealed. It is taken over too.
 pub(super) const OPEN_SCHEMA: u64 = 1;
 
 /// How many partitions there are; also how many buckets of names.
@@ -210,6 +215,10 @@ impl Keys {
 
     pub(super) fn schema(&self) -> String {
         format!("{}:{{meta}}:schema", self.prefix)
+    }
+
+    pub(super) fn relane(&self) -> String {
+        format!("{}:{{meta}}:relane", self.prefix)
     }
 
     pub(super) fn listed_keys(&self) -> String {

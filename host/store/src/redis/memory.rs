@@ -6,13 +6,14 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 use questline_core::conversation::Conversation;
 use questline_core::event::Wamid;
 use questline_core::id::{ConversationId, GameId, InboxSeq, OutboxRef};
+use questline_core::lane::Lane;
 use questline_core::port::{Clock, StoreError, Work};
 use questline_core::time::HOUR_MS;
 
@@ -54,9 +55,9 @@ pub(super) type Bucket = (char, Partition, u64);
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) timer_next: Option<u64>,
-    /// Messages in the queue.
-    pub(super) queued: u64,
-    /// The last place that was given in it.
+    /// Lanes that hold messages.
+    pub(super) lanes: Vec<Lane>,
+    /// The last place that was given.
     pub(super) place: u64,
     pub(super) waiting: Vec<(ConversationId, GameId, u32)>,
 }
@@ -81,10 +82,8 @@ pub(super) struct Memory {
     pending: Mutex<Pending>,
     hot: Mutex<Hot>,
     timers: Box<[AtomicU64]>,
-    /// The highest place seen in each queue.
+    /// The highest place seen in each partition.
     places: Box<[AtomicU64]>,
-    /// Queues that are known to hold nothing: no need to read them.
-    empty: Box<[AtomicBool]>,
     touched: Mutex<HashMap<Bucket, u64>>,
     accepted: Mutex<LruCache<u64, OutboxRef>>,
     hasher: RandomState,
@@ -96,7 +95,7 @@ impl Memory {
     pub(super) fn new(options: &RedisOptions) -> Self {
         let numbers = |value| (0..PARTITIONS).map(|_| AtomicU64::new(value)).collect::<Box<[_]>>();
         let share = options.cache_bytes_max / 4;
-        let memory = Self {
+        Self {
             ready: ReadyQueue::new(options.clock.clone()),
             handout: Handout::new(share),
             clock: options.clock.clone(),
@@ -104,14 +103,11 @@ impl Memory {
             hot: Mutex::new(Hot::new(2 * share)),
             timers: numbers(NEVER),
             places: numbers(0),
-            empty: (0..PARTITIONS).map(|_| AtomicBool::new(false)).collect(),
             touched: Mutex::default(),
             accepted: Mutex::new(LruCache::new(NonZeroUsize::new(ACCEPTED_MAX).unwrap_or(NonZeroUsize::MIN))),
             hasher: RandomState::new(),
             outdated: Mutex::default(),
-        };
-        Partition::all().for_each(|partition| memory.handout.open(partition.0));
-        memory
+        }
     }
 
     // ---- what the store's task writes -------------------------------------------------------------------------------
@@ -120,7 +116,6 @@ impl Memory {
     pub(super) fn learn(&self, news: &mut News) {
         if !news.placed.is_empty() {
             for (partition, placed) in &news.placed {
-                self.empty[partition.index()].store(false, Ordering::Release);
                 self.saw_place(*partition, placed.place);
             }
             self.handout.push(news.placed.drain(..).map(|(partition, placed)| (partition.0, placed)));
@@ -166,13 +161,16 @@ impl Memory {
         }
     }
 
-    /// Takes what was found in all partitions: it replaces what was thought to be there.
-    pub(super) fn replace(&self, found: &[(Partition, Found)]) {
+    /// Takes what was found in all partitions: it replaces what was thought to be there. In the first session all messages
+    /// are still to be handed out; later the hand-out knows where it stands.
+    pub(super) fn replace(&self, found: &[(Partition, Found)], is_first: bool) {
+        if is_first {
+            found.iter().for_each(|(partition, found)| self.handout.open(partition.0, found.lanes.iter().cloned()));
+        }
         lock(&self.touched).clear();
         lock(&self.hot).clear();
         for (partition, found) in found {
             self.timers[partition.index()].store(found.timer_next.unwrap_or(NEVER), Ordering::Release);
-            self.empty[partition.index()].store(found.queued == 0, Ordering::Release);
         }
         let mut pending = lock(&self.pending);
         pending.clear();
@@ -226,7 +224,7 @@ impl Memory {
         Some(self.timers[partition.index()].load(Ordering::Acquire)).filter(|due| *due != NEVER)
     }
 
-    /// The highest place that was seen in a partition's queue.
+    /// The highest place that was seen in a partition.
     pub(super) fn places_seen(&self, partition: Partition) -> u64 {
         self.places[partition.index()].load(Ordering::Acquire)
     }
@@ -234,11 +232,6 @@ impl Memory {
     /// Notes a place.
     pub(super) fn saw_place(&self, partition: Partition, place: u64) {
         self.places[partition.index()].fetch_max(place, Ordering::AcqRel);
-    }
-
-    /// Whether a partition's queue was empty when it was taken, and nothing was queued since.
-    pub(super) fn is_empty(&self, partition: Partition) -> bool {
-        self.empty[partition.index()].load(Ordering::Acquire)
     }
 
     /// Whether Redis is to note that this bucket is written to.

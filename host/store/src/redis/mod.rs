@@ -23,6 +23,7 @@ mod enqueue;
 mod exposures;
 mod inbox;
 mod keys;
+mod lanes;
 mod letter;
 mod memory;
 mod moves;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use questline_core::event::{Event, StatusEvent, Wamid};
 use questline_core::id::{InboxSeq, OutboxRef};
+use questline_core::lane::{Lane, Room};
 use questline_core::outbox::{OutboxMessage, SendState};
 use questline_core::port::{Begun, Enqueue, Enqueued, Outbox, Receipt, StoreError};
 use questline_core::send::{SendRecord, SendResult};
@@ -29,14 +30,10 @@ const PAGE_MESSAGES: usize = 64;
 
 #[async_trait]
 impl Outbox for RedisStore {
-    async fn take_messages(&self, limit: usize) -> Result<Vec<OutboxMessage>, StoreError> {
+    async fn take_lanes(&self, room: &Room) -> Result<Vec<OutboxMessage>, StoreError> {
         loop {
-            match self.unless_closed(self.memory.handout.take(limit)).await? {
+            match self.unless_closed(self.memory.handout.take(room)).await? {
                 Handed::Messages(messages) => return Ok(messages),
-                // Nothing was there at the start, and nothing came since: the queue need not be read.
-                Handed::Refill(page) if page.after == 0 && self.memory.is_empty(Partition(page.lane)) => {
-                    self.memory.handout.refill(page, Vec::new(), true);
-                }
                 Handed::Refill(page) => self.refill(page).await?,
             }
         }
@@ -201,11 +198,11 @@ impl RedisStore {
         command
     }
 
-    /// Reads on in a partition's queue.
+    /// Reads on in a partition's lane.
     async fn refill(&self, page: Page) -> Result<(), StoreError> {
         let session = self.link.session()?;
-        let partition = Partition(page.lane);
-        let command = page_command(&self.scripts, &self.keys, &session, partition, page.after);
+        let partition = Partition(page.source);
+        let command = page_command(&self.scripts, &self.keys, &session, partition, &page.lane, page.after);
         let answers = self.link.call(&session, vec![command], None).await?;
         let [answer] = value::exactly(&answers)?;
         let QueuePage { messages, last, end } = QueuePage::read(answer, &self.sealer)?;
@@ -215,14 +212,14 @@ impl RedisStore {
     }
 }
 
-/// The script that reads a partition's queue above a place.
-pub(super) fn page_command(scripts: &Scripts, keys: &Keys, session: &Session, partition: Partition, after: u64) -> Cmd {
-    let mut command = scripts.fenced(Script::Page, keys, session, partition, 32);
-    command.arg(after).arg(PAGE_MESSAGES);
+/// The script that reads a partition's lane above a place.
+pub(super) fn page_command(scripts: &Scripts, keys: &Keys, session: &Session, partition: Partition, lane: &Lane, after: u64) -> Cmd {
+    let mut command = scripts.fenced(Script::Page, keys, session, partition, 64);
+    command.arg(lane.to_string()).arg(after).arg(PAGE_MESSAGES);
     command
 }
 
-/// A part of a queue.
+/// A part of a lane.
 pub(super) struct QueuePage {
     pub(super) messages: Vec<Placed>,
     /// The last place in it.

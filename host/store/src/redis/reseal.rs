@@ -172,7 +172,7 @@ impl RedisStore {
                 self.inboxes(session, *partition, walk).await?;
             }
             if out > 0 {
-                let standing = |field: &[u8], kept: &[u8]| self.standing_anew(conversation_of(field)?, kept);
+                let standing = |field: &[u8], kept: &[u8]| self.standing_anew(conversation_of(field)?, 4, kept);
                 self.hash(session, *partition, "out", walk, standing).await?;
             }
             if letters > 0 {
@@ -236,7 +236,7 @@ impl RedisStore {
         let answer = self.ask(session, buckets).await?;
         let buckets = value::list(&answer)?.iter().map(value::text).collect::<Result<Vec<_>, _>>()?;
         let content = |field: &[u8], sealed: &[u8]| self.sealer.reseal(Owner::number(Kind::Message, conversation_of(field)?.0), sealed);
-        let receipt = |field: &[u8], kept: &[u8]| self.standing_anew(conversation_of(field)?, kept);
+        let receipt = |field: &[u8], kept: &[u8]| self.standing_anew(conversation_of(field)?, 3, kept);
         for bucket in buckets.iter().filter(|bucket| bucket.starts_with("b:")) {
             self.hash(session, partition, bucket, walk, content).await?;
         }
@@ -246,9 +246,9 @@ impl RedisStore {
         Ok(())
     }
 
-    /// `<three numbers> <name at Meta>`, the name under the first key.
-    fn standing_anew(&self, conversation: ConversationId, kept: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        in_front_kept(kept, 3, |wamid| if wamid.is_empty() { Ok(None) } else { self.sealer.reseal_wamid(conversation, wamid) })
+    /// `<so many words> <name at Meta>`, the name under the first key.
+    fn standing_anew(&self, conversation: ConversationId, words: usize, kept: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        in_front_kept(kept, words, |wamid| if wamid.is_empty() { Ok(None) } else { self.sealer.reseal_wamid(conversation, wamid) })
     }
 
     async fn inboxes(&self, session: &Arc<Session>, partition: Partition, walk: &mut Walk) -> Result<(), StoreError> {

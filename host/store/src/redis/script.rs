@@ -38,6 +38,7 @@ scripts! {
     Enqueue "enqueue" fenced,
     Deed "deed" fenced,
     Page "page" fenced,
+    Relane "relane" fenced,
     Learn "learn" fenced,
     Fire "fire" fenced,
     Scan "scan" fenced,

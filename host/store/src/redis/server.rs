@@ -8,7 +8,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, Value};
 
 use super::about;
-use super::keys::{Keys, OPEN_SCHEMA, PARTITIONS, Partition, SCHEMA};
+use super::keys::{Keys, OPEN_SCHEMA, PARTITIONS, Partition, QUEUE_SCHEMA, SCHEMA};
+use super::lanes;
 use super::memory::{Found, Memory, News};
 use super::moves;
 use super::options::{DurabilityWarning, OpenError, RedisOptions};
@@ -72,7 +73,7 @@ impl Server {
             .await
             .map_err(|error| OpenError::Unreachable(error.to_string()))?;
         let warnings = about::look(&mut connection).await?;
-        let lies_open = self.check_schema(&mut connection).await?;
+        let before = self.check_schema(&mut connection).await?;
         pipeline(&mut connection, Scripts::load().collect()).await?;
 
         let mut epoch = redis::cmd("INCR");
@@ -85,31 +86,32 @@ impl Server {
             self.leave(&mut connection, &session).await;
             return Err(error);
         }
-        let sealer = match self.seal_with(&mut connection, lies_open).await {
+        let sealer = match self.seal_with(&mut connection, before).await {
             Ok(sealer) => sealer,
             Err(error) => {
                 self.leave(&mut connection, &session).await;
                 return Err(error);
             }
         };
+        self.put_into_lanes(&mut connection, &session, &sealer).await?;
         let found = self.scan(&mut connection, &session, memory, &sealer).await?;
         if number > 1 {
             self.read_unseen(&mut connection, &session, memory, &found, &sealer).await?;
         }
-        memory.replace(&found);
+        memory.replace(&found, number == 1);
         Ok(Established { connection, session: Arc::new(session), warnings, sealer })
     }
 
     /// What seals here. The key that it seals with is listed before anything is sealed; the list of a server that lost its
     /// last writes counts too.
-    async fn seal_with(&self, connection: &mut MultiplexedConnection, lies_open: bool) -> Result<Sealer, OpenError> {
+    async fn seal_with(&self, connection: &mut MultiplexedConnection, before: u64) -> Result<Sealer, OpenError> {
         let list = self.keys.listed_keys();
         let mut read = redis::cmd("SMEMBERS");
         read.arg(&list);
         let answers = pipeline(connection, vec![read]).await?;
         let [listed] = value::exactly(&answers)?;
         let mut listed = value::list(listed)?.iter().map(|name| value::text(name)).collect::<Result<Vec<_>, _>>()?;
-        if lies_open {
+        if before == OPEN_SCHEMA {
             listed.push(PLAIN);
         }
         let sealer = match self.sealer.get() {
@@ -124,14 +126,18 @@ impl Server {
         };
         let mut add = redis::cmd("SADD");
         add.arg(&list).arg(sealer.first_id().to_string()).arg(sealer.older());
-        let mut schema = redis::cmd("SET");
+        let mut schema = redis::cmd("MSET");
         schema.arg(self.keys.schema()).arg(SCHEMA);
+        if before < SCHEMA {
+            // In one write: what waits is put into its lanes by whoever opens the data next, if this process ends meanwhile.
+            schema.arg(self.keys.relane()).arg(1);
+        }
         pipeline(connection, vec![add, schema]).await?;
         Ok(sealer)
     }
 
-    /// Says whether it is the layout in which nothing is sealed.
-    async fn check_schema(&self, connection: &mut MultiplexedConnection) -> Result<bool, OpenError> {
+    /// Says which layout it is: this one, or one that is taken over.
+    async fn check_schema(&self, connection: &mut MultiplexedConnection) -> Result<u64, OpenError> {
         let key = self.keys.schema();
         let mut claim = redis::cmd("SET");
         claim.arg(&key).arg(SCHEMA).arg("NX");
@@ -140,11 +146,8 @@ impl Server {
         let answers = pipeline(connection, vec![claim, read]).await?;
         let [_, found] = value::exactly(&answers)?;
         let found = value::text(found)?;
-        if found == SCHEMA.to_string() {
-            return Ok(false);
-        }
-        if found == OPEN_SCHEMA.to_string() {
-            return Ok(true);
+        if let Some(known) = [SCHEMA, QUEUE_SCHEMA, OPEN_SCHEMA].into_iter().find(|known| known.to_string() == found) {
+            return Ok(known);
         }
         let found = found.chars().filter(|c| !c.is_control()).take(32).collect();
         Err(OpenError::Schema { found, supported: SCHEMA })
@@ -232,7 +235,7 @@ impl Server {
             };
             let answers = pipeline(connection, chunk.iter().map(scan).collect()).await?;
             for (partition, answer) in chunk.iter().zip(&answers) {
-                let [timer_next, queued, place, moves, waiting] = value::exactly(value::list(answer)?)?;
+                let [timer_next, lanes, place, moves, waiting] = value::exactly(value::list(answer)?)?;
                 for record in value::list(moves)? {
                     match moves::replay_noted(&self.keys, &self.scripts, sealer, *partition, value::bytes(record)?) {
                         Ok(commands) => drop(pipeline(connection, commands).await?),
@@ -242,7 +245,7 @@ impl Server {
                 }
                 let mut found = Found {
                     timer_next: value::optional_number(timer_next)?,
-                    queued: value::number(queued)?,
+                    lanes: lanes::read(lanes)?,
                     place: value::number(place)?,
                     waiting: Vec::new(),
                 };
@@ -271,17 +274,27 @@ impl Server {
         sealer: &Sealer,
     ) -> Result<(), OpenError> {
         for (partition, found) in found {
-            while memory.places_seen(*partition) < found.place {
-                let after = memory.places_seen(*partition);
-                let command = outbox::page_command(&self.scripts, &self.keys, session, *partition, after);
-                let answers = pipeline(connection, vec![command]).await?;
-                let [answer] = value::exactly(&answers)?;
-                let QueuePage { messages, last, end } = QueuePage::read(answer, sealer)?;
-                let mut news = News::default();
-                news.placed.extend(messages.into_iter().map(|placed| (*partition, placed)));
-                memory.learn(&mut news);
-                memory.saw_place(*partition, if end { found.place } else { last });
+            let seen = memory.places_seen(*partition);
+            if seen >= found.place {
+                continue;
             }
+            for lane in &found.lanes {
+                let mut after = seen;
+                loop {
+                    let command = outbox::page_command(&self.scripts, &self.keys, session, *partition, lane, after);
+                    let answers = pipeline(connection, vec![command]).await?;
+                    let [answer] = value::exactly(&answers)?;
+                    let QueuePage { messages, last, end } = QueuePage::read(answer, sealer)?;
+                    let mut news = News::default();
+                    news.placed.extend(messages.into_iter().map(|placed| (*partition, placed)));
+                    memory.learn(&mut news);
+                    after = last;
+                    if end {
+                        break;
+                    }
+                }
+            }
+            memory.saw_place(*partition, found.place);
         }
         Ok(())
     }

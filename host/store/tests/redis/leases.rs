@@ -137,7 +137,7 @@ async fn data_of_another_layout_is_refused() {
     let server = RedisServer::start();
     redis::cmd("SET").arg("ql:{meta}:schema").arg("99").exec(&mut server.connect()).unwrap();
     let refused = RedisStore::open(options(&server.url())).await.err().unwrap();
-    assert_eq!(refused, OpenError::Schema { found: "99".into(), supported: 2 });
+    assert_eq!(refused, OpenError::Schema { found: "99".into(), supported: 3 });
     let held: u64 = redis::cmd("EXISTS").arg("ql:{p0}:lease").query(&mut server.connect()).unwrap();
     assert_eq!(held, 0);
 }

@@ -19,8 +19,9 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::TICK;
+use super::back::Back;
 use super::record::{self, Entry};
-use super::{Back, TICK};
 use crate::game::Games;
 use crate::metrics::Metrics;
 use line::{Lines, Next};

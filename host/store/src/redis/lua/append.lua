@@ -42,10 +42,10 @@ for _ = 1, num() do
   local receipt = not live and redis.call('HGET', receipts, ref)
   local is = 's'
   if live then
-    local tries, earlier = string.match(live, '^(%d+) %d+ %d+ (.*)$')
+    local tries, earlier = string.match(live, '^(%d+) %d+ %d+ %S+ (.*)$')
     -- A late status of an earlier send changes nothing. Any other settles it: nobody but Meta can know of it.
     if not is_one_of(earlier, marks) then
-      take_out(ref)
+      take_out(ref, live)
       attempts, after = int(tonumber(tries) + 1), advance(0, news)
     end
   elseif receipt then

@@ -46,7 +46,7 @@ local seqs, first_place = {}, '0'
 local last = tonumber(was[3] or '0')
 local known_day = arg()
 for n = 1, num() do
-  local at, body = num(), arg()
+  local at, body, lane = num(), arg(), arg()
   last = math.max(last + 1, at)
   seqs[n] = int(last)
   local day, ref = day_of(last), conversation .. '.' .. int(last)
@@ -55,7 +55,7 @@ for n = 1, num() do
     touch('b:' .. day, '0')
     known_day = day
   end
-  local place = queue(ref, '0', int(at), '')
+  local place = queue(ref, '0', int(at), lane, '')
   if n == 1 then
     first_place = place
   end
@@ -66,14 +66,14 @@ end
 
 local requeued = {}
 for _ = 1, num() do
-  local ref, seq, due_at, attempts = arg(), arg(), arg(), arg()
+  local ref, seq, due_at, attempts, lane = arg(), arg(), arg(), arg(), arg()
   local receipts = base .. 'r:' .. day_of(seq)
   local body = redis.call('HGET', base .. 'b:' .. day_of(seq), ref)
   local wamid = string.match(redis.call('HGET', receipts, ref) or '', '^5 %d+ %d+ (.*)$')
-  if body and wamid then
+  if body and wamid and lane ~= '' then
     redis.call('HDEL', receipts, ref)
     count(campaign_of(ref), wamid ~= '' and 'accepted' or 'refused', -1)
-    for _, value in ipairs({ ref, queue(ref, attempts, due_at, wamid), attempts, due_at, body }) do
+    for _, value in ipairs({ ref, queue(ref, attempts, due_at, lane, wamid), attempts, due_at, body }) do
       requeued[#requeued + 1] = value
     end
   end

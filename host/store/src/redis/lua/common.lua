@@ -67,12 +67,19 @@ local function bury(game, at, letter)
   return id
 end
 
--- Gives a message the next place in the queue of its partition. `wamid` is that of an earlier send, or empty.
-local function queue(ref, attempts, due_at, wamid)
+-- Gives a message the next place of its partition, in its lane. `wamid` is that of an earlier send, or empty.
+local function queue(ref, attempts, due_at, lane, wamid)
   local place = int(redis.call('HINCRBY', base .. 'n', 'place', 1))
-  redis.call('ZADD', base .. 'queue', place, ref)
-  redis.call('HSET', base .. 'out', ref, attempts .. ' ' .. due_at .. ' 0 ' .. wamid)
+  if redis.call('ZADD', base .. 'q:' .. lane, place, ref) == 1 then
+    redis.call('SADD', base .. 'lanes', lane)
+  end
+  redis.call('HSET', base .. 'out', ref, attempts .. ' ' .. due_at .. ' 0 ' .. lane .. ' ' .. wamid)
   return place
+end
+
+-- The lane of a message that is in the outbox, by what stands of it there.
+local function lane_of(live)
+  return string.match(live, '^%d+ %d+ %d+ (%S+) ')
 end
 
 -- Messages of a campaign are marked, `<game>/<campaign> <variant>`, and what becomes of them is counted.
@@ -124,10 +131,10 @@ local function unpark(ref)
   return true
 end
 
--- Takes a message out of the outbox.
-local function take_out(ref)
+-- Takes a message out of the outbox, where this stands of it.
+local function take_out(ref, live)
   redis.call('HDEL', base .. 'out', ref)
-  redis.call('ZREM', base .. 'queue', ref)
+  redis.call('ZREM', base .. 'q:' .. lane_of(live), ref)
   unpark(ref)
 end
 

@@ -5,7 +5,7 @@ local known_day = arg()
 local answer, written = {}, {}
 for n = 1, num() do
   local conversation, game, seen, digest, doc, who = arg(), arg(), arg(), arg(), arg(), arg()
-  local at, body, campaign, not_before, reason = num(), arg(), arg(), arg(), arg()
+  local at, body, campaign, lane, not_before, reason = num(), arg(), arg(), arg(), arg(), arg()
   local key = base .. 'c:' .. conversation
   if doc ~= '' and redis.call('HSETNX', key, 'v', '0') == 1 then
     redis.call('HSET', key, 'd', doc, 'k', who, 'g', game)
@@ -39,9 +39,9 @@ for n = 1, num() do
       count(campaign, 'queued', 1)
     end
     if not_before == '' then
-      answer[n] = 'q' .. int(seq) .. ' ' .. queue(ref, '0', int(at), '')
+      answer[n] = 'q' .. int(seq) .. ' ' .. queue(ref, '0', int(at), lane, '')
     else
-      redis.call('HSET', base .. 'out', ref, '0 ' .. not_before .. ' 0 ')
+      redis.call('HSET', base .. 'out', ref, '0 ' .. not_before .. ' 0 ' .. lane .. ' ')
       park(ref, not_before, reason)
       answer[n] = 'p' .. int(seq)
     end

@@ -14,11 +14,11 @@ for _, timer in ipairs(redis.call('ZRANGEBYSCORE', base .. 'timers', '-inf', now
 end
 for _, ref in ipairs(redis.call('ZRANGEBYSCORE', base .. 'parked', '-inf', now, 'LIMIT', 0, parked_max)) do
   local live = redis.call('HGET', base .. 'out', ref)
-  local attempts, due_at, wamid = string.match(live or '', '^(%d+) (%d+) %d+ (.*)$')
+  local attempts, due_at, lane, wamid = string.match(live or '', '^(%d+) (%d+) %d+ (%S+) (.*)$')
   unpark(ref)
   if attempts then
     local body = redis.call('HGET', base .. 'b:' .. day_of(string.match(ref, '%.(%d+)$')), ref)
-    for _, value in ipairs({ ref, queue(ref, attempts, due_at, wamid), attempts, due_at, body }) do
+    for _, value in ipairs({ ref, queue(ref, attempts, due_at, lane, wamid), attempts, due_at, body }) do
       queued[#queued + 1] = value
     end
   end

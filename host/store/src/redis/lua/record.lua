@@ -15,13 +15,13 @@ end
 if result == 'parked' then
   local attempts, reason = arg(), arg()
   redis.call('HSET', base .. 'out', ref, attempts .. ' ' .. at .. ' 0 ' .. string.match(live, '^%d+ %d+ %d+ (.*)$'))
-  redis.call('ZREM', base .. 'queue', ref)
+  redis.call('ZREM', base .. 'q:' .. lane_of(live), ref)
   park(ref, at, reason)
   return { 1, next_due() }
 end
 
 local attempts, campaign = string.match(live, '^(%d+)'), campaign_of(ref)
-take_out(ref)
+take_out(ref, live)
 if result == 'accepted' then
   local wamid, new_bucket = arg(), arg()
   count(campaign, 'accepted', 1)

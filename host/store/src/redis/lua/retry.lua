@@ -1,7 +1,7 @@
 -- Puts a dead letter back: an event into its inbox, a message into the outbox. Answers {0} when it is gone.
--- `at` is when the event came, or when the message is to be queued.
+-- `at` is when the event came, or when the message is to be queued, and in which lane.
 local id, game, conversation, kind, at, thing = arg(), arg(), arg(), arg(), arg(), arg()
-local known_day, audit = arg(), arg()
+local lane, known_day, audit = arg(), arg(), arg()
 if redis.call('HDEL', base .. 'letters', id) == 0 then
   return { 0 }
 end
@@ -18,4 +18,4 @@ redis.call('HSET', base .. 'b:' .. day, ref, thing)
 if day ~= known_day then
   touch('b:' .. day, '0')
 end
-return { 1, int(seq), queue(ref, '0', at, '') }
+return { 1, int(seq), queue(ref, '0', at, lane, '') }

@@ -1,5 +1,5 @@
 -- Reads what a node has to know of a partition that it takes over. Answers when something is due next ('' for never),
--- how many messages are queued, the last place in the queue that was given, the names to move, and conversation, game and
+-- the lanes that hold messages, the last place that was given, the names to move, and conversation, game and
 -- length of each inbox that holds something.
 local places_seen = num()
 local place = tonumber(redis.call('HGET', base .. 'n', 'place') or '0')
@@ -15,9 +15,17 @@ for n = 1, #inboxes, 2 do
   waiting[#waiting + 1] = inboxes[n + 1]
   waiting[#waiting + 1] = redis.call('LLEN', base .. 'in:' .. inboxes[n])
 end
+local lanes = {}
+for _, lane in ipairs(redis.call('SMEMBERS', base .. 'lanes')) do
+  if redis.call('EXISTS', base .. 'q:' .. lane) == 1 then
+    lanes[#lanes + 1] = lane
+  else
+    redis.call('SREM', base .. 'lanes', lane)
+  end
+end
 return {
   next_due(),
-  redis.call('ZCARD', base .. 'queue'),
+  lanes,
   int(place),
   redis.call('LRANGE', base .. 'moves', 0, -1),
   waiting,

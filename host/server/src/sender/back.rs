@@ -1,0 +1,177 @@
+//! What comes back to the sender's loop, and what follows from it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use questline_core::consent::Unwanted;
+use questline_core::id::NumberId;
+use questline_core::outbox::{Content, OutboxMessage, SendState};
+use questline_core::port::Untold;
+use questline_core::send::{ParkReason, SendOutcome, SendRecord, SendResult};
+use questline_core::time::UnixMs;
+use tokio::sync::mpsc;
+
+use super::hold::Scopes;
+use super::judge::{Then, judge, judge_untold};
+use super::lane::Lanes;
+use super::{Sender, record};
+
+/// Sends of one message whose outcome nobody knows; then it is left to a person.
+const UNKNOWN_ATTEMPTS_MAX: u32 = 5;
+/// A message that is to be tried again later than this does not hold up its conversation any longer: it is parked.
+const RETRY_WAIT_MAX_MS: u64 = 60_000;
+
+/// What a send came to.
+pub(super) struct Sent {
+    pub(super) message: OutboxMessage,
+    pub(super) outcome: Result<SendOutcome, Untold>,
+    pub(super) took: Duration,
+}
+
+/// What comes back to the loop.
+pub(super) enum Back {
+    Sent(Box<Sent>),
+    /// A repetition was noted: the message may go its way again.
+    Noted(Box<OutboxMessage>),
+    /// Nobody knows whether Meta has it, and time is up: `settled` tells whether a status came.
+    Checked {
+        message: Box<OutboxMessage>,
+        settled: bool,
+    },
+    /// The player takes no marketing, or none now: it is not sent.
+    Unwanted(Box<OutboxMessage>, Unwanted),
+    /// It has to wait, and was not begun.
+    #[expect(dead_code, reason = "what asks before a begin parks here")]
+    Park(Box<OutboxMessage>, UnixMs, ParkReason),
+    /// The store could not note the begin of these.
+    NotBegun(Vec<OutboxMessage>),
+}
+
+impl Sender {
+    pub(super) fn take_back(
+        &self,
+        event: Back,
+        lanes: &mut Lanes,
+        scopes: &HashMap<NumberId, Scopes>,
+        in_flight: &mut usize,
+        recorder: &mpsc::UnboundedSender<record::Entry>,
+    ) {
+        match event {
+            Back::Sent(sent) => {
+                *in_flight -= 1;
+                self.sent(*sent, lanes, scopes, recorder);
+            }
+            Back::Noted(message) => lanes.back(*message),
+            Back::Checked { message, settled } => {
+                *in_flight -= 1;
+                if settled {
+                    self.metrics.unknown("settled-by-status");
+                    lanes.finished(&message);
+                } else if message.attempts + 1 >= UNKNOWN_ATTEMPTS_MAX {
+                    lanes.finished(&message);
+                    let detail = format!("sent {UNKNOWN_ATTEMPTS_MAX} times without an answer or a status");
+                    let result = SendResult::Dead { reason: "unknown".to_owned(), detail, at: self.clock.now() };
+                    let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
+                } else {
+                    tracing::warn!(outbox = %message.id, "a send of unknown outcome is repeated: no status came for it");
+                    self.metrics.unknown("repeated");
+                    let now = self.clock.now();
+                    lanes.back(OutboxMessage { state: SendState::Queued, attempts: message.attempts + 1, due_at: now, ..*message });
+                }
+            }
+            Back::Unwanted(message, unwanted) => {
+                *in_flight -= 1;
+                lanes.finished(&message);
+                self.metrics.marketing_dropped(&message.message.game, unwanted.as_str());
+                tracing::info!(outbox = %message.id, reason = unwanted.as_str(), "a marketing message is not sent");
+                self.give_up(&message, unwanted.as_str(), unwanted.detail(), recorder);
+            }
+            Back::Park(message, until, reason) => {
+                *in_flight -= 1;
+                lanes.finished(&message);
+                self.park(&message, until, reason, message.attempts, recorder);
+            }
+            Back::NotBegun(messages) => {
+                *in_flight -= messages.len();
+                messages.into_iter().for_each(|message| lanes.back(message));
+            }
+        }
+    }
+
+    fn sent(&self, sent: Sent, lanes: &mut Lanes, scopes: &HashMap<NumberId, Scopes>, recorder: &mpsc::UnboundedSender<record::Entry>) {
+        let Sent { message, outcome, took } = sent;
+        let now = self.clock.now();
+        let attempts = message.attempts + 1;
+        let judged = match outcome {
+            Ok(outcome) => {
+                let judged = judge(&message, outcome, now, crate::clock::random());
+                self.metrics.send(judged.name, took.as_secs_f64());
+                if let (Content::Code(promise), "accepted") = (&message.message.content, judged.name) {
+                    self.metrics.code_send(&message.message.game, Some(&message.message.contact), promise.by.name(), "sent");
+                }
+                if judged.name == "accepted" {
+                    self.metrics.reply(now.since_ms(message.message.committed_at) as f64 / 1e3);
+                } else {
+                    tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts, "Meta did not take a message");
+                }
+                judged
+            }
+            Err(untold) => {
+                let judged = judge_untold(&message, untold, now, crate::clock::random());
+                self.metrics.unsent(judged.name);
+                tracing::warn!(outbox = %message.id, outcome = judged.name, detail = judged.detail, attempts, "what was promised could not be sent");
+                judged
+            }
+        };
+        if judged.alert {
+            tracing::error!(alert = true, outcome = judged.name, detail = judged.detail, "sending needs the operator");
+        }
+        if let Some(scopes) = scopes.get(&message.message.number) {
+            match judged.hold {
+                Some((scope, hold)) => {
+                    let until = lanes.hold(scopes.key(scope, &message), hold, now);
+                    self.metrics.held(scope.as_str());
+                    tracing::warn!(scope = scope.as_str(), until_ms = until.0, "sending is held");
+                }
+                None if judged.name == "accepted" => lanes.accepted(scopes, &message),
+                None => {}
+            }
+        }
+        match judged.then {
+            Then::Done(result) => {
+                lanes.finished(&message);
+                let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
+            }
+            Then::Again { due_at, attempts } if due_at.since_ms(now) > RETRY_WAIT_MAX_MS => {
+                lanes.finished(&message);
+                self.park(&message, due_at, ParkReason::Retry, attempts, recorder);
+            }
+            Then::Again { due_at, attempts } => {
+                let again = OutboxMessage { due_at, attempts, state: SendState::Queued, ..message };
+                let _ = recorder.send(record::Entry::again(again));
+            }
+            Then::Unknown => lanes.back(OutboxMessage { state: SendState::InFlight { since: now }, ..message }),
+        }
+    }
+
+    /// Has the outbox keep a message until a time, out of everybody's way.
+    pub(super) fn park(
+        &self,
+        message: &OutboxMessage,
+        until: UnixMs,
+        reason: ParkReason,
+        attempts: u32,
+        recorder: &mpsc::UnboundedSender<record::Entry>,
+    ) {
+        self.metrics.lanes.parked(reason);
+        tracing::debug!(outbox = %message.id, reason = reason.as_str(), until_ms = until.0, "a message is parked");
+        let result = SendResult::Parked { until, reason, attempts };
+        let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
+    }
+
+    /// A message is not sent, ever: a person may look at it among the dead letters, or it is counted as one of many.
+    pub(super) fn give_up(&self, message: &OutboxMessage, reason: &str, detail: &str, recorder: &mpsc::UnboundedSender<record::Entry>) {
+        let result = SendResult::Dead { reason: reason.to_owned(), detail: detail.to_owned(), at: self.clock.now() };
+        let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
+    }
+}
