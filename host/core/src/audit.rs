@@ -157,6 +157,20 @@ actions! {
     DeviceRemoved "device-removed",
     /// A flow called a sensitive operation without a fresh proof, and the host did not.
     OperationRefused "operation-refused",
+    /// A broadcast was described.
+    BroadcastCreated "broadcast-created",
+    /// A broadcast's list of recipients was uploaded.
+    BroadcastListTaken "broadcast-list-taken",
+    /// A broadcast was started.
+    BroadcastStarted "broadcast-started",
+    /// A broadcast was held.
+    BroadcastPaused "broadcast-paused",
+    /// A held broadcast goes on.
+    BroadcastResumed "broadcast-resumed",
+    /// A broadcast was stopped for good.
+    BroadcastCancelled "broadcast-cancelled",
+    /// Players are told of an outage.
+    OutageTold "outage-told",
     /// Personal details of a player were erased from this log.
     PlayerErased "player-erased",
 }

@@ -7,6 +7,7 @@ mod audience;
 mod list;
 mod pace;
 mod progress;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod wording;
@@ -30,6 +31,7 @@ pub use list::{
 };
 pub use pace::{Bound, Estimate, Limits, Portfolio, estimate, ready_to_feed};
 pub use progress::{Progress, Tally, UNKNOWN_LISTED_MAX, UnknownOutcome, passed};
+pub use schedule::{InvalidSchedule, begins_at};
 pub use wording::{COLUMN_BYTES_MAX, VALUE_BYTES_MAX, Wording, WordingProblem};
 
 /// Characters of a broadcast's title.
@@ -316,6 +318,9 @@ pub struct Broadcast {
     /// When it was done or cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<UnixMs>,
+    /// The list that is on its way: what there is of it is forgotten if it does not arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploading: Option<Box<str>>,
     /// The list that was uploaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<List>,
@@ -350,6 +355,7 @@ impl Broadcast {
             created_by: by,
             started_at: None,
             ended_at: None,
+            uploading: None,
             list: None,
             feed: Feed::default(),
         }

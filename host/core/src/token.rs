@@ -23,11 +23,14 @@ pub enum Scope {
     Links,
     /// Record consent, and see the evidence of it.
     Consents,
+    /// Make, start and stop broadcasts, and tell of outages.
+    Broadcasts,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Releases, Self::Events, Self::Desk, Self::Verifications, Self::Links, Self::Consents];
+    pub const ALL: [Self; 7] =
+        [Self::Releases, Self::Events, Self::Desk, Self::Verifications, Self::Links, Self::Consents, Self::Broadcasts];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Scope {
             Self::Verifications => "verifications",
             Self::Links => "links",
             Self::Consents => "consents",
+            Self::Broadcasts => "broadcasts",
         }
     }
 }

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, AdminToken, ConsentDesk, GameEvents, TokenBook};
+use crate::broadcast::{self, BroadcastDesk, DeskParts};
 use crate::clock::SystemClock;
 use crate::config::{Config, SecretError};
 use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, SecretRule, Studio};
@@ -123,6 +124,7 @@ pub struct Host {
     runner: JoinHandle<()>,
     sender: JoinHandle<()>,
     timers: JoinHandle<()>,
+    broadcasts: JoinHandle<()>,
     stop_listening: CancellationToken,
     stop_running: CancellationToken,
     stop_sending: CancellationToken,
@@ -277,6 +279,16 @@ impl Host {
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
+        let broadcasts = Arc::new(BroadcastDesk::new(DeskParts {
+            store: store.broadcasts.clone(),
+            audiences: store.audiences.clone(),
+            outbox: store.outbox.clone(),
+            desk: store.desk.clone(),
+            links: links.clone(),
+            games: games.clone(),
+            numbers: config.numbers.iter().map(|number| (number.id.clone(), number.per_second)).collect(),
+            clock: clock.clone(),
+        }));
         let lockout = Arc::new(Lockout { accounts: store.accounts.clone(), audit: store.audit.clone(), clock: clock.clone() });
         let security = Arc::new(AccountGuard {
             accounts: store.accounts.clone(),
@@ -292,6 +304,7 @@ impl Host {
             sealing: store.sealing.clone(),
             events: GameEvents::new(store.inbox.clone()),
             consents: ConsentDesk { store: store.consents.clone(), accounts: store.accounts.clone() },
+            broadcasts: broadcasts.clone(),
             codes: codes.clone(),
             accounts: store.accounts.clone(),
             links: links.clone(),
@@ -345,6 +358,7 @@ impl Host {
         if store.is_shared() {
             tokio::spawn(releaser.clone().follow(stop_running.clone()));
         }
+        let broadcasts = tokio::spawn(broadcast::run(broadcasts, stop_running.clone()));
         let timers = tokio::spawn(timer::run(store.timers.clone(), clock, stop_running.clone()));
         let sender = tokio::spawn(sender.run(stop_sending.clone()));
         tokio::spawn(sending.clone().run(stop_sending.clone()));
@@ -358,7 +372,21 @@ impl Host {
         tracing::info!(%address, numbers = config.numbers.len(), "questline takes webhooks");
         crate::memory::give_back();
         let drain = Duration::from_millis(config.limits.drain_ms);
-        Ok(Self { address, admin, games, store, listener, runner, sender, timers, stop_listening, stop_running, stop_sending, drain })
+        Ok(Self {
+            address,
+            admin,
+            games,
+            store,
+            listener,
+            runner,
+            sender,
+            timers,
+            broadcasts,
+            stop_listening,
+            stop_running,
+            stop_sending,
+            drain,
+        })
     }
 
     /// Where it listens.
@@ -401,7 +429,7 @@ impl Host {
         let mut stopped = Stopped::Drained;
         let stages = [
             ("listener", self.stop_listening, vec![self.listener]),
-            ("runner", self.stop_running, vec![self.runner, self.timers]),
+            ("runner", self.stop_running, vec![self.runner, self.timers, self.broadcasts]),
             ("sender", self.stop_sending, vec![self.sender]),
         ];
         for (name, stop, tasks) in stages {

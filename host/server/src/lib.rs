@@ -10,6 +10,7 @@ pub mod sender;
 pub mod sending;
 pub mod timer;
 
+pub mod broadcast;
 pub mod links;
 pub mod transcript;
 pub mod two_factor;

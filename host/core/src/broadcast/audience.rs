@@ -124,13 +124,13 @@ pub enum Skip {
     NoContact,
     /// The template has no language for them.
     NoLanguage,
-    /// They talk with another number of the game.
-    OtherNumber,
+    /// The template's values ask for what is not known of them.
+    NoValue,
 }
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::NoConsent, Self::MarketingHeld, Self::NoContact, Self::NoLanguage, Self::OtherNumber];
+    pub const ALL: [Self; 5] = [Self::NoConsent, Self::MarketingHeld, Self::NoContact, Self::NoLanguage, Self::NoValue];
 
     /// The name in the API and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -139,7 +139,7 @@ impl Skip {
             Self::MarketingHeld => "marketing-held",
             Self::NoContact => "no-contact",
             Self::NoLanguage => "no-language",
-            Self::OtherNumber => "other-number",
+            Self::NoValue => "no-value",
         }
     }
 }

@@ -346,3 +346,18 @@ fn the_same_key_is_the_same_broadcast() {
         assert!(BroadcastId::parse(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_local_time_is_an_instant_in_its_zone() {
+    // 2026-09-21T13:33:20Z.
+    let at = |at: &str, zone: &str| begins_at(at, zone, NOW);
+    assert_eq!(at("2026-12-24T18:00", "Europe/Berlin"), at("2026-12-24T17:00", "UTC"));
+    assert_eq!(at("2026-12-24T17:00:30", "UTC"), Ok(UnixMs(1_798_131_630_000)));
+    assert_eq!(at("2027-03-28T02:30", "Europe/Berlin"), at("2027-03-28T03:30", "Europe/Berlin"), "clocks never show it");
+    assert_eq!(at("2026-10-25T02:30", "Europe/Berlin"), at("2026-10-25T00:30", "UTC"), "the first of two");
+    assert_eq!(at("soon", "UTC"), Err(InvalidSchedule::Time));
+    assert_eq!(at("2026-12-24T18:00", "Mars/Olympus"), Err(InvalidSchedule::Zone));
+    for wrong in ["2026-09-21T13:00", "2028-01-01T00:00", "0001-01-01T00:00"] {
+        assert_eq!(at(wrong, "UTC"), Err(InvalidSchedule::Range), "{wrong}");
+    }
+}

@@ -1,6 +1,7 @@
 //! The HTTP API and what machines ask: `/v1/...` (JSON, with a token), `/metrics`, `/healthz`, `/readyz`.
 
 mod audit;
+mod broadcasts;
 mod code_audit;
 mod consents;
 mod desk;
@@ -34,6 +35,7 @@ use axum::routing::get;
 use questline_core::port::{Accounts, Audit, Clock, Desk, Sealing};
 use questline_core::token::Scope;
 
+use crate::broadcast::BroadcastDesk;
 use crate::game::Games;
 use crate::links::LinkDesk;
 use crate::metrics::Metrics;
@@ -64,6 +66,8 @@ pub struct Admin {
     pub events: GameEvents,
     /// Evidence of consent.
     pub consents: ConsentDesk,
+    /// Broadcasts.
+    pub broadcasts: Arc<BroadcastDesk>,
     /// One-time codes.
     pub codes: Arc<CodeDesk>,
     /// What is known of players.
@@ -145,20 +149,34 @@ fn v1() -> Routes {
         .put("/games/{game}/releases/{digest}", releases::upload)
         .post("/games/{game}/releases/{digest}/activate", releases::activate)
         .post("/games/{game}/rollback", releases::roll_back);
+    let casts = Routes::default()
+        .get("/games/{game}/broadcasts", broadcasts::list)
+        .post("/games/{game}/broadcasts", broadcasts::create)
+        .get("/games/{game}/broadcasts/{id}", broadcasts::one)
+        .post("/games/{game}/broadcasts/{id}/recipients", broadcasts::recipients)
+        .post("/games/{game}/broadcasts/{id}/dry-run", broadcasts::dry_run)
+        .post("/games/{game}/broadcasts/{id}/start", broadcasts::start)
+        .post("/games/{game}/broadcasts/{id}/pause", broadcasts::pause)
+        .post("/games/{game}/broadcasts/{id}/resume", broadcasts::resume)
+        .post("/games/{game}/broadcasts/{id}/cancel", broadcasts::cancel)
+        .get("/games/{game}/broadcasts/{id}/unknown", broadcasts::unknown)
+        .post("/games/{game}/outages", broadcasts::outage);
     Routes::default()
         .get("/openapi.json", openapi::document)
         .and(operator.guarded(token::for_operator))
         .and(desk.guarded(|routes| token::for_scope(Scope::Desk, routes)))
         .and(events.guarded(|routes| token::for_scope(Scope::Events, routes)))
+        .and(casts.guarded(|routes| token::for_scope(Scope::Broadcasts, routes)))
         .and(consents.guarded(|routes| token::for_scope(Scope::Consents, routes)))
         .and(verifications.guarded(|routes| token::for_scope(Scope::Verifications, routes)))
         .and(links.guarded(|routes| token::for_scope(Scope::Links, routes)))
         .and(releases.guarded(|routes| token::for_scope(Scope::Releases, routes)))
 }
 
-/// How long an answer may take. An upload is read, compiled and played through first.
+/// How long an answer may take. An upload is read, compiled and played through first; a list is read whole.
 pub fn time_for(method: &Method, uri: &Uri) -> Duration {
-    match *method == Method::PUT && uri.path().starts_with("/v1/games/") {
+    let is_upload = *method == Method::PUT && uri.path().starts_with("/v1/games/");
+    match is_upload || broadcasts::takes_long(uri.path()) {
         true => UPLOAD_TIMEOUT,
         false => REQUEST_TIMEOUT,
     }

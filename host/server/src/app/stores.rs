@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use questline_core::port::{
-    Accounts, Audit, Clock, Consents, Conversations, Desk, Inbox, Outbox, Permits, Releases, Sealing, SendingState, Store, StoreError,
+    Accounts, Audiences, Audit, Broadcasts, Clock, Consents, Conversations, Desk, Inbox, Outbox, Permits, Releases, Sealing, SendingState,
+    Store, StoreError,
     Templates, Timers, Tokens, Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
@@ -46,6 +47,10 @@ pub struct OpenedStore {
     pub accounts: Arc<dyn Accounts>,
     /// Evidence of consent.
     pub consents: Arc<dyn Consents>,
+    /// Broadcasts.
+    pub broadcasts: Arc<dyn Broadcasts>,
+    /// Who could get one.
+    pub audiences: Arc<dyn Audiences>,
     /// What the store may lose as it is set up, in words; empty when nothing.
     pub warnings: Vec<String>,
     concrete: Concrete,
@@ -151,6 +156,8 @@ impl OpenedStore {
             verifications: store.clone(),
             accounts: store.clone(),
             consents: store.clone(),
+            broadcasts: store.clone(),
+            audiences: store.clone(),
             audit: store.clone(),
             releases: store.clone(),
             sealing: store.clone(),

@@ -106,6 +106,23 @@ impl Client {
         self.exchange(self.http.post(format!("{}{path}", self.base)).timeout(TIMEOUT).json(body)).await
     }
 
+    /// A POST that its key names: the same key does the same once.
+    pub(super) async fn post_keyed<T: DeserializeOwned>(&self, path: &str, key: &str, body: impl Serialize) -> Result<T, Failure> {
+        let request = self.http.post(format!("{}{path}", self.base)).header("idempotency-key", key);
+        self.exchange(request.timeout(TIMEOUT).json(&body)).await
+    }
+
+    /// A POST that takes as long as an upload.
+    pub(super) async fn post_long<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.exchange(self.http.post(format!("{}{path}", self.base)).timeout(UPLOAD_TIMEOUT)).await
+    }
+
+    /// A POST of a list.
+    pub(super) async fn post_list<T: DeserializeOwned>(&self, path: &str, kind: &str, body: Vec<u8>) -> Result<T, Failure> {
+        let request = self.http.post(format!("{}{path}", self.base)).header("content-type", kind);
+        self.exchange(request.timeout(UPLOAD_TIMEOUT).body(body)).await
+    }
+
     pub(super) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.exchange(self.http.delete(format!("{}{path}", self.base)).timeout(TIMEOUT)).await
     }

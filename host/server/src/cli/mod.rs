@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod broadcast;
 mod client;
 mod consents;
 mod dead_letters;
@@ -73,6 +74,8 @@ enum Command {
     Limits(limits::Args),
     /// Hold what a game sends, and let it go on.
     Pauses(pauses::Args),
+    /// Broadcasts: describe, try, start, stop, look at.
+    Broadcast(broadcast::Args),
     /// Have the host forget a player.
     Players(players::Args),
     /// Work on flows.
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Consents(args) => run(consents::run(args, config)),
         Command::Limits(args) => run(limits::run(args, config)),
         Command::Pauses(args) => run(pauses::run(args, config)),
+        Command::Broadcast(args) => run(broadcast::run(args, config)),
         Command::Players(args) => config().and_then(|config| run(players::run(args, config))),
         Command::Flow(args) => flow::run(args),
     };

@@ -1,0 +1,119 @@
+//! A broadcast as the API takes it. Every error names its field.
+
+use questline_core::broadcast::{
+    Audience, Definition, EXPIRES_AFTER_MS, Kind, OUTAGE_EXPIRES_AFTER_MS, Segment, TITLE_CHARS_MAX, Wording, begins_at, class_of,
+    is_locale,
+};
+use questline_core::game::Game;
+use questline_core::id::NumberId;
+use questline_core::outbox::MessageClass;
+use questline_core::time::{DAY_MS, MINUTE_MS, SECOND_MS, UnixMs};
+use serde::Deserialize;
+
+use crate::admin::Problem;
+use crate::admin::events::parse::{Fields, object};
+
+/// Messages a second that a pace may be; no number of Meta's is faster.
+const PER_SECOND_MAX: u32 = 1_000;
+/// How long a message may wait.
+const EXPIRES_MIN_MS: u64 = MINUTE_MS;
+const EXPIRES_MAX_MS: u64 = 30 * DAY_MS;
+/// What the values of a segment's messages may name: nothing else is known of everybody.
+const SEGMENT_COLUMNS: [&str; 4] = ["player", "tier", "country", "locale"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ButtonValue {
+    index: u32,
+    value: String,
+}
+
+/// Reads one.
+pub(super) fn definition(mut fields: Fields<'_>, kind: Kind, game: &Game, now: UnixMs) -> Result<Definition, Problem> {
+    let title: Option<String> = fields.take("title", "a text")?;
+    let wording = wording(&mut fields)?;
+    let title = title.unwrap_or_else(|| wording.template.clone());
+    if title.trim().is_empty() || title.chars().count() > TITLE_CHARS_MAX || title.chars().any(char::is_control) {
+        return Err(fields.wrong("title", &format!("1 to {TITLE_CHARS_MAX} characters: what it is for")));
+    }
+    let number = fields.take::<NumberId>("number", "one of the game's numbers, by Meta's phone_number_id")?;
+    if number.as_ref().is_some_and(|number| !game.numbers.contains(number)) {
+        return Err(fields.wrong("number", "one of the game's numbers, by Meta's phone_number_id"));
+    }
+    if game.numbers.is_empty() {
+        return Err(Problem::conflict(format!("{} talks from no number: give it one, in [[numbers]] of questline.toml", game.id)));
+    }
+    let template = game.templates.get(&wording.template);
+    let template = template.ok_or_else(|| fields.wrong("template", &format!("the name of a template that {} declares", game.id)))?;
+    wording.check(template).map_err(|problem| Problem::invalid(format!("values: {problem}")))?;
+    let class = fields.take::<MessageClass>("class", "one of high, normal and low")?;
+    let class = class_of(kind, template.category, class).map_err(|problem| Problem::invalid(format!("class: {problem}")))?;
+    let audience = audience(&mut fields, kind)?;
+    if matches!(audience, Audience::Segment(_))
+        && let Some(column) = wording.columns().into_iter().find(|column| !SEGMENT_COLUMNS.contains(column))
+    {
+        let known = SEGMENT_COLUMNS.join(", ");
+        return Err(Problem::invalid(format!("values: {column:?} is not known of a segment's players; known are {known}. Upload a list")));
+    }
+    let begins_at = schedule(&mut fields, now)?;
+    let per_second = fields.take::<u32>("per_second", "1 to 1000: recipients a second, at most")?;
+    if per_second.is_some_and(|pace| !(1..=PER_SECOND_MAX).contains(&pace)) {
+        return Err(fields.wrong("per_second", "1 to 1000: recipients a second, at most"));
+    }
+    let takes = "60 to 2592000: seconds after which a message that has waited is dropped";
+    let expires = fields.take::<u64>("expires_after_s", takes)?.map(|s| s.saturating_mul(SECOND_MS));
+    if expires.is_some_and(|ms| !(EXPIRES_MIN_MS..=EXPIRES_MAX_MS).contains(&ms)) {
+        return Err(fields.wrong("expires_after_s", takes));
+    }
+    let known = match kind {
+        Kind::Broadcast => {
+            "title, template, locale, header, values, buttons, number, class, audience, schedule, per_second, expires_after_s"
+        }
+        Kind::Outage => "title, template, locale, header, values, buttons, number, affected, per_second, expires_after_s",
+    };
+    fields.end(known)?;
+    let default = if kind == Kind::Outage { OUTAGE_EXPIRES_AFTER_MS } else { EXPIRES_AFTER_MS };
+    Ok(Definition { title, kind, number, wording, audience, class, begins_at, per_second, expires_after_ms: expires.unwrap_or(default) })
+}
+
+fn wording(fields: &mut Fields<'_>) -> Result<Wording, Problem> {
+    let template = fields.take::<String>("template", "a template's name")?.ok_or_else(|| fields.wrong("template", "a template's name"))?;
+    let locale = fields.take::<String>("locale", "a language as BCP 47 writes it")?;
+    if locale.as_deref().is_some_and(|locale| !is_locale(locale)) {
+        return Err(fields.wrong("locale", "a language as BCP 47 writes it"));
+    }
+    let header = fields.take::<String>("header", "the value of the header's parameter")?;
+    let body = fields.take::<Vec<String>>("values", "a list of the body's values")?.unwrap_or_default();
+    let buttons = fields.take::<Vec<ButtonValue>>("buttons", "a list of {\"index\": 0, \"value\": \"...\"}")?.unwrap_or_default();
+    let buttons = buttons.into_iter().map(|button| (button.index, button.value)).collect();
+    Ok(Wording { template, locale, header, body, buttons })
+}
+
+fn audience(fields: &mut Fields<'_>, kind: Kind) -> Result<Audience, Problem> {
+    let (name, takes) = match kind {
+        Kind::Broadcast => (
+            "audience",
+            "\"list\", or {\"segment\": {...}} with tiers, countries, locales, active_within_days, inactive_for_days, opted_in",
+        ),
+        Kind::Outage => ("affected", "a segment: an object with tiers, countries, locales, active_within_days, inactive_for_days"),
+    };
+    let segment = match kind {
+        Kind::Broadcast => match fields.take::<Audience>(name, takes)?.ok_or_else(|| fields.wrong(name, takes))? {
+            Audience::List => return Ok(Audience::List),
+            Audience::Segment(segment) => segment,
+        },
+        Kind::Outage => fields.take::<Segment>(name, takes)?.unwrap_or_default(),
+    };
+    segment.check().map_err(|problem| Problem::invalid(format!("{name}: {problem}")))?;
+    Ok(Audience::Segment(segment))
+}
+
+fn schedule(fields: &mut Fields<'_>, now: UnixMs) -> Result<Option<UnixMs>, Problem> {
+    let Some(json) = fields.raw("schedule") else { return Ok(None) };
+    let mut fields = object(json.get().as_bytes(), "schedule.")?;
+    let (takes_at, takes_zone) = ("a local time, for instance \"2026-12-24T18:00\"", "a time zone, for instance \"Europe/Berlin\"");
+    let at = fields.take::<String>("at", takes_at)?.ok_or_else(|| fields.wrong("at", takes_at))?;
+    let zone = fields.take::<String>("zone", takes_zone)?.ok_or_else(|| fields.wrong("zone", takes_zone))?;
+    fields.end("at, zone")?;
+    begins_at(&at, &zone, now).map(Some).map_err(|problem| Problem::invalid(format!("schedule.{problem}")))
+}

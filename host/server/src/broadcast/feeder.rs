@@ -1,0 +1,274 @@
+//! Hands recipients to the lanes, a batch at a time: first the batch is put into the outbox, each message once for each
+//! recipient, then the place is moved on in one write with all that was counted. Killed in between, the next start hands over the
+//! same batch again, and the outbox knows it. Of several hosts on one store only the one that holds a broadcast feeds it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use questline_core::broadcast::{Broadcast, BroadcastId, Hold, Order, State, ready_to_feed};
+use questline_core::id::{CampaignId, GameId};
+use questline_core::port::StoreError;
+use questline_core::time::{SECOND_MS, UnixMs};
+use tokio_util::sync::CancellationToken;
+
+use super::gate::Held;
+use super::recipients::Unready;
+use super::{BroadcastDesk, campaign_of, numbers_of};
+
+/// How often it looks what is to be done.
+const TICK: Duration = Duration::from_millis(250);
+/// Recipients of a batch.
+const BATCH_MAX: usize = 500;
+/// Messages of a broadcast that wait in the lanes at once, at least; else as many as its numbers send in so many seconds. What is
+/// parked does not count: it may be there for days.
+const AHEAD_MIN: u64 = 2_000;
+const AHEAD_S: u64 = 30;
+/// How long a count of what waits is good.
+const COUNT_MS: u64 = SECOND_MS;
+/// How long a host holds a broadcast without saying so again.
+const HOLD_MS: u64 = 30 * SECOND_MS;
+
+/// What the feeder remembers of a broadcast between two looks.
+#[derive(Default)]
+struct Known {
+    counted_at: UnixMs,
+    /// Messages that wait for their turn.
+    ready: u64,
+    /// Messages that wait at all.
+    waiting: u64,
+}
+
+/// Runs until `stop`.
+pub async fn run(desk: Arc<BroadcastDesk>, stop: CancellationToken) {
+    let mut known = HashMap::new();
+    while !stop.is_cancelled() {
+        let is_busy = match desk.round(&mut known).await {
+            Ok(is_busy) => is_busy,
+            Err(problem) => {
+                tracing::error!(%problem, "broadcasts could not be seen to; they will be");
+                false
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = desk.wake.notified() => {}
+            () = tokio::time::sleep(if is_busy { Duration::from_millis(1) } else { TICK }) => {}
+        }
+    }
+}
+
+impl BroadcastDesk {
+    /// Reads what is held back, before anything is sent.
+    pub async fn start(&self) -> Result<(), StoreError> {
+        let mut held = HashMap::new();
+        for (game, id) in self.store.open_broadcasts().await? {
+            let Some(broadcast) = self.store.broadcast(&game, &id).await? else { continue };
+            held.extend(held_of(&broadcast));
+        }
+        self.gate.set(held);
+        Ok(())
+    }
+
+    /// Sees to each open broadcast once. True when one could go on at once.
+    async fn round(&self, known: &mut HashMap<BroadcastId, Known>) -> Result<bool, StoreError> {
+        let open = self.store.open_broadcasts().await?;
+        known.retain(|id, _| open.iter().any(|(_, other)| other == id));
+        let (mut held, mut is_busy, mut failed) = (HashMap::new(), false, None);
+        let mut running = Vec::new();
+        for (game, id) in open {
+            let Some(broadcast) = self.store.broadcast(&game, &id).await? else {
+                self.store.close_broadcast(&game, &id).await?;
+                continue;
+            };
+            held.extend(held_of(&broadcast));
+            running.push(broadcast);
+        }
+        self.gate.set(held);
+        for broadcast in running {
+            let id = broadcast.id.clone();
+            match self.see_to(broadcast, known.entry(id.clone()).or_default()).await {
+                Ok(more) => is_busy |= more,
+                // One that fails keeps no other back.
+                Err(Unready::Store(problem)) => failed = Some(problem),
+                Err(problem) => tracing::warn!(%problem, broadcast = %id, "a broadcast does not go on now"),
+            }
+        }
+        failed.map_or(Ok(is_busy), Err)
+    }
+
+    async fn see_to(&self, broadcast: Broadcast, known: &mut Known) -> Result<bool, Unready> {
+        let now = self.clock.now();
+        match broadcast.state {
+            State::Draft | State::Paused => Ok(false),
+            State::Scheduled => {
+                if broadcast.is_due(now) {
+                    let begin = Box::new(move |one: &mut Broadcast| drop_flag(one.advance(u64::MAX, now)));
+                    self.store.change_broadcast(&broadcast.game, &broadcast.id, begin).await?;
+                    tracing::info!(broadcast = %broadcast.id, "a broadcast begins");
+                }
+                Ok(broadcast.is_due(now))
+            }
+            State::Running if broadcast.feed.is_over => {
+                self.count(&broadcast, known, now).await?;
+                let waiting = known.waiting;
+                if waiting == 0 {
+                    let end = Box::new(move |one: &mut Broadcast| drop_flag(one.advance(waiting, now)));
+                    self.store.change_broadcast(&broadcast.game, &broadcast.id, end).await?;
+                    tracing::info!(broadcast = %broadcast.id, "a broadcast is done");
+                }
+                Ok(waiting == 0)
+            }
+            State::Running => self.feed(broadcast, known, now).await,
+            State::Done | State::Cancelled => {
+                self.count(&broadcast, known, now).await?;
+                if known.waiting == 0 {
+                    self.wind_up(&broadcast).await?;
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// Hands one batch over. True when another could follow at once.
+    async fn feed(&self, broadcast: Broadcast, known: &mut Known, now: UnixMs) -> Result<bool, Unready> {
+        if !broadcast.feed.may_be_held(&self.name, now) {
+            return Ok(false);
+        }
+        // A release that is loaded later may bring the game back.
+        let Some(game) = self.games.get(&broadcast.game) else { return Ok(false) };
+        let (paced, after) = match broadcast.wish.per_second {
+            Some(per_second) => {
+                let (ready, after) = ready_to_feed(broadcast.feed.paced_until, per_second, now);
+                (usize::try_from(ready).unwrap_or(usize::MAX), Some(after))
+            }
+            None => (BATCH_MAX, None),
+        };
+        if paced == 0 {
+            return Ok(false);
+        }
+        self.count(&broadcast, known, now).await?;
+        let numbers = numbers_of(&game, &broadcast);
+        let throughput: u64 = numbers.iter().map(|number| u64::from(self.numbers.get(number).copied().unwrap_or(1))).sum();
+        if known.ready >= AHEAD_MIN.max(AHEAD_S * throughput) {
+            return Ok(false);
+        }
+        if !self.hold(&broadcast, now).await? {
+            return Ok(false);
+        }
+        let from = broadcast.feed.place;
+        let batch = self.batch(&game, &broadcast, from, paced.min(BATCH_MAX), now).await?;
+        let (mut messages, mut skipped) = (Vec::with_capacity(batch.recipients.len()), HashMap::new());
+        let seen = batch.recipients.len() as u64;
+        for recipient in batch.recipients {
+            match recipient.outcome {
+                Ok((message, _)) => messages.push(*message),
+                Err(skip) => *skipped.entry(skip).or_insert(0) += 1,
+            }
+        }
+        let taken = messages.len() as u64;
+        if !messages.is_empty() {
+            self.outbox.enqueue(messages).await?;
+        }
+        let (place, is_last, paced_until) = (batch.place, batch.is_last, after.map(|after| after(taken)));
+        let by = self.name.clone();
+        let move_on = Box::new(move |one: &mut Broadcast| {
+            // Somebody else has handed over the same batch: it counts once.
+            if one.feed.place != from || one.feed.is_over {
+                return;
+            }
+            one.feed.place = place;
+            one.feed.is_over = is_last;
+            one.feed.seen += seen;
+            for (skip, count) in &skipped {
+                *one.feed.skipped.entry(*skip).or_insert(0) += count;
+            }
+            one.feed.paced_until = paced_until.unwrap_or(one.feed.paced_until);
+            one.feed.held = Some(Hold { by: by.clone(), until: now.plus_ms(HOLD_MS) });
+        });
+        self.store.change_broadcast(&broadcast.game, &broadcast.id, move_on).await?;
+        known.ready += taken;
+        known.waiting += taken;
+        Ok(broadcast.wish.per_second.is_none() || taken == 0)
+    }
+
+    /// Makes sure that nobody else feeds it meanwhile. False when somebody does.
+    async fn hold(&self, broadcast: &Broadcast, now: UnixMs) -> Result<bool, StoreError> {
+        let is_mine =
+            |one: &Broadcast| one.feed.held.as_ref().is_some_and(|hold| hold.by == self.name && hold.until > now.plus_ms(HOLD_MS / 3));
+        if is_mine(broadcast) {
+            return Ok(true);
+        }
+        let by = self.name.clone();
+        let take = Box::new(move |one: &mut Broadcast| {
+            if one.feed.may_be_held(&by, now) {
+                one.feed.held = Some(Hold { by: by.clone(), until: now.plus_ms(HOLD_MS) });
+            }
+        });
+        let held = self.store.change_broadcast(&broadcast.game, &broadcast.id, take).await?;
+        Ok(held.is_some_and(|one| is_mine(&one)))
+    }
+
+    /// Counts what waits, if the last count is not good any more.
+    async fn count(&self, broadcast: &Broadcast, known: &mut Known, now: UnixMs) -> Result<(), StoreError> {
+        if now.since_ms(known.counted_at) < COUNT_MS && known.counted_at <= now {
+            return Ok(());
+        }
+        let Some(campaign) = campaign_of(&broadcast.id) else { return Ok(()) };
+        let tally = self.audiences.tally(&broadcast.game, &campaign).await?;
+        let waiting = tally.waiting();
+        *known = Known { counted_at: now, waiting, ready: waiting.saturating_sub(tally.parked()) };
+        Ok(())
+    }
+
+    /// Forgets whom it was for, and lets go of it.
+    async fn wind_up(&self, broadcast: &Broadcast) -> Result<(), StoreError> {
+        let (game, id) = (&broadcast.game, &broadcast.id);
+        if let Some(list) = &broadcast.list {
+            self.store.forget_list(game, id, &list.upload, list.pieces()).await?;
+        }
+        if let Some(upload) = &broadcast.uploading {
+            self.forget_upload(game, id, upload).await?;
+        }
+        self.store.close_broadcast(game, id).await
+    }
+
+    /// Does as ordered, on this host at once. None when there is no such broadcast; true when it changed something.
+    pub(crate) async fn order(
+        &self,
+        game: &GameId,
+        id: &BroadcastId,
+        order: Order,
+    ) -> Result<Option<(Broadcast, Result<bool, questline_core::broadcast::NotStarted>)>, StoreError> {
+        let now = self.clock.now();
+        let outcome = Arc::new(std::sync::Mutex::new(None));
+        let told = outcome.clone();
+        let change = Box::new(move |one: &mut Broadcast| {
+            let done = one.order(order, now);
+            *told.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(done);
+        });
+        let Some(broadcast) = self.store.change_broadcast(game, id, change).await? else { return Ok(None) };
+        let outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take().unwrap_or(Ok(false));
+        if let Some(campaign) = campaign_of(id) {
+            self.gate.put(campaign, held_of(&broadcast).map(|(_, held)| held));
+        }
+        if outcome == Ok(true) && broadcast.state == State::Cancelled && broadcast.started_at.is_none() {
+            // Nobody sees to a draft.
+            self.wind_up(&broadcast).await?;
+        }
+        self.wake();
+        Ok(Some((broadcast, outcome)))
+    }
+}
+
+/// What a broadcast's state holds back.
+fn held_of(broadcast: &Broadcast) -> Option<(CampaignId, Held)> {
+    let held = match broadcast.state {
+        State::Paused => Held::Paused,
+        State::Cancelled => Held::Cancelled,
+        State::Draft | State::Scheduled | State::Running | State::Done => return None,
+    };
+    Some((campaign_of(&broadcast.id)?, held))
+}
+
+fn drop_flag(_: bool) {}

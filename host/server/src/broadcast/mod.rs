@@ -1,0 +1,143 @@
+//! Broadcasts: who gets one, a list that is uploaded, and what hands recipients to the lanes. Every message of one is an ordinary
+//! message of its lane: what holds for any holds for it.
+
+mod feeder;
+mod gate;
+mod recipients;
+mod upload;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use questline_core::broadcast::{Broadcast, BroadcastId, Limits, Portfolio, Progress};
+use questline_core::id::{CampaignId, GameId, NumberId};
+use questline_core::port::{Audiences, Broadcasts, Clock, Desk, Outbox, StoreError};
+use questline_core::template::Template;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::game::{Games, LoadedGame};
+use crate::links::LinkDesk;
+
+pub use feeder::run;
+pub use gate::{Gate, Gated};
+pub(crate) use recipients::{Batch, Recipient, Unready};
+pub(crate) use upload::{Format, Upload, UploadFailed};
+
+/// Lists that are uploaded or gone through at the same time: each takes memory and time of the store.
+const HEAVY_MAX: usize = 2;
+
+/// All that broadcasts need.
+pub struct BroadcastDesk {
+    /// What they are and how far.
+    pub store: Arc<dyn Broadcasts>,
+    /// Who could get one.
+    pub audiences: Arc<dyn Audiences>,
+    /// Where messages go.
+    pub outbox: Arc<dyn Outbox>,
+    /// Where players are.
+    pub desk: Arc<dyn Desk>,
+    /// Who players are linked to.
+    pub links: Arc<LinkDesk>,
+    /// The games.
+    pub games: Arc<Games>,
+    /// Messages a second of each number, as configured.
+    pub numbers: HashMap<NumberId, u32>,
+    /// What is held back of broadcasts.
+    pub gate: Arc<Gate>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// This host's name for itself, new at each start.
+    pub name: Box<str>,
+    pub(crate) wake: Notify,
+    pub(crate) heavy: Semaphore,
+}
+
+/// What a desk is made of.
+pub struct DeskParts {
+    /// See [`BroadcastDesk`].
+    pub store: Arc<dyn Broadcasts>,
+    /// See there.
+    pub audiences: Arc<dyn Audiences>,
+    /// See there.
+    pub outbox: Arc<dyn Outbox>,
+    /// See there.
+    pub desk: Arc<dyn Desk>,
+    /// See there.
+    pub links: Arc<LinkDesk>,
+    /// See there.
+    pub games: Arc<Games>,
+    /// See there.
+    pub numbers: HashMap<NumberId, u32>,
+    /// See there.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What a message of a broadcast is marked with.
+pub(crate) fn campaign_of(id: &BroadcastId) -> Option<CampaignId> {
+    CampaignId::parse(id.as_str()).ok()
+}
+
+impl BroadcastDesk {
+    /// From its parts.
+    pub fn new(parts: DeskParts) -> Self {
+        let DeskParts { store, audiences, outbox, desk, links, games, numbers, clock } = parts;
+        let name = format!("{:016x}{:016x}", crate::clock::random(), crate::clock::random());
+        Self {
+            store,
+            audiences,
+            outbox,
+            desk,
+            links,
+            games,
+            numbers,
+            gate: Arc::default(),
+            clock,
+            name: name.into(),
+            wake: Notify::new(),
+            heavy: Semaphore::new(HEAVY_MAX),
+        }
+    }
+
+    /// How far a broadcast is.
+    pub(crate) async fn progress(&self, broadcast: &Broadcast) -> Result<Progress, StoreError> {
+        let Some(campaign) = campaign_of(&broadcast.id) else { return Ok(Progress::of(broadcast, &Default::default(), 0)) };
+        let tally = self.audiences.tally(&broadcast.game, &campaign).await?;
+        let (_, unknown) = self.store.unknown(&broadcast.game, &campaign).await?;
+        Ok(Progress::of(broadcast, &tally, unknown))
+    }
+
+    /// What holds for a broadcast now.
+    pub(crate) async fn limits(&self, game: &LoadedGame, broadcast: &Broadcast) -> Result<Limits, StoreError> {
+        let numbers = numbers_of(game, broadcast);
+        let throughput = numbers.iter().map(|number| self.numbers.get(number).copied().unwrap_or(1)).sum();
+        let waiting = self.desk.depth().await?.outbox;
+        Ok(Limits { throughput, pace: broadcast.wish.per_second, waiting, portfolio: Portfolio { max: None, used: 0 } })
+    }
+
+    /// Forgets what there is of a list that did not arrive, or is needed no more.
+    pub(crate) async fn forget_upload(&self, game: &GameId, id: &BroadcastId, upload: &str) -> Result<(), StoreError> {
+        let mut pieces = 0;
+        while self.store.piece(game, id, upload, pieces).await?.is_some() {
+            pieces += 1;
+        }
+        self.store.forget_list(game, id, upload, pieces).await
+    }
+
+    /// Has the feeder look again at once.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+}
+
+/// The numbers that a broadcast is sent from.
+pub(crate) fn numbers_of(game: &LoadedGame, broadcast: &Broadcast) -> Vec<NumberId> {
+    match &broadcast.wish.number {
+        Some(number) => vec![number.clone()],
+        None => game.rules.numbers.clone(),
+    }
+}
+
+/// The template of a broadcast, as the game declares it now.
+pub(crate) fn template_of<'a>(game: &'a LoadedGame, broadcast: &Broadcast) -> Option<&'a Template> {
+    game.rules.templates.get(&broadcast.wish.wording.template)
+}
