@@ -7,6 +7,7 @@ mod support;
 
 mod audit;
 mod authentication;
+mod broadcasts;
 mod code_channels;
 mod code_numbers;
 mod consents;
