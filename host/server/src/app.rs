@@ -343,6 +343,8 @@ impl Host {
             outbox: store.outbox.clone(),
             inbox: store.inbox.clone(),
             graph,
+            gate: broadcasts.gate.clone(),
+            broadcasts: store.broadcasts.clone(),
             codes,
             games: games.clone(),
             credentials: Arc::new(Recovery { games: games.clone(), desk: store.desk.clone(), accounts: store.accounts.clone() }),
@@ -357,6 +359,9 @@ impl Host {
         let (stop_listening, stop_running, stop_sending) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         if store.is_shared() {
             tokio::spawn(releaser.clone().follow(stop_running.clone()));
+        }
+        if let Err(problem) = broadcasts.start().await {
+            tracing::error!(%problem, "what is held back of broadcasts could not be read; it will be");
         }
         let broadcasts = tokio::spawn(broadcast::run(broadcasts, stop_running.clone()));
         let timers = tokio::spawn(timer::run(store.timers.clone(), clock, stop_running.clone()));

@@ -82,7 +82,8 @@ async fn done(host: &Host, id: &str) -> Value {
 /// Agrees to marketing, over the API.
 async fn agree(host: &Host, phones: &[&str]) {
     for phone in phones {
-        let consent = json!({ "contact": { "phone": phone }, "decision": "granted", "method": "website-form", "version": "news-1", "locale": "en" });
+        let consent =
+            json!({ "contact": { "phone": phone }, "decision": "granted", "method": "website-form", "version": "news-1", "locale": "en" });
         assert_eq!(host.post_once("/games/cup/consents", phone, &consent).await.0, 202);
     }
 }
@@ -123,8 +124,15 @@ async fn a_dry_run_says_what_happens(engine: Engine) {
     assert_eq!((status, &taken), (200, &json!({ "recipients": 4, "duplicates": 0, "refused": 0, "problems": [] })), "{taken}");
 
     let (status, dry) = host.post(&format!("/games/cup/broadcasts/{id}/dry-run"), &json!({})).await;
-    assert_eq!((status, &dry["recipients"], &dry["gets"], &dry["skipped"]), (200, &json!(4), &json!(2), &json!({ "no-consent": 2 })), "{dry}");
-    assert_eq!(dry["rows"], json!([{ "line": 3, "gets": false, "reason": "no-consent" }, { "line": 5, "gets": false, "reason": "no-consent" }]));
+    assert_eq!(
+        (status, &dry["recipients"], &dry["gets"], &dry["skipped"]),
+        (200, &json!(4), &json!(2), &json!({ "no-consent": 2 })),
+        "{dry}"
+    );
+    assert_eq!(
+        dry["rows"],
+        json!([{ "line": 3, "gets": false, "reason": "no-consent" }, { "line": 5, "gets": false, "reason": "no-consent" }])
+    );
     assert!(dry["estimate"]["seconds"].as_u64().is_some(), "{dry}");
     let all = host.http().post(format!("http://{}/v1/games/cup/broadcasts/{id}/dry-run?rows=all", host.address)).bearer_auth(TOKEN);
     let all = all.send().await.unwrap().text().await.unwrap();
@@ -276,7 +284,11 @@ async fn killed_half_way_nobody_gets_it_twice(engine: Engine) {
         host = stage.start().await;
     }
     let progress = done(&host, &id).await;
-    assert_eq!((&progress["seen"], &progress["messages"], &progress["accepted"]), (&json!(CROWD), &json!(CROWD), &json!(CROWD)), "{progress}");
+    assert_eq!(
+        (&progress["seen"], &progress["messages"], &progress["accepted"]),
+        (&json!(CROWD), &json!(CROWD), &json!(CROWD)),
+        "{progress}"
+    );
     let unknown = host.get(&format!("/games/cup/broadcasts/{id}/unknown")).await;
     let listed: Vec<&str> = unknown["rows"].as_array().unwrap().iter().map(|row| row["message"].as_str().unwrap()).collect();
     // One message for each recipient, by the names that they were sent under; twice only what is listed.

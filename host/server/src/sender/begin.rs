@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use questline_core::broadcast::UnknownOutcome;
 use questline_core::id::OutboxRef;
 use questline_core::outbox::{Content, OutboxMessage};
 use questline_core::port::{Begun, StoreError, Untold};
@@ -99,7 +100,20 @@ impl Sender {
                     }
                 }
             };
+            if !settled {
+                sender.list_unknown(&message).await;
+            }
             let _ = back.send(Back::Checked { message: Box::new(message), settled });
         });
+    }
+
+    /// Lists a message of a broadcast that is about to be sent again, before it is: a player may have it twice.
+    async fn list_unknown(&self, message: &OutboxMessage) {
+        let Some(campaign) = &message.message.campaign else { return };
+        let outcome = UnknownOutcome { message: message.id, at: self.clock.now() };
+        while let Err(problem) = self.broadcasts.note_unknown(&message.message.game, &campaign.id, vec![outcome]).await {
+            tracing::error!(%problem, "a message that may be sent twice could not be listed");
+            tokio::time::sleep(STORE_WAIT).await;
+        }
     }
 }

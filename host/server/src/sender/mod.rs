@@ -7,6 +7,7 @@ mod begin;
 mod calls;
 mod consent;
 pub(crate) use calls::call;
+mod gate;
 mod hold;
 mod judge;
 mod lane;
@@ -20,12 +21,13 @@ use std::time::Duration;
 use questline_core::event::StatusError;
 use questline_core::id::NumberId;
 use questline_core::outbox::{OutboxMessage, SendState};
-use questline_core::port::{Clock, Codes, Credentials, Graph, Inbox, Outbox};
+use questline_core::port::{Broadcasts, Clock, Codes, Credentials, Graph, Inbox, Outbox};
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::time::UnixMs;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::broadcast::Gate;
 use crate::game::Games;
 use crate::metrics::Metrics;
 use crate::traffic::Traffic;
@@ -69,6 +71,10 @@ pub struct Sender {
     pub credentials: Arc<dyn Credentials>,
     /// What opens one-time codes.
     pub codes: Arc<dyn Codes>,
+    /// What is held back of broadcasts.
+    pub gate: Arc<Gate>,
+    /// Where messages are listed that may have been sent twice.
+    pub broadcasts: Arc<dyn Broadcasts>,
     /// The games, with their studios' backends.
     pub games: Arc<Games>,
     /// Numbers to send from.
@@ -148,6 +154,8 @@ impl Sender {
                             let _ = calls.send(message);
                         } else if consent::is_news(&message.message.content) {
                             let _ = news.send(message);
+                        } else if message.state == SendState::Queued && self.is_held_back(&message, &recorder) {
+                            // It is where it has to wait, or gone.
                         } else {
                             lanes.add(known_since_now(message, now), now);
                         }
@@ -183,6 +191,7 @@ impl Sender {
             }
             let critical_only = *in_flight + self.in_flight_max / CRITICAL_SHARE >= self.in_flight_max;
             match lanes.next(now, critical_only) {
+                Next::Send(message) if self.is_held_back(&message, recorder) => lanes.finished(&message),
                 Next::Send(message) => {
                     *in_flight += 1;
                     let could_since = message.due_at.max(message.message.committed_at);
