@@ -287,6 +287,7 @@ impl Host {
             links: links.clone(),
             games: games.clone(),
             numbers: config.numbers.iter().map(|number| (number.id.clone(), number.per_second)).collect(),
+            sending: sending.clone(),
             clock: clock.clone(),
         }));
         let lockout = Arc::new(Lockout { accounts: store.accounts.clone(), audit: store.audit.clone(), clock: clock.clone() });

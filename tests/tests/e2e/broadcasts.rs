@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use questline_emulator as meta;
 use questline_tests::host::{self, TOKEN};
-use questline_tests::stage::{NUMBER, SECOND_NUMBER, number};
+use questline_tests::stage::{ACCOUNT, NUMBER, SECOND_NUMBER, number};
 use questline_tests::{Engine, Host, Stage, eventually, guests};
 use serde_json::{Value, json};
 
@@ -29,7 +29,8 @@ const PLAYERS: &str = r#"{"players": [
 const WORDINGS: &str = "[consent]\n[consent.wordings.news-1]\nen = \"Shall we send you news?\"\n";
 
 fn played(stage: Stage) -> Stage {
-    let stage = stage.game("cup", NUMBER, "puppet-guest", &["reply", "log", "send-template"], "");
+    let portfolio = format!("[[portfolios]]\nname = \"main\"\naccounts = [\"{ACCOUNT}\"]\nlimit = \"unlimited\"");
+    let stage = stage.extra(&portfolio).game("cup", NUMBER, "puppet-guest", &["reply", "log", "send-template"], "");
     let dir = stage.game_dir("cup");
     std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
     let game = std::fs::read_to_string(dir.join("game.toml")).unwrap();

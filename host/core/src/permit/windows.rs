@@ -2,6 +2,7 @@
 //! windows, and marketing for a player.
 
 use crate::contact::Contact;
+use crate::id::GameId;
 use crate::outbox::{NewMessage, OutboxMessage};
 use crate::port::{PermitAsk, PermitMember, PermitWindow};
 use crate::template::Category;
@@ -39,15 +40,19 @@ pub fn portfolio_ask(message: &NewMessage, portfolio: &str, limit: PortfolioLimi
     Some(PermitAsk { window: portfolio_window(portfolio), member: member_of(&message.contact), max, span_ms: PORTFOLIO_SPAN_MS, behind: 0 })
 }
 
+/// The window of the marketing that a contact gets from a game.
+pub fn marketing_window(game: &GameId, contact: &Contact) -> PermitWindow {
+    PermitWindow::new(&["marketing", game.as_str(), member_of(contact).as_str()])
+}
+
 /// The place among the marketing that a player gets in a week; none for what is no marketing.
 pub fn marketing_ask(message: &OutboxMessage, category: Option<Category>, per_week: u32) -> Option<PermitAsk> {
     if category != Some(Category::Marketing) {
         return None;
     }
     let of = &message.message;
-    let who = member_of(&of.contact);
     Some(PermitAsk {
-        window: PermitWindow::new(&["marketing", of.game.as_str(), who.as_str()]),
+        window: marketing_window(&of.game, &of.contact),
         member: PermitMember::new(&["message", &message.id.to_string()]),
         max: per_week,
         span_ms: MARKETING_SPAN_MS,

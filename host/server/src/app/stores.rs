@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use questline_core::port::{
     Accounts, Audiences, Audit, Broadcasts, Clock, Consents, Conversations, Desk, Inbox, Outbox, Permits, Releases, Sealing, SendingState,
-    Store, StoreError,
-    Templates, Timers, Tokens, Verifications,
+    Store, StoreError, Templates, Timers, Tokens, Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};

@@ -6,17 +6,21 @@ mod gate;
 mod recipients;
 mod upload;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use questline_core::broadcast::{Broadcast, BroadcastId, Limits, Portfolio, Progress};
 use questline_core::id::{CampaignId, GameId, NumberId};
+use questline_core::outbox::MessageClass;
+use questline_core::permit::windows::{PORTFOLIO_SPAN_MS, portfolio_window};
 use questline_core::port::{Audiences, Broadcasts, Clock, Desk, Outbox, StoreError};
 use questline_core::template::Template;
+use questline_core::time::UnixMs;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::game::{Games, LoadedGame};
 use crate::links::LinkDesk;
+use crate::sending::SendingDesk;
 
 pub use feeder::run;
 pub use gate::{Gate, Gated};
@@ -42,6 +46,8 @@ pub struct BroadcastDesk {
     pub games: Arc<Games>,
     /// Messages a second of each number, as configured.
     pub numbers: HashMap<NumberId, u32>,
+    /// What sending goes by.
+    pub sending: Arc<SendingDesk>,
     /// What is held back of broadcasts.
     pub gate: Arc<Gate>,
     /// Time.
@@ -69,6 +75,8 @@ pub struct DeskParts {
     /// See there.
     pub numbers: HashMap<NumberId, u32>,
     /// See there.
+    pub sending: Arc<SendingDesk>,
+    /// See there.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -80,7 +88,7 @@ pub(crate) fn campaign_of(id: &BroadcastId) -> Option<CampaignId> {
 impl BroadcastDesk {
     /// From its parts.
     pub fn new(parts: DeskParts) -> Self {
-        let DeskParts { store, audiences, outbox, desk, links, games, numbers, clock } = parts;
+        let DeskParts { store, audiences, outbox, desk, links, games, numbers, sending, clock } = parts;
         let name = format!("{:016x}{:016x}", crate::clock::random(), crate::clock::random());
         Self {
             store,
@@ -90,6 +98,7 @@ impl BroadcastDesk {
             links,
             games,
             numbers,
+            sending,
             gate: Arc::default(),
             clock,
             name: name.into(),
@@ -109,9 +118,23 @@ impl BroadcastDesk {
     /// What holds for a broadcast now.
     pub(crate) async fn limits(&self, game: &LoadedGame, broadcast: &Broadcast) -> Result<Limits, StoreError> {
         let numbers = numbers_of(game, broadcast);
-        let throughput = numbers.iter().map(|number| self.numbers.get(number).copied().unwrap_or(1)).sum();
+        let now = self.clock.now();
+        let configured = |number| self.numbers.get(number).copied().unwrap_or(1);
+        let throughput = numbers.iter().map(|number| self.sending.per_second(number, now).unwrap_or_else(|| configured(number))).sum();
         let waiting = self.desk.depth().await?.outbox;
-        Ok(Limits { throughput, pace: broadcast.wish.per_second, waiting, portfolio: Portfolio { max: None, used: 0 } })
+        let is_critical = broadcast.wish.class == MessageClass::Critical;
+        let portfolio = self.portfolio(&numbers, is_critical, now).await?;
+        Ok(Limits { throughput, pace: broadcast.wish.per_second, waiting, portfolio })
+    }
+
+    /// What the portfolios of these numbers may still write to, all together.
+    async fn portfolio(&self, numbers: &[NumberId], is_critical: bool, now: UnixMs) -> Result<Portfolio, StoreError> {
+        let of = numbers.iter().filter_map(|number| self.sending.portfolio(number));
+        let limits: BTreeMap<&str, Option<u32>> = of.map(|(name, limit, reserve)| (name, limit.places(reserve, is_critical))).collect();
+        let windows = limits.keys().map(|name| (portfolio_window(name), PORTFOLIO_SPAN_MS)).collect();
+        let used = self.sending.permits().permits_used(windows, now).await?;
+        let max = limits.values().map(|places| places.map(u64::from)).sum::<Option<u64>>();
+        Ok(Portfolio { max, used: used.into_iter().map(u64::from).sum() })
     }
 
     /// Forgets what there is of a list that did not arrive, or is needed no more.

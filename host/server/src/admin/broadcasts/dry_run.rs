@@ -13,11 +13,16 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use questline_core::broadcast::{Audience, Broadcast, Estimate, FeedPlace, Limits, Skip, estimate};
 use questline_core::id::PlayerId;
+use questline_core::permit::Verdict;
+use questline_core::permit::windows::{MARKETING_SPAN_MS, marketing_window};
+use questline_core::send::ParkReason;
+use questline_core::template::Category;
+use questline_core::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use super::{heavy, known};
 use crate::admin::{Admin, Problem};
-use crate::broadcast::{Batch, Recipient, Unready};
+use crate::broadcast::{Batch, Recipient, Unready, template_of};
 use crate::game::LoadedGame;
 
 /// Recipients that are looked at at once.
@@ -63,6 +68,8 @@ struct Sum {
     recipients: u64,
     gets: u64,
     skipped: BTreeMap<Skip, u64>,
+    /// Those who get it and would have to wait for it now, by what for.
+    waits: BTreeMap<&'static str, u64>,
     #[serde(skip)]
     counted: u64,
 }
@@ -120,7 +127,34 @@ impl Walk {
                 Err(skip) => *self.sum.skipped.entry(*skip).or_insert(0) += 1,
             }
         }
+        self.wait(&recipients, now).await?;
         Ok(Some(recipients))
+    }
+
+    /// Counts who would have to wait now: what permits say of each message, the cap on marketing included.
+    async fn wait(&mut self, recipients: &[Recipient], now: UnixMs) -> Result<(), Problem> {
+        let sending = &self.admin.broadcasts.sending;
+        let category = template_of(&self.game, &self.broadcast).map(|template| template.category);
+        let mut capped = Vec::new();
+        for (enqueue, _) in recipients.iter().filter_map(|recipient| recipient.outcome.as_ref().ok()) {
+            let message = enqueue.as_ref().clone().into_message();
+            match sending.verdict(&message, category, now) {
+                Verdict::Park { reason, .. } => *self.sum.waits.entry(reason.as_str()).or_insert(0) += 1,
+                Verdict::Go if category == Some(Category::Marketing) => {
+                    capped.push((marketing_window(&message.game, &message.contact), MARKETING_SPAN_MS));
+                }
+                Verdict::Go => {}
+            }
+        }
+        if !capped.is_empty() {
+            let per_week = sending.marketing_per_week(&self.game.rules.id);
+            let used = sending.permits().permits_used(capped, now).await?;
+            let full = used.into_iter().filter(|used| *used >= per_week).count() as u64;
+            if full > 0 {
+                *self.sum.waits.entry(ParkReason::MarketingCap.as_str()).or_insert(0) += full;
+            }
+        }
+        Ok(())
     }
 
     async fn answer(self, rows: Vec<Row>, rows_left_off: u64) -> Result<Answer, Problem> {
@@ -145,7 +179,7 @@ pub(in crate::admin) async fn dry_run(
         return Err(Problem::conflict(format!("it is {}: there is nobody left to look at", broadcast.state.as_str())));
     }
     let _room = heavy(&admin)?;
-    let sum = Sum { recipients: 0, gets: 0, skipped: BTreeMap::new(), counted: 0 };
+    let sum = Sum { recipients: 0, gets: 0, skipped: BTreeMap::new(), waits: BTreeMap::new(), counted: 0 };
     let mut walk = Walk { admin: admin.clone(), game, broadcast, place: Some(FeedPlace::default()), sum };
     if let Some(Rows::All) = rows {
         return Ok(lines(walk));
