@@ -169,6 +169,8 @@ actions! {
     BroadcastResumed "broadcast-resumed",
     /// A broadcast was stopped for good.
     BroadcastCancelled "broadcast-cancelled",
+    /// A variant of an experiment did better than the others for certain, and everybody gets it from then on.
+    ExperimentPromoted "experiment-promoted",
     /// Players are told of an outage.
     OutageTold "outage-told",
     /// Personal details of a player were erased from this log.

@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Actor;
+use crate::contact::Contact;
+use crate::experiment::Experiment;
 use crate::id::{GameId, InvalidName, NumberId};
 use crate::outbox::MessageClass;
 use crate::template::Category;
@@ -220,6 +222,9 @@ pub struct Definition {
     pub per_second: Option<u32>,
     /// A message that has waited for so long is dropped.
     pub expires_after_ms: u64,
+    /// Which templates are compared; the wording's own is the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<Box<Experiment>>,
 }
 
 /// A class that is not for such a template.
@@ -327,6 +332,9 @@ pub struct Broadcast {
     /// How far it is handed over.
     #[serde(default)]
     pub feed: Feed,
+    /// The variant of its experiment that was promoted: from then on everybody gets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<u8>,
 }
 
 /// Why a broadcast does not begin.
@@ -358,6 +366,7 @@ impl Broadcast {
             uploading: None,
             list: None,
             feed: Feed::default(),
+            winner: None,
         }
     }
 
@@ -400,6 +409,13 @@ impl Broadcast {
             self.ended_at = Some(now);
         }
         is_changed
+    }
+
+    /// Which variant somebody gets, and its template: the same one each time, until one is promoted.
+    pub fn variant_of(&self, contact: &Contact) -> Option<(u8, &str)> {
+        let experiment = self.wish.experiment.as_deref()?;
+        let place = self.winner.unwrap_or_else(|| experiment.assign(self.id.as_str(), contact));
+        experiment.variants.get(usize::from(place)).map(|variant| (place, variant.template.as_str()))
     }
 
     /// When a message that is handed over now is dropped.

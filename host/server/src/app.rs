@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, AdminToken, ConsentDesk, GameEvents, TokenBook};
-use crate::broadcast::{self, BroadcastDesk, DeskParts};
+use crate::broadcast::{self, BroadcastDesk, Deeds, DeskParts};
 use crate::clock::SystemClock;
 use crate::config::{Config, SecretError};
 use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, SecretRule, Studio};
@@ -279,6 +279,7 @@ impl Host {
             clock: clock.clone(),
             metrics: metrics.clone(),
         });
+        let deeds = Arc::new(Deeds::new(store.exposures.clone()));
         let broadcasts = Arc::new(BroadcastDesk::new(DeskParts {
             store: store.broadcasts.clone(),
             audiences: store.audiences.clone(),
@@ -288,6 +289,8 @@ impl Host {
             games: games.clone(),
             numbers: config.numbers.iter().map(|number| (number.id.clone(), number.per_second)).collect(),
             sending: sending.clone(),
+            deeds: deeds.clone(),
+            audit: store.audit.clone(),
             clock: clock.clone(),
         }));
         let lockout = Arc::new(Lockout { accounts: store.accounts.clone(), audit: store.audit.clone(), clock: clock.clone() });
@@ -334,6 +337,7 @@ impl Host {
             },
             traffic: traffic.clone(),
             games: games.clone(),
+            deeds,
             observer,
             releases: releaser.clone(),
             steps_max: config.limits.steps_max,

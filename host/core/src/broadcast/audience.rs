@@ -124,13 +124,15 @@ pub enum Skip {
     NoContact,
     /// The template has no language for them.
     NoLanguage,
+    /// The game does not declare their variant's template any more.
+    NoTemplate,
     /// The template's values ask for what is not known of them.
     NoValue,
 }
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::NoConsent, Self::MarketingHeld, Self::NoContact, Self::NoLanguage, Self::NoValue];
+    pub const ALL: [Self; 6] = [Self::NoConsent, Self::MarketingHeld, Self::NoContact, Self::NoLanguage, Self::NoTemplate, Self::NoValue];
 
     /// The name in the API and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -139,6 +141,7 @@ impl Skip {
             Self::MarketingHeld => "marketing-held",
             Self::NoContact => "no-contact",
             Self::NoLanguage => "no-language",
+            Self::NoTemplate => "no-template",
             Self::NoValue => "no-value",
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Broadcast, Skip, State};
+use crate::experiment::Deed;
 use crate::id::OutboxRef;
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
@@ -47,6 +48,11 @@ impl Tally {
             sum.add(name, *count);
         }
         sum
+    }
+
+    /// A count, and all that are counted under it by the hour.
+    pub fn total(&self, name: &str) -> u64 {
+        if name.ends_with(':') { self.under(name).values().sum() } else { self.get(name) }
     }
 
     fn get(&self, name: &str) -> u64 {
@@ -111,6 +117,12 @@ pub struct Progress {
     pub delivered: u64,
     /// Those that were opened.
     pub read: u64,
+    /// Players who followed its link.
+    pub clicked: u64,
+    /// Players who did what an experiment hopes for, in time.
+    pub converted: u64,
+    /// Players who took no marketing any more within a day.
+    pub opted_out: u64,
     /// Those that Meta refused, at once or later, by its code.
     pub failed: BTreeMap<String, u64>,
     /// Those that were not sent, by reason.
@@ -135,6 +147,9 @@ impl Progress {
             sent: tally.get("sent"),
             delivered: tally.get("delivered"),
             read: tally.get("read"),
+            clicked: tally.total(Deed::Click.counted_as()),
+            converted: tally.total(Deed::Conversion.counted_as()),
+            opted_out: tally.total(Deed::OptOut.counted_as()),
             failed: tally.under(Tally::FAILED),
             dropped: tally.under(Tally::DROPPED),
             unknown,

@@ -35,6 +35,7 @@ fn broadcast(audience: Audience, begins_at: Option<UnixMs>) -> Broadcast {
         begins_at,
         per_second: None,
         expires_after_ms: EXPIRES_AFTER_MS,
+        experiment: None,
     };
     let id = BroadcastId::of_digest(&[7; 32]);
     Broadcast::new(id, GameId::parse("starfall").unwrap(), wish, Actor::Operator, NOW)

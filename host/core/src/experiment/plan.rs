@@ -4,7 +4,6 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::{Deed, InvalidSplit, Split};
-use crate::broadcast::Wording;
 use crate::contact::Contact;
 use crate::time::{DAY_MS, MINUTE_MS};
 
@@ -22,8 +21,8 @@ pub struct Variant {
     pub name: String,
     /// How many get it, beside the others.
     pub share: u16,
-    /// What they get.
-    pub wording: Wording,
+    /// What they get, with the broadcast's values.
+    pub template: String,
 }
 
 /// What is hoped for.
@@ -122,9 +121,7 @@ mod tests {
     use crate::contact::PhoneNumber;
 
     fn experiment() -> Experiment {
-        let wording =
-            |template: &str| Wording { template: template.to_owned(), locale: None, header: None, body: Vec::new(), buttons: Vec::new() };
-        let variant = |name: &str| Variant { name: name.to_owned(), share: 1, wording: wording(name) };
+        let variant = |name: &str| Variant { name: name.to_owned(), share: 1, template: format!("cup_{name}") };
         Experiment { variants: vec![variant("a"), variant("b")], goal: Goal::Event("purchase".to_owned()), within_ms: DAY_MS }
     }
 

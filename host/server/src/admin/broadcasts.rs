@@ -25,7 +25,7 @@ use super::events::parse::object;
 use super::events::{known_game, read};
 use super::token::Bearer;
 use super::{Admin, Problem, audit};
-use crate::broadcast::{Format, Upload, UploadFailed, campaign_of};
+use crate::broadcast::{Format, ToldStanding, Upload, UploadFailed, campaign_of};
 use crate::game::LoadedGame;
 
 pub(super) use dry_run::dry_run;
@@ -53,6 +53,8 @@ pub(super) struct Told {
     list: Option<ToldList>,
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<Progress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<ToldStanding>,
 }
 
 #[derive(Serialize)]
@@ -67,7 +69,7 @@ impl Told {
         let Broadcast { id, wish, state, created_at, created_by, started_at, ended_at, list, .. } = broadcast;
         let told = |List { recipients, duplicates, refused, .. }| ToldList { recipients, duplicates, refused };
         let list = list.map(told);
-        Self { id, state, wish, created_at, created_by: created_by.to_string(), started_at, ended_at, list, progress }
+        Self { id, state, wish, created_at, created_by: created_by.to_string(), started_at, ended_at, list, progress, standing: None }
     }
 }
 
@@ -257,7 +259,8 @@ orders! {
 pub(super) async fn one(State(admin): State<Arc<Admin>>, Path((game, id)): Path<(String, String)>) -> Result<Json<Told>, Problem> {
     let (_, broadcast) = known(&admin, &game, &id).await?;
     let progress = admin.broadcasts.progress(&broadcast).await?;
-    Ok(Json(Told::of(broadcast, Some(progress))))
+    let standing = admin.broadcasts.standing(&broadcast).await?;
+    Ok(Json(Told { standing, ..Told::of(broadcast, Some(progress)) }))
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use questline_core::port::{
-    Accounts, Audiences, Audit, Broadcasts, Clock, Consents, Conversations, Desk, Inbox, Outbox, Permits, Releases, Sealing, SendingState,
+    Accounts, Audiences, Audit, Broadcasts, Clock, Consents, Conversations, Desk, Exposures, Inbox, Outbox, Permits, Releases, Sealing, SendingState,
     Store, StoreError, Templates, Timers, Tokens, Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
@@ -50,6 +50,8 @@ pub struct OpenedStore {
     pub broadcasts: Arc<dyn Broadcasts>,
     /// Who could get one.
     pub audiences: Arc<dyn Audiences>,
+    /// What players did then.
+    pub exposures: Arc<dyn Exposures>,
     /// What the store may lose as it is set up, in words; empty when nothing.
     pub warnings: Vec<String>,
     concrete: Concrete,
@@ -157,6 +159,7 @@ impl OpenedStore {
             consents: store.clone(),
             broadcasts: store.clone(),
             audiences: store.clone(),
+            exposures: store.clone(),
             audit: store.clone(),
             releases: store.clone(),
             sealing: store.clone(),

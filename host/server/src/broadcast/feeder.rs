@@ -9,9 +9,10 @@ use std::time::Duration;
 use questline_core::broadcast::{Broadcast, BroadcastId, Hold, Order, State, ready_to_feed};
 use questline_core::id::{CampaignId, GameId};
 use questline_core::port::StoreError;
-use questline_core::time::{SECOND_MS, UnixMs};
+use questline_core::time::{MINUTE_MS, SECOND_MS, UnixMs};
 use tokio_util::sync::CancellationToken;
 
+use super::deeds::{Watched, watched_until};
 use super::gate::Held;
 use super::recipients::Unready;
 use super::{BroadcastDesk, campaign_of, numbers_of};
@@ -26,6 +27,10 @@ const AHEAD_MIN: u64 = 2_000;
 const AHEAD_S: u64 = 30;
 /// How long a count of what waits is good.
 const COUNT_MS: u64 = SECOND_MS;
+/// How often an experiment is judged.
+const JUDGE_MS: u64 = MINUTE_MS;
+/// How often a broadcast is looked at that is only watched.
+const REST_MS: u64 = 10 * SECOND_MS;
 /// How long a host holds a broadcast without saying so again.
 const HOLD_MS: u64 = 30 * SECOND_MS;
 
@@ -37,6 +42,10 @@ struct Known {
     ready: u64,
     /// Messages that wait at all.
     waiting: u64,
+    /// When its experiment was judged.
+    judged_at: UnixMs,
+    /// It is over and nothing of it waits, but what players do is watched still; it need not be looked at before then.
+    rests: Option<(UnixMs, Option<Watched>)>,
 }
 
 /// Runs until `stop`.
@@ -75,16 +84,27 @@ impl BroadcastDesk {
         let open = self.store.open_broadcasts().await?;
         known.retain(|id, _| open.iter().any(|(_, other)| other == id));
         let (mut held, mut is_busy, mut failed) = (HashMap::new(), false, None);
+        let mut watched: HashMap<GameId, Vec<Watched>> = HashMap::new();
+        let now = self.clock.now();
         let mut running = Vec::new();
         for (game, id) in open {
+            if let Some(Known { rests: Some((until, one)), .. }) = known.get(&id)
+                && now < *until
+            {
+                watched.entry(game).or_default().extend(one.clone());
+                continue;
+            }
             let Some(broadcast) = self.store.broadcast(&game, &id).await? else {
                 self.store.close_broadcast(&game, &id).await?;
                 continue;
             };
             held.extend(held_of(&broadcast));
+            watched.entry(game).or_default().extend(Watched::of(&broadcast));
             running.push(broadcast);
         }
         self.gate.set(held);
+        watched.retain(|_, of_game| !of_game.is_empty());
+        self.deeds.watch(watched);
         for broadcast in running {
             let id = broadcast.id.clone();
             match self.see_to(broadcast, known.entry(id.clone()).or_default()).await {
@@ -99,6 +119,10 @@ impl BroadcastDesk {
 
     async fn see_to(&self, broadcast: Broadcast, known: &mut Known) -> Result<bool, Unready> {
         let now = self.clock.now();
+        if broadcast.started_at.is_some() && now.since_ms(known.judged_at) >= JUDGE_MS {
+            known.judged_at = now;
+            self.promote(&broadcast, now).await?;
+        }
         match broadcast.state {
             State::Draft | State::Paused => Ok(false),
             State::Scheduled => {
@@ -121,9 +145,16 @@ impl BroadcastDesk {
             }
             State::Running => self.feed(broadcast, known, now).await,
             State::Done | State::Cancelled => {
-                self.count(&broadcast, known, now).await?;
-                if known.waiting == 0 {
-                    self.wind_up(&broadcast).await?;
+                if known.rests.is_none() {
+                    self.count(&broadcast, known, now).await?;
+                    if known.waiting > 0 {
+                        return Ok(false);
+                    }
+                    self.forget_recipients(&broadcast).await?;
+                }
+                match watched_until(&broadcast) {
+                    Some(until) if now < until => known.rests = Some((now.plus_ms(REST_MS), Watched::of(&broadcast))),
+                    _ => self.store.close_broadcast(&broadcast.game, &broadcast.id).await?,
                 }
                 Ok(false)
             }
@@ -217,12 +248,12 @@ impl BroadcastDesk {
         let Some(campaign) = campaign_of(&broadcast.id) else { return Ok(()) };
         let tally = self.audiences.tally(&broadcast.game, &campaign).await?;
         let waiting = tally.waiting();
-        *known = Known { counted_at: now, waiting, ready: waiting.saturating_sub(tally.parked()) };
+        (known.counted_at, known.waiting, known.ready) = (now, waiting, waiting.saturating_sub(tally.parked()));
         Ok(())
     }
 
-    /// Forgets whom it was for, and lets go of it.
-    async fn wind_up(&self, broadcast: &Broadcast) -> Result<(), StoreError> {
+    /// Forgets whom it was for.
+    async fn forget_recipients(&self, broadcast: &Broadcast) -> Result<(), StoreError> {
         let (game, id) = (&broadcast.game, &broadcast.id);
         if let Some(list) = &broadcast.list {
             self.store.forget_list(game, id, &list.upload, list.pieces()).await?;
@@ -230,7 +261,7 @@ impl BroadcastDesk {
         if let Some(upload) = &broadcast.uploading {
             self.forget_upload(game, id, upload).await?;
         }
-        self.store.close_broadcast(game, id).await
+        Ok(())
     }
 
     /// Does as ordered, on this host at once. None when there is no such broadcast; true when it changed something.
@@ -254,7 +285,8 @@ impl BroadcastDesk {
         }
         if outcome == Ok(true) && broadcast.state == State::Cancelled && broadcast.started_at.is_none() {
             // Nobody sees to a draft.
-            self.wind_up(&broadcast).await?;
+            self.forget_recipients(&broadcast).await?;
+            self.store.close_broadcast(game, id).await?;
         }
         self.wake();
         Ok(Some((broadcast, outcome)))

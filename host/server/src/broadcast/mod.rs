@@ -1,8 +1,10 @@
 //! Broadcasts: who gets one, a list that is uploaded, and what hands recipients to the lanes. Every message of one is an ordinary
 //! message of its lane: what holds for any holds for it.
 
+mod deeds;
 mod feeder;
 mod gate;
+mod judge;
 mod recipients;
 mod upload;
 
@@ -13,7 +15,7 @@ use questline_core::broadcast::{Broadcast, BroadcastId, Limits, Portfolio, Progr
 use questline_core::id::{CampaignId, GameId, NumberId};
 use questline_core::outbox::MessageClass;
 use questline_core::permit::windows::{PORTFOLIO_SPAN_MS, portfolio_window};
-use questline_core::port::{Audiences, Broadcasts, Clock, Desk, Outbox, StoreError};
+use questline_core::port::{Audiences, Audit, Broadcasts, Clock, Desk, Outbox, StoreError};
 use questline_core::template::Template;
 use questline_core::time::UnixMs;
 use tokio::sync::{Notify, Semaphore};
@@ -22,8 +24,10 @@ use crate::game::{Games, LoadedGame};
 use crate::links::LinkDesk;
 use crate::sending::SendingDesk;
 
+pub use deeds::Deeds;
 pub use feeder::run;
 pub use gate::{Gate, Gated};
+pub(crate) use judge::ToldStanding;
 pub(crate) use recipients::{Batch, Recipient, Unready};
 pub(crate) use upload::{Format, Upload, UploadFailed};
 
@@ -50,6 +54,10 @@ pub struct BroadcastDesk {
     pub sending: Arc<SendingDesk>,
     /// What is held back of broadcasts.
     pub gate: Arc<Gate>,
+    /// What players do after a message.
+    pub deeds: Arc<Deeds>,
+    /// Where promotions stand.
+    pub audit: Arc<dyn Audit>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// This host's name for itself, new at each start.
@@ -77,6 +85,10 @@ pub struct DeskParts {
     /// See there.
     pub sending: Arc<SendingDesk>,
     /// See there.
+    pub deeds: Arc<Deeds>,
+    /// See there.
+    pub audit: Arc<dyn Audit>,
+    /// See there.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -88,7 +100,7 @@ pub(crate) fn campaign_of(id: &BroadcastId) -> Option<CampaignId> {
 impl BroadcastDesk {
     /// From its parts.
     pub fn new(parts: DeskParts) -> Self {
-        let DeskParts { store, audiences, outbox, desk, links, games, numbers, sending, clock } = parts;
+        let DeskParts { store, audiences, outbox, desk, links, games, numbers, sending, deeds, audit, clock } = parts;
         let name = format!("{:016x}{:016x}", crate::clock::random(), crate::clock::random());
         Self {
             store,
@@ -100,6 +112,8 @@ impl BroadcastDesk {
             numbers,
             sending,
             gate: Arc::default(),
+            deeds,
+            audit,
             clock,
             name: name.into(),
             wake: Notify::new(),

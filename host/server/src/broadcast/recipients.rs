@@ -170,6 +170,11 @@ impl BroadcastDesk {
         now: UnixMs,
     ) -> Result<(Box<Enqueue>, bool), Skip> {
         let wish = &broadcast.wish;
+        let variant = broadcast.variant_of(&to.address.contact);
+        let template = match variant {
+            Some((_, name)) => game.rules.templates.get(name).ok_or(Skip::NoTemplate)?,
+            None => template,
+        };
         let counts = match verdict(template.category, Person::of(to.conversation, now), now) {
             Verdict::Gets { counts } => counts,
             Verdict::Skipped(skip) => return Err(skip),
@@ -179,7 +184,7 @@ impl BroadcastDesk {
             return Err(Skip::NoLanguage);
         }
         let message = wish.wording.message(template, locale, &game.rules.locale, values).map_err(|_| Skip::NoValue)?;
-        let campaign = campaign_of(&broadcast.id).map(|id| Campaign { id, variant: None });
+        let campaign = campaign_of(&broadcast.id).map(|id| Campaign { id, variant: variant.map(|(place, _)| place) });
         let enqueue = Enqueue {
             dedup: dedup(broadcast, to.key),
             address: to.address,

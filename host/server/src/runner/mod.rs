@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::broadcast::Deeds;
 use crate::game::Games;
 use crate::metrics::AGAIN;
 use crate::release::Releaser;
@@ -55,6 +56,8 @@ pub struct Runner {
     pub traffic: Arc<Traffic>,
     /// The games.
     pub games: Arc<Games>,
+    /// What players do after a broadcast's message.
+    pub deeds: Arc<Deeds>,
     /// Is told what each step did; in production there is none, and nothing is kept for it.
     pub observer: Option<Arc<dyn Observe>>,
     /// Their releases, for conversations that go on with an old one.
@@ -156,6 +159,7 @@ impl Runner {
                     return Ok(Some(self.stepper.clock.now().plus_ms(wait_ms)));
                 }
             };
+            self.deeds.note(&game.rules.id, entry, &commit).await?;
             if place + 1 < count {
                 conversation = Some(commit.conversation.clone());
             }

@@ -38,6 +38,7 @@ fn broadcast(n: u16, of: &str) -> Broadcast {
         begins_at: None,
         per_second: Some(7),
         expires_after_ms: EXPIRES_AFTER_MS,
+        experiment: None,
     };
     Broadcast::new(id(n), game(of), wish, Actor::Operator, START.plus_ms(u64::from(n)))
 }

@@ -4,6 +4,7 @@ use questline_core::broadcast::{
     Audience, Definition, EXPIRES_AFTER_MS, Kind, OUTAGE_EXPIRES_AFTER_MS, Segment, TITLE_CHARS_MAX, Wording, begins_at, class_of,
     is_locale,
 };
+use questline_core::experiment::{Experiment, Goal, Variant};
 use questline_core::game::Game;
 use questline_core::id::NumberId;
 use questline_core::outbox::MessageClass;
@@ -31,7 +32,8 @@ struct ButtonValue {
 /// Reads one.
 pub(super) fn definition(mut fields: Fields<'_>, kind: Kind, game: &Game, now: UnixMs) -> Result<Definition, Problem> {
     let title: Option<String> = fields.take("title", "a text")?;
-    let wording = wording(&mut fields)?;
+    let experiment = if kind == Kind::Broadcast { experiment(&mut fields)? } else { None };
+    let wording = wording(&mut fields, experiment.as_ref())?;
     let title = title.unwrap_or_else(|| wording.template.clone());
     if title.trim().is_empty() || title.chars().count() > TITLE_CHARS_MAX || title.chars().any(char::is_control) {
         return Err(fields.wrong("title", &format!("1 to {TITLE_CHARS_MAX} characters: what it is for")));
@@ -43,9 +45,18 @@ pub(super) fn definition(mut fields: Fields<'_>, kind: Kind, game: &Game, now: U
     if game.numbers.is_empty() {
         return Err(Problem::conflict(format!("{} talks from no number: give it one, in [[numbers]] of questline.toml", game.id)));
     }
-    let template = game.templates.get(&wording.template);
-    let template = template.ok_or_else(|| fields.wrong("template", &format!("the name of a template that {} declares", game.id)))?;
+    let declared = |name: &str, field: &str| {
+        game.templates.get(name).ok_or_else(|| fields.wrong(field, &format!("the name of a template that {} declares", game.id)))
+    };
+    let template = declared(&wording.template, if experiment.is_some() { "experiment" } else { "template" })?;
     wording.check(template).map_err(|problem| Problem::invalid(format!("values: {problem}")))?;
+    for variant in experiment.iter().flat_map(|experiment| &experiment.variants).skip(1) {
+        let other = declared(&variant.template, "experiment")?;
+        if other.category != template.category {
+            return Err(Problem::invalid("experiment: all variants' templates are of one category: each has its own rules"));
+        }
+        wording.check(other).map_err(|problem| Problem::invalid(format!("values: in template {}: {problem}", variant.template)))?;
+    }
     let class = fields.take::<MessageClass>("class", "one of high, normal and low")?;
     let class = class_of(kind, template.category, class).map_err(|problem| Problem::invalid(format!("class: {problem}")))?;
     let audience = audience(&mut fields, kind)?;
@@ -67,17 +78,62 @@ pub(super) fn definition(mut fields: Fields<'_>, kind: Kind, game: &Game, now: U
     }
     let known = match kind {
         Kind::Broadcast => {
-            "title, template, locale, header, values, buttons, number, class, audience, schedule, per_second, expires_after_s"
+            "title, template or experiment, locale, header, values, buttons, number, class, audience, schedule, per_second, expires_after_s"
         }
         Kind::Outage => "title, template, locale, header, values, buttons, number, affected, per_second, expires_after_s",
     };
     fields.end(known)?;
     let default = if kind == Kind::Outage { OUTAGE_EXPIRES_AFTER_MS } else { EXPIRES_AFTER_MS };
-    Ok(Definition { title, kind, number, wording, audience, class, begins_at, per_second, expires_after_ms: expires.unwrap_or(default) })
+    Ok(Definition {
+        title,
+        kind,
+        number,
+        wording,
+        audience,
+        class,
+        begins_at,
+        per_second,
+        expires_after_ms: expires.unwrap_or(default),
+        experiment: experiment.map(Box::new),
+    })
 }
 
-fn wording(fields: &mut Fields<'_>) -> Result<Wording, Problem> {
-    let template = fields.take::<String>("template", "a template's name")?.ok_or_else(|| fields.wrong("template", "a template's name"))?;
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Comparison {
+    variants: Vec<Choice>,
+    goal: Goal,
+    within_s: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choice {
+    name: String,
+    template: String,
+    #[serde(default = "one")]
+    share: u16,
+}
+
+fn one() -> u16 {
+    1
+}
+
+fn experiment(fields: &mut Fields<'_>) -> Result<Option<Experiment>, Problem> {
+    let takes = "{\"variants\": [{\"name\": \"a\", \"template\": \"...\", \"share\": 1}, ...], \"goal\": \"click\" or {\"event\": \"purchase\"}, \"within_s\": 86400}";
+    let Some(Comparison { variants, goal, within_s }) = fields.take::<Comparison>("experiment", takes)? else { return Ok(None) };
+    let variant = |Choice { name, template, share }| Variant { name, share, template };
+    let variants = variants.into_iter().map(variant).collect();
+    let experiment = Experiment { variants, goal, within_ms: within_s.saturating_mul(SECOND_MS) };
+    experiment.check().map_err(|problem| Problem::invalid(format!("experiment: {problem}")))?;
+    Ok(Some(experiment))
+}
+
+fn wording(fields: &mut Fields<'_>, experiment: Option<&Experiment>) -> Result<Wording, Problem> {
+    let template = match experiment.and_then(|experiment| experiment.variants.first()) {
+        Some(first) => first.template.clone(),
+        None => fields.take::<String>("template", "a template's name")?.ok_or_else(|| fields.wrong("template", "a template's name"))?,
+    };
     let locale = fields.take::<String>("locale", "a language as BCP 47 writes it")?;
     if locale.as_deref().is_some_and(|locale| !is_locale(locale)) {
         return Err(fields.wrong("locale", "a language as BCP 47 writes it"));

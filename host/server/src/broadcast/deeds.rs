@@ -1,0 +1,104 @@
+//! What players do after a broadcast's message: an event of the game that an experiment hopes for, or that they want no marketing
+//! any more. Which broadcasts are watched is known in memory, so that a step that concerns none of them asks nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use questline_core::broadcast::{Broadcast, State, Tally};
+use questline_core::commit::Commit;
+use questline_core::consent::Marketing;
+use questline_core::event::Event;
+use questline_core::experiment::{Deed, Goal};
+use questline_core::id::{CampaignId, ConversationId, GameId};
+use questline_core::port::{DeedNote, Exposures, InboxEntry, StoreError};
+use questline_core::time::{DAY_MS, HOUR_MS, UnixMs};
+
+use super::campaign_of;
+
+/// Whoever takes no marketing any more so soon after a message did so because of it.
+const OPT_OUT_WITHIN_MS: u64 = DAY_MS;
+
+/// A broadcast that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Watched {
+    campaign: CampaignId,
+    /// The event that is hoped for, and within which time.
+    event: Option<(String, u64)>,
+}
+
+impl Watched {
+    /// None before it was started.
+    pub(super) fn of(broadcast: &Broadcast) -> Option<Self> {
+        broadcast.started_at?;
+        let event = broadcast.wish.experiment.as_deref().and_then(|experiment| match &experiment.goal {
+            Goal::Event(name) => Some((name.clone(), experiment.within_ms)),
+            Goal::Click => None,
+        });
+        Some(Self { campaign: campaign_of(&broadcast.id)?, event })
+    }
+}
+
+/// Until when a broadcast that is over is watched; none while it is not over.
+pub(super) fn watched_until(broadcast: &Broadcast) -> Option<UnixMs> {
+    let is_over = matches!(broadcast.state, State::Done | State::Cancelled);
+    // The last cohort begins in the last hour, and is complete so long after that hour's end.
+    let within_ms = broadcast.wish.experiment.as_deref().map_or(0, |experiment| experiment.within_ms.saturating_add(2 * HOUR_MS));
+    broadcast.ended_at.filter(|_| is_over).map(|ended_at| ended_at.plus_ms(within_ms.max(OPT_OUT_WITHIN_MS)))
+}
+
+/// What notes deeds.
+pub struct Deeds {
+    store: Arc<dyn Exposures>,
+    watched: ArcSwap<HashMap<GameId, Vec<Watched>>>,
+}
+
+impl Deeds {
+    /// Over a store; nothing is watched yet.
+    pub fn new(store: Arc<dyn Exposures>) -> Self {
+        Self { store, watched: ArcSwap::default() }
+    }
+
+    pub(super) fn watch(&self, watched: HashMap<GameId, Vec<Watched>>) {
+        if **self.watched.load() != watched {
+            self.watched.store(watched.into());
+        }
+    }
+
+    pub(super) async fn tallies(&self, game: &GameId, campaign: &CampaignId) -> Result<BTreeMap<Option<u8>, Tally>, StoreError> {
+        self.store.tallies(game, campaign).await
+    }
+
+    /// Notes what a step shows of its player, before the step is written: a step that is run again notes nothing twice.
+    pub async fn note(&self, game: &GameId, entry: &InboxEntry, commit: &Commit) -> Result<(), StoreError> {
+        let watched = self.watched.load();
+        let Some(watched) = watched.get(game) else { return Ok(()) };
+        let conversation = commit.conversation.id;
+        let is_withdrawn = commit.consents.iter().any(|record| record.marketing != Marketing::Granted);
+        for one in watched {
+            match (&*entry.event, &one.event) {
+                (Event::GameEvent(event), Some((name, within_ms))) if event.name == *name => {
+                    self.count(game, one, conversation, Deed::Conversion, *within_ms, entry.received_at).await?;
+                }
+                _ => {}
+            }
+            if is_withdrawn {
+                self.count(game, one, conversation, Deed::OptOut, OPT_OUT_WITHIN_MS, entry.received_at).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn count(
+        &self,
+        game: &GameId,
+        watched: &Watched,
+        conversation: ConversationId,
+        deed: Deed,
+        within_ms: u64,
+        at: UnixMs,
+    ) -> Result<(), StoreError> {
+        let note = DeedNote { game: game.clone(), campaign: watched.campaign.clone(), conversation, deed, within_ms, at };
+        self.store.note_deed(note).await.map(drop)
+    }
+}
