@@ -1,14 +1,15 @@
 //! `questline serve` as a process of its own: started, asked, stopped, killed.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::process::Child;
 
+use crate::api::Api;
 use crate::{PATIENCE, eventually};
 
 /// The operator's token in tests.
@@ -44,9 +45,15 @@ pub async fn run(config: &Path, arguments: &[&str]) -> Output {
 /// A running host. Killed when dropped.
 pub struct Host {
     child: Child,
-    pub address: SocketAddr,
-    http: reqwest::Client,
+    api: Api,
     log: PathBuf,
+}
+
+impl Deref for Host {
+    type Target = Api;
+    fn deref(&self) -> &Api {
+        &self.api
+    }
 }
 
 impl Host {
@@ -65,16 +72,16 @@ impl Host {
         command.arg("--config").arg(config).arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(lines).kill_on_drop(true);
         let child = command.spawn().expect("the host starts");
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client");
-        Self { child, address, http, log }
+        Self { child, api: Api { address, http }, log }
     }
 
     pub async fn wait_ready(&mut self) {
-        let url = format!("http://{}/readyz", self.address);
+        let url = format!("http://{}/readyz", self.api.address);
         eventually("the host is ready", async || {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the host ended with {status}:\n{}", self.log());
             }
-            self.http.get(&url).send().await.ok()?.status().is_success().then_some(())
+            self.api.http.get(&url).send().await.ok()?.status().is_success().then_some(())
         })
         .await;
     }
@@ -84,47 +91,12 @@ impl Host {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// A GET under `/v1`.
-    pub async fn get(&self, path: &str) -> Value {
-        let request = self.http.get(format!("http://{}/v1{path}", self.address)).bearer_auth(TOKEN);
-        let response = request.send().await.expect("the API answers");
-        assert!(response.status().is_success(), "GET {path}: {}", response.status());
-        response.json().await.expect("the API answers JSON")
-    }
-
-    /// A POST under `/v1`.
-    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let request = self.http.post(format!("http://{}/v1{path}", self.address)).bearer_auth(TOKEN).json(body);
-        let response = request.send().await.expect("the API answers");
-        (response.status().as_u16(), response.json().await.unwrap_or_default())
-    }
-
-    /// A POST under `/v1` with an idempotency key: status, problem or answer, and `Retry-After`.
-    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> (u16, Value, Option<String>) {
-        let request = self.http.post(format!("http://{}/v1{path}", self.address)).bearer_auth(TOKEN);
-        let response = request.header("idempotency-key", key).json(body).send().await.expect("the API answers");
-        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
-        (response.status().as_u16(), response.json().await.unwrap_or_default(), retry_after)
-    }
-
-    /// The figure of this name and these labels in `/metrics`, as it stands there; 0 when it is not there.
-    pub async fn metric(&self, line_start: &str) -> f64 {
-        let text = self.metrics().await;
-        let line = text.lines().find(|line| line.starts_with(line_start));
-        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0.0)
-    }
-
     /// Memory that it has, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let pid = self.child.id().expect("it runs");
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
-    }
-
-    /// A client for anything else.
-    pub fn http(&self) -> &reqwest::Client {
-        &self.http
     }
 
     /// Ends it as a crash does.
@@ -137,10 +109,5 @@ impl Host {
         let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)).expect("it runs");
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is asked to stop");
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it stops in time").expect("it ends")
-    }
-
-    /// All figures, as `/metrics` has them.
-    pub async fn metrics(&self) -> String {
-        self.http.get(format!("http://{}/metrics", self.address)).send().await.expect("metrics").text().await.expect("text")
     }
 }

@@ -4,6 +4,7 @@
 //! of it. Nothing waits for time: everything waits for a condition, within a bound.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+pub mod api;
 pub mod chats;
 mod codes;
 pub mod guests;
@@ -11,6 +12,7 @@ pub mod host;
 pub mod redis;
 pub mod stage;
 
+pub use api::Api;
 pub use codes::CODE_TEMPLATE;
 pub use host::Host;
 pub use redis::RedisServer;

@@ -13,6 +13,7 @@ mod code_numbers;
 mod consents;
 mod contract;
 mod credentials;
+mod experiments;
 mod failing_flows;
 mod game_events;
 mod holds;

@@ -1,7 +1,7 @@
 //! What all subjects share: each test on either store, players who talk, and waiting until all is done.
 
 use questline_emulator as meta;
-use questline_tests::{Host, PATIENCE, Stage, eventually};
+use questline_tests::{Api, PATIENCE, Stage, eventually};
 use serde_json::Value;
 
 /// Makes two tests of each function that takes an engine.
@@ -64,7 +64,7 @@ pub(crate) fn ticket_number(text: &str) -> String {
 }
 
 /// Waits until nothing is on its way: no webhook, no event, no message.
-pub(crate) async fn at_rest(stage: &Stage, host: &Host) {
+pub(crate) async fn at_rest(stage: &Stage, host: &Api) {
     eventually("all is at rest", async || {
         let before = stage.emulator.counters();
         let settled = stage.emulator.settled(PATIENCE).await;
@@ -76,12 +76,12 @@ pub(crate) async fn at_rest(stage: &Stage, host: &Host) {
 }
 
 /// All dead letters, oldest first.
-pub(crate) async fn dead_letters(host: &Host) -> Vec<Value> {
+pub(crate) async fn dead_letters(host: &Api) -> Vec<Value> {
     host.get("/dead-letters?limit=500").await["rows"].as_array().expect("rows").clone()
 }
 
 /// Waits for the first dead letter.
-pub(crate) async fn first_dead_letter(host: &Host) -> Value {
+pub(crate) async fn first_dead_letter(host: &Api) -> Value {
     eventually("there is a dead letter", async || dead_letters(host).await.into_iter().next()).await
 }
 

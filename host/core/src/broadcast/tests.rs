@@ -7,6 +7,7 @@ use super::*;
 use crate::consent::{Held, Marketing, Standing};
 use crate::contact::{Address, Contact, PhoneNumber};
 use crate::conversation::Conversation;
+use crate::experiment::{Goal, Variant};
 use crate::id::ConversationId;
 use crate::status::DeliveryState;
 use crate::template::{Template, Texts};
@@ -361,4 +362,21 @@ fn a_local_time_is_an_instant_in_its_zone() {
     for wrong in ["2026-09-21T13:00", "2028-01-01T00:00", "0001-01-01T00:00"] {
         assert_eq!(at(wrong, "UTC"), Err(InvalidSchedule::Range), "{wrong}");
     }
+}
+
+#[test]
+fn everybody_gets_the_variant_that_was_promoted() {
+    let variant = |name: &str| Variant { name: name.to_owned(), share: 1, template: format!("cup_{name}") };
+    let experiment = Experiment { variants: vec![variant("a"), variant("b")], goal: Goal::Click, within_ms: DAY_MS };
+    let mut one = broadcast(Audience::List, None);
+    let contact = |n: u64| Contact::new(PhoneNumber::parse(&format!("1555{n:07}")).ok(), None).unwrap();
+    assert_eq!(one.variant_of(&contact(1)), None, "nothing is compared");
+    one.wish.experiment = Some(Box::new(experiment));
+    let of = |one: &Broadcast| (0..200).map(|n| one.variant_of(&contact(n)).unwrap().0).collect::<Vec<_>>();
+    let first = of(&one);
+    assert!(first.contains(&0) && first.contains(&1));
+    assert_eq!(of(&one), first, "the same one each time");
+    one.winner = Some(1);
+    assert!(of(&one).iter().all(|variant| *variant == 1));
+    assert_eq!(one.variant_of(&contact(1)), Some((1, "cup_b")));
 }
