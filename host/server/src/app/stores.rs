@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use questline_core::port::{
-    Accounts, Audiences, Audit, Broadcasts, Clock, Consents, Conversations, Desk, Exposures, Inbox, Outbox, Permits, Releases, Sealing, SendingState,
-    Store, StoreError, Templates, Timers, Tokens, Verifications,
+    Accounts, Audiences, Audit, Broadcasts, Clock, Consents, Conversations, Desk, Exposures, Inbox, Outbox, Permits, Releases, Sealing,
+    SendingState, Store, StoreError, Templates, Timers, Tokens, Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
