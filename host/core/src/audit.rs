@@ -75,6 +75,8 @@ actions! {
     /// A flow wanted recovery credentials and did not get them.
     #[serde(alias = "recovery-refused")]
     CredentialsRefused "credentials-refused",
+    /// A template was handed in for Meta's review.
+    TemplateSubmitted "template-submitted",
     /// A ticket was closed.
     TicketClosed "ticket-closed",
     /// A dead letter was put back where it was.

@@ -3,14 +3,16 @@
 //! All or none: one refused effect refuses the whole answer. The flow is asked again with the reasons in its snapshot;
 //! a second refusal fails the step.
 
+mod templates;
+
 use crate::audit::{Action, Actor, AuditRecord};
 use crate::authentication::AskedCode;
 use crate::authentication::route::{Sending, give_to_channel};
 use crate::capability::Capability;
 use crate::commit::{Commit, Ticket, TimerChange};
 use crate::consent::{Marketing, Told, Unwanted};
-use crate::conversation::{Conversation, FlowState};
-use crate::effect::{ChangeConsent, Effect, IssueRecovery, OpenTicket, SendTemplate, TicketPriority};
+use crate::conversation::FlowState;
+use crate::effect::{ChangeConsent, Effect, IssueRecovery, OpenTicket, TicketPriority};
 use crate::event::{Event, HandedOver, TimerEvent};
 use crate::flow::Snapshot;
 use crate::game::{FlowBinding, Game};
@@ -20,7 +22,6 @@ use crate::outcome::{Next, Outcome, Refusal, RefusalReason};
 use crate::permit::Known;
 use crate::recovery::{CredentialsPromise, DELIVERY_MS_MAX, RecoveryAttempt, RecoveryRefusal, RecoveryRules};
 use crate::step::Step;
-use crate::template::{Category, TemplateMessage};
 use crate::time::UnixMs;
 use crate::window::WINDOW_MS;
 
@@ -86,7 +87,7 @@ impl<'a> Step<'a> {
             .filter_map(|(index, effect)| {
                 let refused = match (effect, &recovery) {
                     // Whatever stands first in the answer.
-                    (Effect::SendTemplate(template), _) if withdraws && is_marketing(self.game, template) => {
+                    (Effect::SendTemplate(template), _) if withdraws && self.is_marketing(template) => {
                         Err((RefusalReason::NoConsent, "the same answer withdraws the consent to marketing".to_owned()))
                     }
                     (Effect::IssueRecoveryCredentials(_), Err(refusal)) => {
@@ -138,14 +139,9 @@ impl<'a> Step<'a> {
             Some(_) => {}
         }
         match effect {
+            Effect::Reply(reply) if self.conversation.window.closes_at(self.now).is_none() => self.refuse_stand_in(flow, &reply.content),
             Effect::Reply(reply) => self.refuse_reply(reply.reply_to.map(|seq| seq.0), &reply.content),
-            Effect::SendTemplate(template) => {
-                let filled = fill(self.game, &self.conversation, template)?;
-                if filled.category == Category::Authentication {
-                    return Err((RefusalReason::NotGranted, "codes are sent by the host alone".to_owned()));
-                }
-                if filled.category == Category::Marketing { self.refuse_marketing() } else { Ok(()) }
-            }
+            Effect::SendTemplate(template) => self.refuse_template(template),
             Effect::React(react) => {
                 self.open_window()?;
                 self.conversation
@@ -199,15 +195,11 @@ impl<'a> Step<'a> {
     fn open_window(&self) -> Result<(), (RefusalReason, String)> {
         match self.conversation.window.closes_at(self.now) {
             Some(_) => Ok(()),
-            None => Err((
-                RefusalReason::WindowClosed,
-                format!("the player wrote nothing for {} hours: only a template can be sent", WINDOW_MS / crate::time::HOUR_MS),
-            )),
+            None => Err((RefusalReason::WindowClosed, window_closed())),
         }
     }
 
     fn refuse_reply(&self, reply_to: Option<u64>, content: &Outbound) -> Result<(), (RefusalReason, String)> {
-        self.open_window()?;
         if reply_to.is_some_and(|seq| self.conversation.wamid_of(crate::id::InboxSeq(seq)).is_none()) {
             return Err((RefusalReason::UnknownTarget, "no such recent message to quote".to_owned()));
         }
@@ -240,10 +232,11 @@ impl<'a> Step<'a> {
             Event::Message(message) => message.sent_at,
             _ => now,
         };
-        let mut apply = Apply { game, flow, now, said_at, answers, commit, code, measures: Vec::new() };
+        let mut apply = Apply { game, flow, now, said_at, answers, commit, code, measures: Vec::new(), late: None };
         for effect in outcome.effects {
             apply.effect(effect);
         }
+        apply.stand_in();
         let Apply { mut commit, measures, .. } = apply;
         let session = &mut commit.conversation.session;
         session.outbound = session.outbound.saturating_add(commit.outbox.len() as u32);
@@ -265,21 +258,19 @@ struct Apply<'a> {
     commit: Commit,
     code: AskedCode,
     measures: Vec<Measure>,
+    /// Replies that came after the window had closed.
+    late: Option<templates::Late>,
 }
 
 impl Apply<'_> {
     fn effect(&mut self, effect: Effect) {
         match effect {
+            Effect::Reply(reply) if self.commit.conversation.window.closes_at(self.now).is_none() => self.late(&reply.content),
             Effect::Reply(reply) => {
                 let reply_to = reply.reply_to.and_then(|seq| self.commit.conversation.wamid_of(seq).cloned());
                 self.send(MessageClass::Normal, Content::Reply { message: reply.content, reply_to });
             }
-            Effect::SendTemplate(template) => {
-                if let Ok(filled) = fill(self.game, &self.commit.conversation, &template) {
-                    let class = if filled.category == Category::Marketing { MessageClass::Low } else { MessageClass::Normal };
-                    self.send(class, Content::Template(filled));
-                }
-            }
+            Effect::SendTemplate(template) => self.send_template(&template),
             Effect::React(react) => {
                 if let Some(target) = self.commit.conversation.wamid_of(react.target).cloned() {
                     self.send(MessageClass::Normal, Content::Reaction { target, emoji: react.emoji });
@@ -386,11 +377,16 @@ impl Apply<'_> {
     }
 
     fn send(&mut self, class: MessageClass, content: Content) {
+        let message = self.message(class, content);
+        self.commit.outbox.push(message);
+    }
+
+    fn message(&self, class: MessageClass, content: Content) -> NewMessage {
         // After a critical ticket in the same answer, the words to the player are as urgent.
         let asks = content.category().is_some() || !self.answers;
         let known = asks.then(|| Box::new(Known::of(&self.commit.conversation, self.answers, self.now)));
         let urgent = self.commit.tickets.iter().any(|ticket| ticket.priority == TicketPriority::Critical);
-        self.commit.outbox.push(NewMessage {
+        NewMessage {
             game: self.game.id.clone(),
             number: self.commit.conversation.number.clone(),
             contact: self.commit.conversation.contact.clone(),
@@ -407,7 +403,7 @@ impl Apply<'_> {
             committed_at: self.now,
             campaign: None,
             known,
-        });
+        }
     }
 }
 
@@ -419,18 +415,8 @@ fn confidence(effect: &Effect) -> Option<f64> {
     }
 }
 
-fn is_marketing(game: &Game, template: &SendTemplate) -> bool {
-    game.templates.get(&template.name).is_some_and(|known| known.category == Category::Marketing)
-}
-
-/// Puts a flow's values into a template of the game.
-fn fill(game: &Game, conversation: &Conversation, template: &SendTemplate) -> Result<TemplateMessage, (RefusalReason, String)> {
-    let unknown = |detail: String| (RefusalReason::UnknownTarget, detail);
-    let known = game.templates.get(&template.name).ok_or_else(|| unknown(format!("{} has no template {:?}", game.id, template.name)))?;
-    let locale = template.language.as_deref().or(conversation.session.locale.as_deref()).unwrap_or(&game.locale);
-    // A player whose language the template lacks gets it in the game's own, unless the flow insists on one.
-    let locale = if template.language.is_none() && known.language(locale).is_none() { &game.locale } else { locale };
-    known.fill(locale, template.header.as_deref(), &template.body, &template.buttons).map_err(|mismatch| unknown(mismatch.to_string()))
+fn window_closed() -> String {
+    format!("the player wrote nothing for {} hours: only a template can be sent", WINDOW_MS / crate::time::HOUR_MS)
 }
 
 #[cfg(test)]

@@ -13,9 +13,11 @@ use crate::id::{FlowName, GameId, NumberId};
 use crate::permit::hours::LocalHours;
 use crate::permit::windows::MARKETING_PER_WEEK;
 use crate::recovery::RecoveryRules;
+use crate::reply::ReplyRules;
 use crate::retry::Backoff;
 use crate::sensitive::Sensitivity;
 use crate::template::Template;
+use crate::template::at_meta::AtMeta;
 use crate::verification::VerificationRules;
 
 /// What operations of a game's backend ask to have proven first, by name; what asks for nothing is not in it.
@@ -42,6 +44,10 @@ pub struct Game {
     pub default_flow: FlowName,
     /// By name.
     pub templates: BTreeMap<String, Template>,
+    /// What Meta says of them.
+    pub at_meta: AtMeta,
+    /// What goes in place of replies outside the service window.
+    pub replies: ReplyRules,
     /// Sent in place of a message that came after the service window had closed: a template without parameters.
     pub window_closed_template: Option<String>,
     /// How often and how fast a failed step is tried again.
@@ -205,6 +211,8 @@ mod tests {
             routes: vec![Route { intents: vec!["buy".into()], flow: Some(flow("shop")), ..Route::default() }],
             default_flow: flow("help"),
             templates: BTreeMap::new(),
+            at_meta: AtMeta::default(),
+            replies: ReplyRules::default(),
             window_closed_template: None,
             step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 1 },
             mid_flow: MidFlow::default(),

@@ -38,6 +38,7 @@ pub mod broadcast;
 pub mod commit;
 pub mod decide;
 pub mod recovery;
+pub mod reply;
 pub mod secret;
 pub mod sensitive;
 pub mod step;

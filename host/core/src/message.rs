@@ -2,6 +2,8 @@
 //!
 //! Limits are of the Cloud API's messages endpoint ("Send messages", v25.0) and count characters, not bytes.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// Characters of a text.
@@ -286,6 +288,19 @@ impl Outbound {
             Self::ContactRequest { .. } => "contact-request",
             Self::LinkButton { .. } => "link-button",
         }
+    }
+
+    /// What it says in words, a link's address included; none for a file without any.
+    pub fn words(&self) -> Option<Cow<'_, str>> {
+        Some(match self {
+            Self::Text { body, .. }
+            | Self::Buttons { body, .. }
+            | Self::List { body, .. }
+            | Self::LocationRequest { body }
+            | Self::ContactRequest { body } => Cow::Borrowed(body),
+            Self::Media { caption, .. } => Cow::Borrowed(caption.as_deref()?),
+            Self::LinkButton { body, url, .. } => Cow::Owned(format!("{body} {url}")),
+        })
     }
 
     /// Refuses what Meta would refuse.

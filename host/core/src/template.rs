@@ -188,11 +188,20 @@ pub enum TemplateMismatch {
 impl Template {
     /// The language nearest to a locale: itself, its language alone, then any of the same language.
     pub fn language(&self, locale: &str) -> Option<(&str, &Texts)> {
+        let language = self.nearest(locale).next()?;
+        self.languages.get_key_value(language).map(|(language, texts)| (language.as_str(), texts))
+    }
+
+    /// Its languages that do for a locale, the nearest first: `pt_BR`, then `pt`, then `pt_PT`.
+    pub fn nearest<'t>(&'t self, locale: &str) -> impl Iterator<Item = &'t str> + use<'t> {
         let wanted = locale.replace('-', "_");
-        let plain = wanted.split('_').next().unwrap_or(&wanted);
-        let same = |(language, _): &(&String, &Texts)| language.split('_').next() == Some(plain);
-        let exact = self.languages.get_key_value(&wanted).or_else(|| self.languages.get_key_value(plain));
-        exact.or_else(|| self.languages.iter().find(same)).map(|(language, texts)| (language.as_str(), texts))
+        let plain = wanted.split('_').next().unwrap_or(&wanted).to_owned();
+        let known = |language: &str| self.languages.get_key_value(language).map(|(language, _)| language.as_str());
+        let exact = known(&wanted);
+        let alone = known(&plain).filter(|alone| Some(*alone) != exact);
+        let named = [exact, alone];
+        let same = self.languages.keys().map(String::as_str).filter(move |language| language.split('_').next() == Some(&plain));
+        named.into_iter().flatten().chain(same.filter(move |language| !named.contains(&Some(language))))
     }
 
     /// Puts values into the template, in the language nearest to the locale.
@@ -272,6 +281,19 @@ mod tests {
         for (locale, found) in [("en", Some("en")), ("en-GB", Some("en")), ("pt-BR", Some("pt_BR")), ("pt", Some("pt_BR")), ("de", None)] {
             assert_eq!(template.language(locale).map(|(language, _)| language), found, "{locale}");
         }
+    }
+
+    #[test]
+    fn nearer_languages_come_first() {
+        let mut template = template();
+        let texts = template.languages["en"].clone();
+        for language in ["pt", "pt_PT", "de"] {
+            template.languages.insert(language.into(), texts.clone());
+        }
+        assert_eq!(template.nearest("pt-BR").collect::<Vec<_>>(), ["pt_BR", "pt", "pt_PT"]);
+        assert_eq!(template.nearest("pt").collect::<Vec<_>>(), ["pt", "pt_BR", "pt_PT"]);
+        assert_eq!(template.nearest("pt_AO").collect::<Vec<_>>(), ["pt", "pt_BR", "pt_PT"]);
+        assert_eq!(template.nearest("fr").count(), 0);
     }
 
     #[test]

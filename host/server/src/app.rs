@@ -15,6 +15,7 @@ use std::time::Duration;
 use questline_core::capability::{Capability, Grants};
 use questline_core::id::GameId;
 use questline_core::port::{Clock, Depth, Desk, StoreError};
+use questline_core::time::SECOND_MS;
 use questline_whatsapp::graph::{AccessToken, GraphClient, GraphOptions, NumberDirectory};
 use questline_whatsapp::signature::{AppSecrets, VerifyToken};
 use tokio::net::TcpListener;
@@ -36,6 +37,7 @@ use crate::runner::{AccountDevices, Observe, Runner, Stepper, StoredReceipts};
 use crate::security::{AccountGuard, Lockout};
 use crate::sender::{Number, Sender};
 use crate::sending::{SendingDesk, SendingParts};
+use crate::templates::{Accounts, TemplateDesk, TemplateParts};
 use crate::timer;
 use crate::traffic::Traffic;
 use crate::two_factor::TwoFactorDesk;
@@ -128,6 +130,7 @@ pub struct Host {
     stop_listening: CancellationToken,
     stop_running: CancellationToken,
     stop_sending: CancellationToken,
+    stop_templates: CancellationToken,
     drain: Duration,
 }
 
@@ -189,6 +192,8 @@ impl Host {
             Some(loader) => loader,
             None => GameLoader::of(config, Arc::new(TracedGuestLog::new(clock.clone(), metrics.clone())))?,
         };
+        let accounts = Accounts::of(&config.numbers);
+        let loader = loader.with_at_meta(accounts.at_meta());
         let by_number = config.numbers.iter().map(|number| (number.id.clone(), number.game.clone())).collect();
         let games = Arc::new(Games::new(Vec::new(), by_number));
         let (http, code_keys) = (connector_client()?, code_keys(config)?);
@@ -219,6 +224,17 @@ impl Host {
             }
         };
 
+        let stop_templates = CancellationToken::new();
+        let parts = TemplateParts {
+            accounts,
+            store: store.templates.clone(),
+            graph: graph.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            every_ms: config.graph.templates_every_s * SECOND_MS,
+        };
+        let templates = TemplateDesk::open(parts, stop_templates.clone()).await;
+
         let traffic = Arc::new(Traffic::new(config.numbers.iter().map(|number| number.id.clone())));
         let (alerts, courier) = alerts(config, clock.clone(), metrics.clone())?;
         let sending = SendingDesk::open(SendingParts {
@@ -246,6 +262,7 @@ impl Host {
             games: games.clone(),
             inbox: store.inbox.clone(),
             sending: sending.clone(),
+            templates: templates.clone(),
             traffic: traffic.clone(),
             identity_check: config.numbers.iter().filter(|number| number.identity_check).map(|number| number.id.clone()).collect(),
             clock: clock.clone(),
@@ -314,6 +331,7 @@ impl Host {
             links: links.clone(),
             two_factor: two_factor.clone(),
             sending: sending.clone(),
+            templates: templates.clone(),
             games: games.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -351,6 +369,7 @@ impl Host {
             gate: broadcasts.gate.clone(),
             broadcasts: store.broadcasts.clone(),
             codes,
+            templates,
             games: games.clone(),
             credentials: Arc::new(Recovery { games: games.clone(), desk: store.desk.clone(), accounts: store.accounts.clone() }),
             numbers: numbers(config),
@@ -395,6 +414,7 @@ impl Host {
             stop_listening,
             stop_running,
             stop_sending,
+            stop_templates,
             drain,
         })
     }
@@ -435,6 +455,7 @@ impl Host {
     /// it has in hand, all within `limits.drain_ms`.
     pub async fn stop(self) -> Stopped {
         self.admin.ready.store(false, Ordering::Relaxed);
+        self.stop_templates.cancel();
         let deadline = tokio::time::Instant::now() + self.drain;
         let mut stopped = Stopped::Drained;
         let stages = [

@@ -31,4 +31,5 @@ pub mod metrics;
 pub mod recovery;
 pub mod security;
 pub mod telemetry;
+pub mod templates;
 pub mod traffic;

@@ -117,6 +117,8 @@ pub struct Metrics {
     pub lanes: LaneMetrics,
     /// Of permits, breakers and alerts.
     pub sending: SendingFigures,
+    template_lists: Family<Outcome, Counter>,
+    templates_unsendable: Family<GameOutcome, Counter>,
 }
 
 impl Default for Metrics {
@@ -161,6 +163,8 @@ impl Default for Metrics {
             consents: Family::default(),
             marketing_dropped: Family::default(),
             sending: SendingFigures::default(),
+            template_lists: Family::default(),
+            templates_unsendable: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
@@ -192,6 +196,9 @@ impl Default for Metrics {
         registry.register("time_to_authenticate_seconds", help, metrics.time_to_authenticate.clone());
         registry.register("consents", "Consent told over the API, by what it was answered", metrics.consents.clone());
         registry.register("marketing_dropped", "Marketing messages that were not sent, by reason", metrics.marketing_dropped.clone());
+        registry.register("template_lists", "Meta's lists of templates, by how reading them ended", metrics.template_lists.clone());
+        let help = "Messages that did not go when their turn came, by what became of them for their template's sake";
+        registry.register("templates_unsendable", help, metrics.templates_unsendable.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
         metrics.sending.register(registry);
         metrics
@@ -292,6 +299,16 @@ impl Metrics {
     /// A marketing message left the outbox unsent.
     pub fn marketing_dropped(&self, game: &GameId, reason: &'static str) {
         self.marketing_dropped.get_or_create(&GameOutcome { game: game.to_string(), outcome: reason }).inc();
+    }
+
+    /// Meta's list of an account's templates was read, or not.
+    pub fn templates_listed(&self, outcome: &'static str) {
+        self.template_lists.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A message did not go for its template's sake.
+    pub fn template_unsendable(&self, game: &GameId, outcome: &'static str) {
+        self.templates_unsendable.get_or_create(&GameOutcome { game: game.to_string(), outcome }).inc();
     }
 
     /// A step ended.
@@ -431,6 +448,8 @@ mod tests {
         metrics.two_factor(&game, "on");
         metrics.consents(&game, "accepted", 1);
         metrics.marketing_dropped(&game, "no-consent");
+        metrics.templates_listed("ok");
+        metrics.template_unsendable(&game, "parked");
         metrics.step(&game, "flow", 0.1);
         metrics.guest_lines_dropped(&game, 1);
         metrics.release_switched(&game);

@@ -4,6 +4,7 @@
 //! and 2388299. Lengths count characters. What Meta does not publish is checked at the loosest that is known, so that
 //! nothing Meta takes is refused here.
 
+mod digest;
 mod examples;
 mod pieces;
 mod problem;
@@ -15,6 +16,7 @@ use std::ops::RangeInclusive;
 use questline_core::template::{Category, OtpButton, OtpType, SUPPORTED_APPS_MAX, Template, TemplateButton, Texts, parameters};
 
 use self::pieces::{Piece, occurrences, pieces, words};
+pub use digest::texts_digest;
 pub use problem::{Part, Place, Problem, TemplateProblem};
 pub use values::{CODE_CHARS_MAX, check_values};
 pub use wire::{category_of, category_word, components, creation, edit};

@@ -26,7 +26,7 @@ const PLAYERS: &str = r#"{"players": [
   {"id": "bob-2", "phone": "+15550122", "name": "Bob", "tier": "gold", "locale": "es-MX", "balances": {"premium": 1, "free": 1}}
 ]}"#;
 
-const GRANTS: [&str; 13] = [
+pub(crate) const GRANTS: [&str; 13] = [
     "backend",
     "log",
     "random",

@@ -38,6 +38,7 @@ mod starfall_flows;
 mod starfall_words;
 mod studio;
 mod studio_http;
+mod templates;
 mod threats;
 mod tidy;
 mod tokens;

@@ -63,6 +63,8 @@ fn game() -> Game {
         routes: vec![],
         default_flow: main,
         templates: BTreeMap::from([("code".into(), template)]),
+        at_meta: Default::default(),
+        replies: Default::default(),
         window_closed_template: None,
         step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 3 },
         mid_flow: MidFlow::default(),

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::capability::{Capability, Grants};
 use crate::contact::{Address, Contact, PhoneNumber};
-use crate::effect::{HandOver, React, Reply, RequestAuthentication, SetTimer, Track};
+use crate::conversation::Conversation;
+use crate::effect::{HandOver, React, Reply, RequestAuthentication, SendTemplate, SetTimer, Track};
 use crate::event::{GameEvent, Inbound, Message, Wamid};
 use crate::flow::{FlowFailure, FlowLimits};
 use crate::id::{ConversationId, FlowName, GameId, InboxSeq, NumberId};
@@ -20,9 +21,10 @@ use crate::retry::Backoff;
 use crate::send::Reaction;
 use crate::status::DeliveryState;
 use crate::step::{HandledBy, Opened};
-use crate::template::{Template, Texts};
+use crate::template::{Category, Template, Texts};
 
 mod secure;
+mod templates;
 
 const NOW: UnixMs = UnixMs(1_800_000_000_000);
 
@@ -59,6 +61,8 @@ fn game(grants: Grants) -> Game {
         routes: vec![],
         default_flow: FlowName::parse("vip").unwrap(),
         templates: BTreeMap::from([("season".into(), template)]),
+        at_meta: Default::default(),
+        replies: Default::default(),
         window_closed_template: None,
         step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 3 },
         mid_flow: crate::game::MidFlow::default(),

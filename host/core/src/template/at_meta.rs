@@ -3,6 +3,7 @@
 //! A [`Book`] holds what is known of one business account's templates. It is told by Meta's list ([`Book::listed`]) and by
 //! webhooks ([`Book::hear`]); whichever is newer holds. Where nothing is known, Meta has the last word.
 
+mod choice;
 mod live;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Category;
 use crate::time::{HOUR_MS, UnixMs};
 
+pub use choice::Choice;
 pub use live::{AccountBook, AtMeta};
 
 /// Versions (a template in a language) of one account that are known. Meta keeps at most 6,000 templates.
@@ -168,6 +170,9 @@ pub struct Version {
     /// How many values it takes; none where only webhooks told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takes: Option<Takes>,
+    /// A digest of its texts: tells whether they are those of the game.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts: Option<u64>,
     /// When this became known.
     pub known_at: UnixMs,
 }
@@ -183,6 +188,7 @@ impl Version {
             reason: None,
             paused_until: None,
             takes: None,
+            texts: None,
             known_at,
         }
     }
@@ -243,6 +249,8 @@ pub struct Listed {
     pub reason: Option<String>,
     /// How many values it takes.
     pub takes: Takes,
+    /// A digest of its texts.
+    pub texts: Option<u64>,
 }
 
 /// What a webhook tells of one version.
@@ -281,7 +289,7 @@ pub enum News {
         /// And later.
         announced: Option<Announced>,
     },
-    /// Its texts are others: how many values it takes is known after the next list.
+    /// Its texts are others: which, and how many values they take, is known after the next list.
     Texts,
 }
 
@@ -373,7 +381,7 @@ impl Book {
                 version.category = now.or(version.category);
                 version.announced = *announced;
             }
-            News::Texts => version.takes = None,
+            News::Texts => (version.takes, version.texts) = (None, None),
         }
     }
 
@@ -387,7 +395,7 @@ impl Book {
         for listed in list.iter().take(VERSIONS_MAX) {
             let known = before.get_mut(&listed.name).and_then(|languages| languages.remove(&listed.language));
             let version = match known {
-                Some(known) if known.known_at >= began_at => Version { takes: Some(listed.takes), ..known },
+                Some(known) if known.known_at >= began_at => Version { takes: Some(listed.takes), texts: listed.texts, ..known },
                 known => Version::read(listed, known, began_at),
             };
             self.versions.entry(listed.name.clone()).or_default().insert(listed.language.clone(), version);
@@ -429,6 +437,7 @@ impl Version {
             reason: listed.reason.clone().or(reason),
             paused_until,
             takes: Some(listed.takes),
+            texts: listed.texts,
             known_at: at,
         }
     }

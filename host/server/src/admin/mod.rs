@@ -17,6 +17,7 @@ mod problem;
 mod releases;
 mod routes;
 mod store;
+mod templates;
 mod token;
 mod tokens;
 mod two_factor;
@@ -41,6 +42,7 @@ use crate::links::LinkDesk;
 use crate::metrics::Metrics;
 use crate::release::Releaser;
 use crate::sending::SendingDesk;
+use crate::templates::TemplateDesk;
 use crate::two_factor::TwoFactorDesk;
 use crate::verification::CodeDesk;
 use routes::Routes;
@@ -78,6 +80,8 @@ pub struct Admin {
     pub two_factor: Arc<TwoFactorDesk>,
     /// What sending goes by.
     pub sending: Arc<SendingDesk>,
+    /// Templates at Meta.
+    pub templates: Arc<TemplateDesk>,
     /// Games that exist.
     pub games: Arc<Games>,
     /// Figures.
@@ -148,7 +152,10 @@ fn v1() -> Routes {
         .get("/games/{game}/releases", releases::list)
         .put("/games/{game}/releases/{digest}", releases::upload)
         .post("/games/{game}/releases/{digest}/activate", releases::activate)
-        .post("/games/{game}/rollback", releases::roll_back);
+        .post("/games/{game}/rollback", releases::roll_back)
+        .get("/games/{game}/templates", templates::list)
+        .post("/games/{game}/templates/sync", templates::sync)
+        .post("/games/{game}/templates/{name}/submit", templates::submit);
     let casts = Routes::default()
         .get("/games/{game}/broadcasts", broadcasts::list)
         .post("/games/{game}/broadcasts", broadcasts::create)

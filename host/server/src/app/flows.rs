@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use questline_core::id::GameId;
 use questline_core::port::GuestLog;
+use questline_core::template::at_meta::AtMeta;
 use questline_wasm::{Engine, EngineError, EngineOptions, LoadError, LoadRequest, LoadedFlow, Registry};
 
 use crate::config::Config;
@@ -51,12 +52,13 @@ pub fn compiled_dir(config: &Config) -> PathBuf {
 pub struct GameLoader {
     engine: Engine,
     log: Arc<dyn GuestLog>,
+    at_meta: AtMeta,
 }
 
 impl GameLoader {
     /// With an engine of its own. `log` takes what flows write.
     pub fn new(options: EngineOptions, log: Arc<dyn GuestLog>) -> Result<Self, FlowsError> {
-        Ok(Self { engine: Engine::new(options)?, log })
+        Ok(Self { engine: Engine::new(options)?, log, at_meta: AtMeta::default() })
     }
 
     /// As the host is configured.
@@ -72,6 +74,11 @@ impl GameLoader {
         Self::new(options, log)
     }
 
+    /// The same, for games whose rules look into these books of templates.
+    pub fn with_at_meta(self, at_meta: AtMeta) -> Self {
+        Self { at_meta, ..self }
+    }
+
     /// The engine.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -79,7 +86,8 @@ impl GameLoader {
 
     /// Loads every flow of a game.
     pub async fn load(&self, game: DeclaredGame, bundle: &Bundle) -> Result<LoadedGame, FlowsError> {
-        let DeclaredGame { rules, services, plugins } = game;
+        let DeclaredGame { mut rules, services, plugins } = game;
+        rules.at_meta = self.at_meta.clone();
         let mut flows = Vec::with_capacity(rules.flows.len());
         for flow in rules.flows.values() {
             let plugin = plugins.get(&flow.name).map_or("", String::as_str);

@@ -18,6 +18,7 @@ mod releases;
 mod sandbox;
 mod serve;
 mod store;
+mod templates;
 mod tokens;
 
 use std::path::PathBuf;
@@ -76,6 +77,8 @@ enum Command {
     Pauses(pauses::Args),
     /// Broadcasts: describe, try, start, stop, look at.
     Broadcast(broadcast::Args),
+    /// Look at templates, keep them in step with Meta, and hand them in for review.
+    Templates(templates::Args),
     /// Have the host forget a player.
     Players(players::Args),
     /// Work on flows.
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Limits(args) => run(limits::run(args, config)),
         Command::Pauses(args) => run(pauses::run(args, config)),
         Command::Broadcast(args) => run(broadcast::run(args, config)),
+        Command::Templates(args) => run(templates::run(args, config)),
         Command::Players(args) => config().and_then(|config| run(players::run(args, config))),
         Command::Flow(args) => flow::run(args),
     };

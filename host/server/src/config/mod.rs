@@ -129,6 +129,8 @@ pub struct GraphConfig {
     pub settle_ms: u64,
     /// Sends in flight, of all numbers.
     pub in_flight_max: usize,
+    /// How often Meta's lists of templates are read, beside what webhooks tell: 1 to 86400 seconds.
+    pub templates_every_s: u64,
 }
 
 impl Default for GraphConfig {
@@ -139,6 +141,7 @@ impl Default for GraphConfig {
             timeout_ms: 35_000,
             settle_ms: 15_000,
             in_flight_max: 512,
+            templates_every_s: 900,
         }
     }
 }
@@ -378,6 +381,9 @@ impl Config {
             }
         }
         sending::check(&self.portfolios, &self.numbers, &self.sending, &self.alerts).or_else(contradiction)?;
+        if !(1..=86_400).contains(&self.graph.templates_every_s) {
+            return contradiction(format!("graph.templates_every_s is {}; it takes 1 to 86400", self.graph.templates_every_s));
+        }
         if self.limits.bodies_bytes_max < self.limits.body_bytes_max {
             return contradiction(format!(
                 "limits.bodies_bytes_max is {} and limits.body_bytes_max {}: no webhook of that size would ever be taken",

@@ -12,12 +12,14 @@ use questline_core::intent::Lexicon;
 use questline_core::port::Services;
 use questline_core::recovery::RecoveryRules;
 use questline_core::retry::Backoff;
+use questline_core::template::at_meta::AtMeta;
 use questline_core::template::{Template, parameters};
 use serde::Deserialize;
 
 use super::consent::ConsentFile;
 use super::copy::CopyBook;
 use super::links::LinksFile;
+use super::replies::{self, RepliesFile};
 use super::security::SecurityFile;
 use super::sending::SendingFile;
 use super::two_factor::TwoFactorFile;
@@ -42,6 +44,8 @@ pub(super) struct GameFile {
     backend: BackendFile,
     #[serde(default)]
     intents: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    #[serde(default)]
+    replies: RepliesFile,
     #[serde(default)]
     window_closed_template: Option<String>,
     #[serde(default)]
@@ -216,6 +220,7 @@ impl GameFile {
         context: &LoadContext<'_>,
     ) -> Result<DeclaredGame, GameProblem> {
         self.check(&templates)?;
+        let replies = replies::rules(self.replies, &self.name, |flow| self.flows.contains_key(flow), &templates)?;
         let mut plugins = BTreeMap::new();
         let mut flows = BTreeMap::new();
         for (name, flow) in self.flows {
@@ -256,6 +261,8 @@ impl GameFile {
                 routes: self.routes.into_iter().map(route).collect(),
                 default_flow: self.default_flow,
                 templates,
+                at_meta: AtMeta::default(),
+                replies,
                 window_closed_template: self.window_closed_template,
                 step_retry: Backoff {
                     base_ms: self.step_retry.base_ms,

@@ -5,6 +5,7 @@ mod consent;
 mod copy;
 mod file;
 mod links;
+mod replies;
 mod secrets;
 mod security;
 mod sending;

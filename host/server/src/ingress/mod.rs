@@ -24,6 +24,7 @@ use serde::Deserialize;
 use crate::game::Games;
 use crate::metrics::Metrics;
 use crate::sending::SendingDesk;
+use crate::templates::TemplateDesk;
 use crate::traffic::Traffic;
 pub use room::Room;
 
@@ -47,6 +48,8 @@ pub struct Ingress {
     pub inbox: Arc<dyn Inbox>,
     /// What Meta tells of numbers and portfolios.
     pub sending: Arc<SendingDesk>,
+    /// What hears of templates.
+    pub templates: Arc<TemplateDesk>,
     /// What came in on each number.
     pub traffic: Arc<Traffic>,
     /// Numbers that Meta's identity check is on for: what others say of devices is not heeded.
@@ -182,6 +185,7 @@ impl Ingress {
         // Stored first: what Meta has told once is not told again.
         news.iter().for_each(|summary| self.sending.heard(summary));
         self.metrics.appended(&appended);
+        self.templates.hear(news, context.now);
         Ok(Answer::Stored)
     }
 }

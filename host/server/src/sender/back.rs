@@ -123,6 +123,7 @@ impl Sender {
                 judged
             }
         };
+        self.doubt_template(&message, &judged);
         if judged.alert {
             tracing::error!(alert = true, outcome = judged.name, detail = judged.detail, "sending needs the operator");
         }

@@ -13,6 +13,7 @@ mod judge;
 mod lane;
 mod record;
 mod take;
+mod template;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::broadcast::Gate;
 use crate::game::Games;
 use crate::metrics::Metrics;
+use crate::templates::TemplateDesk;
 use crate::traffic::Traffic;
 use back::Back;
 use hold::Scopes;
@@ -41,8 +43,6 @@ const BEGIN_MAX: usize = 64;
 const STORE_WAIT: Duration = Duration::from_millis(500);
 /// Of the sends in flight, one in so many is kept for critical messages.
 const CRITICAL_SHARE: usize = 8;
-/// Meta's code for a template that is paused.
-const TEMPLATE_PAUSED: u32 = 132_015;
 /// Longest sleep of the loop: what others did to the pace meanwhile is seen then.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -75,6 +75,8 @@ pub struct Sender {
     pub gate: Arc<Gate>,
     /// Where messages are listed that may have been sent twice.
     pub broadcasts: Arc<dyn Broadcasts>,
+    /// What is told of templates that Meta refuses.
+    pub templates: Arc<TemplateDesk>,
     /// The games, with their studios' backends.
     pub games: Arc<Games>,
     /// Numbers to send from.
@@ -192,7 +194,10 @@ impl Sender {
             let critical_only = *in_flight + self.in_flight_max / CRITICAL_SHARE >= self.in_flight_max;
             match lanes.next(now, critical_only) {
                 Next::Send(message) if self.is_held_back(&message, recorder) => lanes.finished(&message),
-                Next::Send(message) => {
+                Next::Send(mut message) => {
+                    if !self.may_go(&mut message, lanes, recorder, now) {
+                        continue;
+                    }
                     *in_flight += 1;
                     let could_since = message.due_at.max(message.message.committed_at);
                     self.metrics.lanes.waited(message.message.class, now.since_ms(could_since));
@@ -213,7 +218,7 @@ impl Sender {
                 Next::Park(message, until, reason) => self.park(&message, until, reason, message.attempts, recorder),
                 Next::Unsendable(message) => {
                     tracing::warn!(outbox = %message.id, "a code does not wait for its template, which is paused");
-                    let error = StatusError { code: TEMPLATE_PAUSED, detail: "the template is paused".to_owned() };
+                    let error = StatusError { code: template::PAUSED, detail: "the template is paused".to_owned() };
                     let result = SendResult::Failed { error, attempts: message.attempts, at: now };
                     let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
                 }

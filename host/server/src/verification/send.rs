@@ -10,6 +10,7 @@ use questline_core::outbox::OutboxMessage;
 use questline_core::port::{Codes, StoreError, Untold};
 use questline_core::secret::SecretTemplate;
 use questline_core::template::Category;
+use questline_core::template::at_meta::Choice;
 use questline_core::time::UnixMs;
 use questline_core::verification::code::{Code, CodeKeys as _};
 use questline_core::verification::trail::CodeWatch;
@@ -117,7 +118,12 @@ impl Codes for CodeDesk {
             Category::Authentication => (vec![code.reveal().to_owned()], vec![(0, code.reveal().to_owned())]),
             _ => (values(&game, rules, promise, &code), Vec::new()),
         };
-        let locale = if template.language(&promise.locale).is_some() { &promise.locale } else { &game.rules.locale };
+        let book = game.rules.at_meta.book(&message.message.number);
+        let locales = [promise.locale.as_str(), game.rules.locale.as_str()];
+        let locale = match template.choose(locales, book.as_deref(), self.clock.now()) {
+            Choice::Send { language, .. } | Choice::Wait { language, .. } | Choice::Closed { language, .. } => language,
+            Choice::NoLanguage => &game.rules.locale,
+        };
         let filled = template.fill(locale, None, &values, &buttons);
         values.zeroize();
         buttons.into_iter().for_each(|(_, mut value)| value.zeroize());

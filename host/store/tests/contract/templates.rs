@@ -16,6 +16,7 @@ fn listed(name: &str) -> Listed {
         quality: Quality::Green,
         reason: None,
         takes: Takes { header: 0, body: 2, buttons: 1 },
+        texts: Some(u64::MAX),
     }
 }
 

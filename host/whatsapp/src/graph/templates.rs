@@ -15,7 +15,7 @@ use super::exchange::exchange_on;
 use super::pool::{NoConnection, Pieces};
 use super::response;
 use crate::lax::{self, Obj};
-use crate::template::category_of;
+use crate::template::{category_of, texts_digest};
 
 /// Templates on a page: each may have some 5 KiB.
 const PAGE_TEMPLATES: usize = 100;
@@ -97,8 +97,7 @@ struct OnWire {
     quality_score: Option<Score>,
     #[serde(deserialize_with = "lax::short")]
     rejected_reason: Option<String>,
-    #[serde(deserialize_with = "lax::list")]
-    components: Vec<Obj<Component>>,
+    components: Value,
 }
 
 #[derive(Default, Deserialize)]
@@ -108,32 +107,18 @@ struct Score {
     score: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Component {
-    #[serde(rename = "type", deserialize_with = "lax::short")]
-    kind: Option<String>,
-    #[serde(deserialize_with = "lax::long")]
-    text: Option<String>,
-    #[serde(deserialize_with = "lax::list")]
-    buttons: Vec<Obj<Button>>,
-}
-
-#[derive(Default, Deserialize)]
-struct Button {}
-
 impl OnWire {
     fn listed(self) -> Option<Listed> {
         let authentication = self.category.as_deref().and_then(category_of) == Some(questline_core::template::Category::Authentication);
         let mut takes = Takes::default();
-        for component in self.components.iter().filter_map(|component| component.0.as_ref()) {
-            let values = component.text.as_deref().map_or(0, parameters).min(usize::from(u8::MAX)) as u8;
-            match component.kind.as_deref().unwrap_or_default() {
+        for component in self.components.as_array().into_iter().flatten() {
+            let values = component["text"].as_str().map_or(0, parameters).min(usize::from(u8::MAX)) as u8;
+            match component["type"].as_str().unwrap_or_default() {
                 "HEADER" => takes.header = values,
                 // Meta writes the words around a code itself.
                 "BODY" if authentication => takes.body = 1,
                 "BODY" => takes.body = values,
-                "BUTTONS" => takes.buttons = component.buttons.len().min(usize::from(u8::MAX)) as u8,
+                "BUTTONS" => takes.buttons = component["buttons"].as_array().map_or(0, Vec::len).min(usize::from(u8::MAX)) as u8,
                 _ => {}
             }
         }
@@ -148,6 +133,7 @@ impl OnWire {
             quality: self.quality_score.and_then(|score| score.score).as_deref().map_or(Quality::Unknown, Quality::of),
             reason: self.rejected_reason.filter(|reason| reason != "NONE"),
             takes,
+            texts: self.components.is_array().then(|| texts_digest(&self.components)),
         })
     }
 }

@@ -68,6 +68,8 @@ fn game() -> Game {
         routes: vec![],
         default_flow: FlowName::parse("vip").unwrap(),
         templates: BTreeMap::from([template("code", Category::Authentication), template("own", Category::Utility)]),
+        at_meta: Default::default(),
+        replies: Default::default(),
         window_closed_template: None,
         step_retry: Backoff { base_ms: 1, ceiling_ms: 1, attempts_max: 3 },
         mid_flow: crate::game::MidFlow::default(),

@@ -18,6 +18,7 @@ fn listed(name: &str, state: State) -> Listed {
         quality: Quality::Green,
         reason: None,
         takes: Takes { header: 0, body: 2, buttons: 1 },
+        texts: Some(u64::MAX),
     }
 }
 
