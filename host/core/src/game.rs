@@ -10,6 +10,7 @@ use crate::consent::ConsentRules;
 use crate::event::Event;
 use crate::flow::FlowLimits;
 use crate::id::{FlowName, GameId, NumberId};
+use crate::lane::TimeToLive;
 use crate::permit::hours::LocalHours;
 use crate::permit::windows::MARKETING_PER_WEEK;
 use crate::recovery::RecoveryRules;
@@ -81,11 +82,13 @@ pub struct SendingRules {
     pub quiet_in_game: bool,
     /// When reminders and promotions may come, by the player's day; none: at any time.
     pub local_hours: Option<LocalHours>,
+    /// How long a message of each class may wait.
+    pub time_to_live: TimeToLive,
 }
 
 impl Default for SendingRules {
     fn default() -> Self {
-        Self { marketing_per_week: MARKETING_PER_WEEK, quiet_in_game: true, local_hours: None }
+        Self { marketing_per_week: MARKETING_PER_WEEK, quiet_in_game: true, local_hours: None, time_to_live: TimeToLive::default() }
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::NumberId;
 use crate::outbox::{Content, MessageClass, NewMessage};
+use crate::time::{DAY_MS, HOUR_MS};
 
 /// What waits together, most urgent first. What belongs to a campaign has lanes of its own behind those of its class, so
 /// that a million of them are ahead of nobody who talks to us.
@@ -175,6 +176,31 @@ impl Room {
     }
 }
 
+/// How long after its commit a message of each class may still be sent. What is later is dropped and counted, never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeToLive {
+    /// By class, milliseconds, the most urgent first.
+    pub ms: [u64; 4],
+}
+
+impl Default for TimeToLive {
+    /// An hour for what is critical, a day for what players wait for, three days for marketing.
+    fn default() -> Self {
+        Self { ms: [HOUR_MS, DAY_MS, DAY_MS, 3 * DAY_MS] }
+    }
+}
+
+impl TimeToLive {
+    /// Gives a message its end, if it has none that is earlier. What is not sent to Meta has its own.
+    pub fn bound(&self, message: &mut NewMessage) {
+        if LaneKind::of(message).class().is_none() {
+            return;
+        }
+        let end = message.committed_at.plus_ms(self.ms.get(message.class as usize).copied().unwrap_or(DAY_MS));
+        message.expires_at = Some(message.expires_at.map_or(end, |expires_at| expires_at.min(end)));
+    }
+}
+
 /// Of so many sends in a row, one is each waiting lane's, whatever more urgent ones have.
 pub const SHARE: u8 = 32;
 
@@ -233,6 +259,33 @@ mod tests {
         assert_eq!((room.left(&lane("1", LaneKind::Critical)), room.left(&lane("1", LaneKind::LowBulk))), (0, 7));
         assert_eq!((room.left(&lane("2", LaneKind::Critical)), Room::of_any(5).left(&lane("2", LaneKind::Critical))), (0, 5));
         assert_eq!((room.left(&lane("1", LaneKind::Backend)), room.left(&lane("2", LaneKind::News))), (9, 9));
+    }
+
+    #[test]
+    fn every_message_to_meta_has_an_end() {
+        use crate::contact::{Contact, PhoneNumber};
+        use crate::message::Outbound;
+        use crate::time::UnixMs;
+        let mut message = NewMessage {
+            game: crate::id::GameId::parse("g").unwrap(),
+            number: NumberId::parse("1").unwrap(),
+            contact: Contact::new(PhoneNumber::parse("15550100").ok(), None).unwrap(),
+            class: MessageClass::Critical,
+            content: Content::Reply { message: Outbound::Text { body: "x".into(), preview: false }, reply_to: None },
+            committed_at: UnixMs(1_000),
+            expires_at: None,
+            campaign: None,
+            known: None,
+        };
+        TimeToLive::default().bound(&mut message);
+        assert_eq!(message.expires_at, Some(UnixMs(1_000).plus_ms(HOUR_MS)));
+        message.expires_at = Some(UnixMs(2_000));
+        TimeToLive::default().bound(&mut message);
+        assert_eq!(message.expires_at, Some(UnixMs(2_000)), "an earlier end stays");
+        message.expires_at = Some(UnixMs(u64::MAX));
+        message.class = MessageClass::Low;
+        TimeToLive::default().bound(&mut message);
+        assert_eq!(message.expires_at, Some(UnixMs(1_000).plus_ms(3 * DAY_MS)));
     }
 
     proptest! {

@@ -90,6 +90,15 @@ impl Content {
         }
     }
 
+    /// The template that it is sent by.
+    pub fn template(&self) -> Option<&str> {
+        match self {
+            Self::Template(template) => Some(&template.name),
+            Self::Code(promise) => promise.by.template(),
+            _ => None,
+        }
+    }
+
     /// Whether it is for the studio's backend, and not for Meta.
     pub fn is_for_backend(&self) -> bool {
         match self {
@@ -124,6 +133,16 @@ pub struct NewMessage {
     /// What was known of the player then; none for an answer to what they have just written, which asks for no permits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<Box<Known>>,
+}
+
+impl NewMessage {
+    /// The same, committed anew: with as much time as it had.
+    pub fn anew(mut self, now: UnixMs) -> Self {
+        let had_ms = self.expires_at.map(|expires_at| expires_at.since_ms(self.committed_at));
+        self.expires_at = had_ms.map(|had_ms| now.plus_ms(had_ms));
+        self.committed_at = now;
+        self
+    }
 }
 
 /// What a message is one of many of, for instance a broadcast. Such messages are lines of their own: what a conversation

@@ -42,7 +42,7 @@ pub use consents::{ConsentPage, ConsentPlace, Consents};
 pub use credentials::{Credentials, Untold};
 pub use exposures::{DeedNote, Exposures};
 pub use guest_log::{GuestLog, LogLevel};
-pub use outbox::{Begun, Enqueue, Enqueued, Outbox, Receipt};
+pub use outbox::{Begun, Enqueue, Enqueued, LaneWaiting, Outbox, ParkedMessage, Receipt};
 pub use permits::{PERMIT_NAME_BYTES_MAX, PermitAnswer, PermitAsk, PermitMember, PermitReturn, PermitWindow, Permits};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use questline_core::capability::{Capability, Grants};
 use questline_core::id::GameId;
-use questline_core::port::{Clock, Depth, Desk, StoreError};
+use questline_core::port::{Clock, Depth, Desk, Outbox, StoreError};
 use questline_core::time::SECOND_MS;
 use questline_whatsapp::graph::{AccessToken, GraphClient, GraphOptions, NumberDirectory};
 use questline_whatsapp::signature::{AppSecrets, VerifyToken};
@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin, AdminToken, ConsentDesk, GameEvents, TokenBook};
+use crate::admin::{self, Admin, AdminToken, ConsentDesk, GameEvents, OutboxDesk, TokenBook};
 use crate::broadcast::{self, BroadcastDesk, Deeds, DeskParts};
 use crate::clock::SystemClock;
 use crate::config::{Config, SecretError};
@@ -332,6 +332,7 @@ impl Host {
             two_factor: two_factor.clone(),
             sending: sending.clone(),
             templates: templates.clone(),
+            outbox: OutboxDesk { outbox: store.outbox.clone(), traffic: traffic.clone() },
             games: games.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),
@@ -422,6 +423,11 @@ impl Host {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The sender's side of its store, for measuring.
+    pub fn outbox(&self) -> &Arc<dyn Outbox> {
+        &self.store.outbox
     }
 
     /// The games that it plays.

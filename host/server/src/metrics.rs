@@ -459,6 +459,7 @@ mod tests {
         metrics.unknown("repeated");
         metrics.held("number");
         metrics.sending.an_example();
+        metrics.lanes.an_example();
         let rendered = metrics.render(Some(Depth::default()));
         let served: BTreeSet<&str> =
             rendered.lines().filter_map(|line| line.strip_prefix("# TYPE questline_")?.split(' ').next()).collect();

@@ -44,6 +44,7 @@ mod tidy;
 mod tokens;
 mod two_factor;
 mod verifications;
+mod waiting;
 
 // Flows in WebAssembly text: this room uses a part of what they can do.
 #[allow(dead_code)]

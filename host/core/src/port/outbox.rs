@@ -7,11 +7,11 @@ use super::{DedupKey, StoreError};
 use crate::consent::Unwanted;
 use crate::contact::Address;
 use crate::event::Wamid;
-use crate::id::OutboxRef;
-use crate::lane::Room;
+use crate::id::{CampaignId, NumberId, OutboxRef};
+use crate::lane::{Lane, Room, TimeToLive};
 use crate::outbox::{Campaign, Content, MessageClass, NewMessage, OutboxMessage};
 use crate::permit::Known;
-use crate::send::SendRecord;
+use crate::send::{ParkReason, SendRecord};
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
 
@@ -35,6 +35,12 @@ pub trait Outbox: Send + Sync {
     ///
     /// A batch is written in one go and others wait for it: some hundreds at once are right.
     async fn enqueue(&self, messages: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError>;
+
+    /// How much waits in the lanes of these numbers, and since when. It looks at all that waits: for people, now and then.
+    async fn waiting(&self, numbers: &[NumberId]) -> Result<Vec<LaneWaiting>, StoreError>;
+
+    /// The messages of these numbers that are parked: those that are due first, at most `limit`.
+    async fn parked(&self, numbers: &[NumberId], limit: usize) -> Result<Vec<ParkedMessage>, StoreError>;
 
     /// Notes, durably, that sends begin now: after a crash these and only these may have reached Meta. Gives those that
     /// are begun; the others have left the outbox meanwhile, settled by a status, and must not be sent.
@@ -107,11 +113,65 @@ pub struct Enqueue {
 }
 
 impl Enqueue {
-    /// The message as it lies in the outbox.
+    /// The message as it lies in the outbox. One without an end gets that of its class.
     pub fn into_message(self) -> NewMessage {
         let Address { game, number, contact } = self.address;
         let Self { class, content, committed_at, expires_at, campaign, known, .. } = self;
-        NewMessage { game, number, contact, class, content, committed_at, expires_at, campaign, known }
+        let mut message = NewMessage { game, number, contact, class, content, committed_at, expires_at, campaign, known };
+        if expires_at.is_none() {
+            TimeToLive::default().bound(&mut message);
+        }
+        message
+    }
+}
+
+/// What waits in a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneWaiting {
+    /// Which.
+    pub lane: Lane,
+    /// Messages that wait for their turn, or are on their way to Meta.
+    pub queued: u64,
+    /// When the first of them was committed.
+    pub oldest: Option<UnixMs>,
+    /// Messages that are parked, by reason.
+    pub parked: Vec<(ParkReason, u64)>,
+}
+
+/// A parked message, without what it says and to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedMessage {
+    /// Its name.
+    pub id: OutboxRef,
+    /// In which lane it will be.
+    pub lane: Lane,
+    /// What it waits for.
+    pub reason: ParkReason,
+    /// Not before.
+    pub until: UnixMs,
+    /// After that it is not sent any more.
+    pub expires_at: Option<UnixMs>,
+    /// When it was committed.
+    pub committed_at: UnixMs,
+    /// The template that it is sent by.
+    pub template: Option<String>,
+    /// What it is one of many of.
+    pub campaign: Option<CampaignId>,
+}
+
+impl ParkedMessage {
+    /// From the message and what is kept beside it.
+    pub fn new(id: OutboxRef, message: &NewMessage, reason: ParkReason, until: UnixMs) -> Self {
+        Self {
+            id,
+            lane: Lane::of(message),
+            reason,
+            until,
+            expires_at: message.expires_at,
+            committed_at: message.committed_at,
+            template: message.content.template().map(str::to_owned),
+            campaign: message.campaign.as_ref().map(|campaign| campaign.id.clone()),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod limits;
 mod links;
 mod measures;
 mod openapi;
+mod outbox;
 mod pauses;
 mod presence;
 mod problem;
@@ -49,6 +50,7 @@ use routes::Routes;
 
 pub use consents::ConsentDesk;
 pub use events::GameEvents;
+pub use outbox::OutboxDesk;
 pub use problem::Problem;
 pub use token::{AdminToken, TokenBook};
 
@@ -82,6 +84,8 @@ pub struct Admin {
     pub sending: Arc<SendingDesk>,
     /// Templates at Meta.
     pub templates: Arc<TemplateDesk>,
+    /// What waits to be sent.
+    pub outbox: OutboxDesk,
     /// Games that exist.
     pub games: Arc<Games>,
     /// Figures.
@@ -115,6 +119,8 @@ fn v1() -> Routes {
     let desk = Routes::default()
         .get("/games/{game}/tickets", desk::tickets)
         .post("/games/{game}/tickets/{number}/close", desk::close_ticket)
+        .get("/games/{game}/outbox", outbox::waiting)
+        .get("/games/{game}/outbox/parked", outbox::parked)
         .get("/games/{game}/pauses", pauses::list)
         .post("/games/{game}/pauses", pauses::set)
         .delete("/games/{game}/pauses/{id}", pauses::lift);

@@ -12,6 +12,7 @@ mod dev;
 mod doctor;
 mod flow;
 mod limits;
+mod outbox;
 mod pauses;
 mod players;
 mod releases;
@@ -79,6 +80,8 @@ enum Command {
     Broadcast(broadcast::Args),
     /// Look at templates, keep them in step with Meta, and hand them in for review.
     Templates(templates::Args),
+    /// Show what waits to be sent, and what it waits for.
+    Outbox(outbox::Args),
     /// Have the host forget a player.
     Players(players::Args),
     /// Work on flows.
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Pauses(args) => run(pauses::run(args, config)),
         Command::Broadcast(args) => run(broadcast::run(args, config)),
         Command::Templates(args) => run(templates::run(args, config)),
+        Command::Outbox(args) => run(outbox::run(args, config)),
         Command::Players(args) => config().and_then(|config| run(players::run(args, config))),
         Command::Flow(args) => flow::run(args),
     };

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use questline_core::game::SendingRules;
+use questline_core::lane::TimeToLive;
+use questline_core::outbox::MessageClass;
 use questline_core::permit::hours::LocalHours;
 use questline_core::permit::windows::MARKETING_PER_WEEK;
 use questline_core::template::Template;
+use questline_core::time::SECOND_MS;
 use serde::Deserialize;
 
 use super::GameProblem;
@@ -20,11 +23,41 @@ pub(super) struct SendingFile {
     marketing_per_week: u32,
     quiet_in_game: bool,
     local_hours: Option<HoursFile>,
+    time_to_live_s: TimeToLiveFile,
 }
 
 impl Default for SendingFile {
     fn default() -> Self {
-        Self { marketing_per_week: MARKETING_PER_WEEK, quiet_in_game: true, local_hours: None }
+        Self { marketing_per_week: MARKETING_PER_WEEK, quiet_in_game: true, local_hours: None, time_to_live_s: TimeToLiveFile::default() }
+    }
+}
+
+/// `[sending.time_to_live_s]`: seconds, by class.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TimeToLiveFile {
+    critical: Option<u64>,
+    high: Option<u64>,
+    normal: Option<u64>,
+    low: Option<u64>,
+}
+
+/// From what may still be of use to what nobody can mean.
+const TIME_TO_LIVE_S: std::ops::RangeInclusive<u64> = 10..=2_592_000;
+
+impl TimeToLiveFile {
+    fn into_rules(self) -> Result<TimeToLive, GameProblem> {
+        let mut rules = TimeToLive::default();
+        let set = [self.critical, self.high, self.normal, self.low];
+        for ((class, ms), seconds) in MessageClass::ALL.into_iter().zip(&mut rules.ms).zip(set) {
+            let Some(seconds) = seconds else { continue };
+            if !TIME_TO_LIVE_S.contains(&seconds) {
+                let text = format!("sending.time_to_live_s.{} is {seconds}; it takes 10 to 2592000", class.as_str());
+                return Err(GameProblem::Rule(text));
+            }
+            *ms = seconds * SECOND_MS;
+        }
+        Ok(rules)
     }
 }
 
@@ -61,6 +94,8 @@ impl SendingFile {
             let hours = LocalHours::new(&file.from, &file.to, &file.time_zone, file.templates);
             hours.map_err(|problem| rule(format!("sending.local_hours: {problem}")))
         });
-        Ok(SendingRules { marketing_per_week: self.marketing_per_week, quiet_in_game: self.quiet_in_game, local_hours: hours.transpose()? })
+        let (marketing_per_week, quiet_in_game) = (self.marketing_per_week, self.quiet_in_game);
+        let time_to_live = self.time_to_live_s.into_rules()?;
+        Ok(SendingRules { marketing_per_week, quiet_in_game, local_hours: hours.transpose()?, time_to_live })
     }
 }

@@ -56,4 +56,12 @@ impl LaneMetrics {
     pub fn expired(&self, class: MessageClass) {
         self.expired.get_or_create(&OfClass { class: class.as_str() }).inc();
     }
+
+    /// One of each, for what is said of them.
+    #[cfg(test)]
+    pub(super) fn an_example(&self) {
+        self.waited(MessageClass::Normal, 1);
+        self.parked(ParkReason::InGame);
+        self.expired(MessageClass::Low);
+    }
 }

@@ -147,7 +147,7 @@ impl Runner {
                 None => step.await?,
                 Some(watch) => Box::pin(watch.trace(step)).await?,
             };
-            let (commit, measures, outcome) = match stepped {
+            let (mut commit, measures, outcome) = match stepped {
                 Stepped::Commit { commit, measures, outcome, .. } => (commit, measures, outcome),
                 Stepped::Later { failure, attempts, wait_ms } => {
                     self.stepper.metrics.step(&game.rules.id, AGAIN, started.elapsed().as_secs_f64());
@@ -159,6 +159,7 @@ impl Runner {
                     return Ok(Some(self.stepper.clock.now().plus_ms(wait_ms)));
                 }
             };
+            commit.outbox.iter_mut().for_each(|message| game.rules.sending.time_to_live.bound(message));
             self.deeds.note(&game.rules.id, entry, &commit).await?;
             if place + 1 < count {
                 conversation = Some(commit.conversation.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use questline_core::outbox::{Content, OutboxMessage};
+use questline_core::outbox::OutboxMessage;
 use questline_core::send::{Hold, PauseScope};
 use questline_core::time::UnixMs;
 
@@ -38,22 +38,13 @@ impl Scopes {
         match scope {
             PauseScope::App => self.app.clone(),
             PauseScope::Account => self.account.clone(),
-            PauseScope::Template => template_of(message).map_or_else(|| self.number.clone(), |name| self.template(name)),
+            PauseScope::Template => message.message.content.template().map_or_else(|| self.number.clone(), |name| self.template(name)),
             PauseScope::Number => self.number.clone(),
         }
     }
 
     fn template(&self, name: &str) -> HoldKey {
         HoldKey { scope: PauseScope::Template, name: format!("{}/{name}", self.account.name) }
-    }
-}
-
-/// The template that a message is sent by.
-fn template_of(message: &OutboxMessage) -> Option<&str> {
-    match &message.message.content {
-        Content::Template(template) => Some(&template.name),
-        Content::Code(promise) => promise.by.template(),
-        _ => None,
     }
 }
 
@@ -92,7 +83,7 @@ impl Holds {
         for key in [&scopes.app, &scopes.account, &scopes.number] {
             self.held.remove(key);
         }
-        if let Some(name) = template_of(message) {
+        if let Some(name) = message.message.content.template() {
             self.held.remove(&scopes.template(name));
         }
     }
@@ -107,7 +98,7 @@ impl Holds {
 
     /// Until when this message's template is not sent.
     pub(super) fn template(&self, scopes: &Scopes, message: &OutboxMessage, now: UnixMs) -> Option<UnixMs> {
-        let name = template_of(message).filter(|_| !self.held.is_empty())?;
+        let name = message.message.content.template().filter(|_| !self.held.is_empty())?;
         self.until(&scopes.template(name), now)
     }
 

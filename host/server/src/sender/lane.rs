@@ -67,6 +67,11 @@ impl Lanes {
         self.numbers.iter().map(NumberLanes::talk).sum()
     }
 
+    /// How many messages of each number's lanes are out.
+    pub(super) fn out(&self) -> impl Iterator<Item = (&NumberId, &[usize; LaneKind::SENT])> {
+        self.numbers.iter().map(|number| (number.id(), number.out()))
+    }
+
     /// How many of each lane there is room for, if that is more than was told the last time, or if it is `asked`.
     pub(super) fn room(&mut self, asked: bool) -> Option<Room> {
         if !std::mem::take(&mut self.has_room) && !asked {

@@ -136,6 +136,7 @@ impl Sender {
             }
             self.metrics.in_flight(in_flight);
             self.traffic.set_waiting(lanes.talk());
+            lanes.out().for_each(|(number, out)| self.traffic.set_out(number, out));
             if let Some(room) = lanes.room(false) {
                 rooms.send_replace(room);
             }

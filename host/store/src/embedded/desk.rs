@@ -39,8 +39,8 @@ impl Writer {
                 let draft = Draft::json(Kind::Event, &event).map_err(Failure::Refused)?;
                 self.arrive(letter.conversation, letter.game, received_at, Arc::new(event), draft)?;
             }
-            Letter::Message(mut message) => {
-                message.committed_at = now;
+            Letter::Message(message) => {
+                let message = message.anew(now);
                 let owner = Owner::number(Kind::Message, letter.conversation.0);
                 let content = self.shared.sealer.seal_json(owner, &message).map_err(Failure::Refused)?;
                 self.queue(letter.conversation, message, &content)?;

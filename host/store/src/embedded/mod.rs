@@ -31,6 +31,7 @@ mod sealing;
 mod send;
 mod staged;
 mod tally;
+mod waiting;
 mod writer;
 
 use std::path::PathBuf;

@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use questline_core::audit::Actor;
 use questline_core::commit::{Commit, DeadLetter, StoredDeadLetter, Ticket};
 use questline_core::conversation::Conversation;
-use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, OutboxRef, PlayerId, TicketNumber};
+use questline_core::id::{ConversationId, DeadLetterId, GameId, InboxSeq, NumberId, OutboxRef, PlayerId, TicketNumber};
 use questline_core::lane::Room;
 use questline_core::outbox::OutboxMessage;
 use questline_core::port::{
-    Appended, Batch, Begun, Committed, Conversations, DedupKey, Depth, Desk, Enqueue, Enqueued, Inbox, InboxEntry, Notice, Outbox,
-    PlayerConversation, Ready, Receipt, StoreError, Timers, Work,
+    Appended, Batch, Begun, Committed, Conversations, DedupKey, Depth, Desk, Enqueue, Enqueued, Inbox, InboxEntry, LaneWaiting, Notice,
+    Outbox, ParkedMessage, PlayerConversation, Ready, Receipt, StoreError, Timers, Work,
 };
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::time::UnixMs;
@@ -18,7 +18,7 @@ use crate::handout::Handed;
 
 use super::enqueue::EnqueueOp;
 use super::op::{Answer, AppendOp, CommitOp, Op, Recorded};
-use super::{EmbeddedStore, read};
+use super::{EmbeddedStore, read, waiting};
 
 /// Messages that are read at once when the hand-out has to be refilled.
 const PAGE_MESSAGES: usize = 64;
@@ -125,6 +125,16 @@ impl Outbox for EmbeddedStore {
             Answer::Enqueued(enqueued) => Ok(enqueued),
             _ => Err(odd()),
         }
+    }
+
+    async fn waiting(&self, numbers: &[NumberId]) -> Result<Vec<LaneWaiting>, StoreError> {
+        let (numbers, sealer) = (numbers.to_vec(), self.shared.sealer.clone());
+        self.read(move |connection| waiting::waiting(connection, &sealer, &numbers)).await
+    }
+
+    async fn parked(&self, numbers: &[NumberId], limit: usize) -> Result<Vec<ParkedMessage>, StoreError> {
+        let (numbers, sealer) = (numbers.to_vec(), self.shared.sealer.clone());
+        self.read(move |connection| waiting::parked(connection, &sealer, &numbers, limit)).await
     }
 
     async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError> {

@@ -93,8 +93,8 @@ impl Desk for RedisStore {
                     Ok(())
                 })
             }
-            Letter::Message(mut message) => {
-                message.committed_at = now;
+            Letter::Message(message) => {
+                let message = message.anew(now);
                 let sealed = self.sealer.seal_json(Owner::number(Kind::Message, conversation.0), &message)?;
                 command.arg("message").arg(millis(now)).arg(&sealed).arg(Lane::of(&message).to_string());
                 let bucket = self.content_bucket(&mut command, Partition::of_letter(id), Some(now));

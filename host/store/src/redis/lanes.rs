@@ -31,7 +31,7 @@ pub(super) fn read(names: &Value) -> Result<Vec<Lane>, StoreError> {
 }
 
 /// What reads what a message says.
-fn body_command(keys: &Keys, id: OutboxRef) -> Cmd {
+pub(super) fn body_command(keys: &Keys, id: OutboxRef) -> Cmd {
     let mut command = redis::cmd("HGET");
     command.arg(keys.key(Partition::of(id.conversation), &format!("b:{}", id.seq.0 / DAY_MS))).arg(id.to_string());
     command

@@ -40,6 +40,7 @@ mod server;
 mod session;
 mod timers;
 mod value;
+mod waiting;
 mod worker;
 
 use std::collections::HashMap;

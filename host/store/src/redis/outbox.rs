@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use questline_core::event::{Event, StatusEvent, Wamid};
-use questline_core::id::{InboxSeq, OutboxRef};
+use questline_core::id::{InboxSeq, NumberId, OutboxRef};
 use questline_core::lane::{Lane, Room};
 use questline_core::outbox::{OutboxMessage, SendState};
-use questline_core::port::{Begun, Enqueue, Enqueued, Outbox, Receipt, StoreError};
+use questline_core::port::{Begun, Enqueue, Enqueued, LaneWaiting, Outbox, ParkedMessage, Receipt, StoreError};
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::status::DeliveryState;
 use questline_core::time::{DAY_MS, UnixMs};
@@ -41,6 +41,14 @@ impl Outbox for RedisStore {
 
     async fn enqueue(&self, messages: Vec<Enqueue>) -> Result<Vec<Enqueued>, StoreError> {
         self.enqueue_all(messages).await
+    }
+
+    async fn waiting(&self, numbers: &[NumberId]) -> Result<Vec<LaneWaiting>, StoreError> {
+        self.lanes_waiting(numbers).await
+    }
+
+    async fn parked(&self, numbers: &[NumberId], limit: usize) -> Result<Vec<ParkedMessage>, StoreError> {
+        self.parked_first(numbers, limit).await
     }
 
     async fn begin(&self, messages: Vec<OutboxRef>, at: UnixMs) -> Result<Vec<OutboxRef>, StoreError> {

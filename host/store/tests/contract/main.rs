@@ -120,6 +120,7 @@ macro_rules! contract {
                     a_status_settles_a_parked_message
                     a_parked_message_can_be_given_up
                     a_full_inbox_does_not_hold_parked_messages_back
+                    people_see_what_waits_and_why
                 }
                 status {
                     statuses_only_move_forward

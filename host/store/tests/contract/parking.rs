@@ -112,3 +112,36 @@ pub async fn a_full_inbox_does_not_hold_parked_messages_back<E: Engine>() {
     assert_eq!(world.store().fire_due(START.plus_ms(UNTIL), 9).await.unwrap().0, 1);
     assert_eq!(world.take_messages(1).await[0].id, name);
 }
+
+pub async fn people_see_what_waits_and_why<E: Engine>() {
+    let mut world = World::<E>::new().await;
+    let name = world.reply(&player(1), &["a", "b"]).await[0];
+    world.take_messages(2).await;
+    world.record(name, parked(1)).await;
+    let one = crate::enqueue::one_of_many(&player(2), 1);
+    let scheduled = questline_core::port::Enqueue { not_before: Some(START.plus_ms(5)), ..crate::enqueue::one_of_many(&player(3), 2) };
+    let other = questline_core::contact::Address { number: number(2), ..player(4) };
+    let others = crate::enqueue::one_of_many(&other, 3);
+    let enqueued = world.store().enqueue(vec![one, scheduled, others]).await.unwrap();
+    for restart in [false, true] {
+        if restart {
+            world.restart().await;
+        }
+        let waiting = world.store().waiting(&[number(1)]).await.unwrap();
+        let told = waiting.iter().map(|of| (of.lane.to_string(), of.queued, of.oldest, of.parked.clone())).collect::<Vec<_>>();
+        let normal = ("101.normal".to_owned(), 1, Some(START), vec![(ParkReason::InGame, 1)]);
+        let low = ("101.low-bulk".to_owned(), 1, Some(START), vec![(ParkReason::Scheduled, 1)]);
+        // In Redis the name of a message is the next millisecond that is free.
+        assert_eq!(
+            told.iter().map(|(lane, queued, _, parked)| (lane, queued, parked)).collect::<Vec<_>>(),
+            [(&normal.0, &normal.1, &normal.3), (&low.0, &low.1, &low.3)]
+        );
+        assert!(told.iter().all(|(_, _, oldest, _)| oldest.is_some_and(|oldest| oldest.since_ms(START) < 5)));
+        let parked = world.store().parked(&[number(1)], 9).await.unwrap();
+        assert_eq!(parked.iter().map(|parked| parked.id).collect::<Vec<_>>(), [crate::enqueue::name(&enqueued[1]), name]);
+        assert_eq!((parked[1].until, parked[1].reason, parked[1].committed_at), (START.plus_ms(UNTIL), ParkReason::InGame, START));
+        assert_eq!(parked[0].campaign.as_ref().unwrap().as_str(), "summer-2026");
+        assert_eq!(world.store().parked(&[number(1)], 1).await.unwrap().len(), 1);
+    }
+    assert_eq!(world.store().parked(&[number(2)], 9).await.unwrap(), []);
+}

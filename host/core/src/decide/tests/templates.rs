@@ -65,7 +65,7 @@ type Outcomes = Result<Vec<(String, Category, MessageClass)>, Refusals>;
 fn sent(game: &Game, effects: Vec<Effect>) -> Outcomes {
     let entry = entry(1, Event::GameEvent(GameEvent { name: "news".into(), id: "1".into(), payload: "{}".into(), at: NOW, player: None }));
     let step = ask(game, brazilian(game), &entry);
-    match step.decide(&game.flows[&FlowName::parse("vip").unwrap()], 1, answer(effects)) {
+    match step.decide(&game.flows[&FlowName::parse("vip").unwrap()], 1, answer(effects), AskedCode::None) {
         Ok(decision) => Ok(decision
             .commit
             .outbox

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use questline_emulator as meta;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::cli::Failure;
 use crate::cli::sandbox::{self, GAME, Sandbox};
@@ -21,27 +21,37 @@ pub(super) struct HostProcess {
     pub(super) address: SocketAddr,
 }
 
+/// What a host is set up with.
+pub(super) struct Setup<'a> {
+    pub(super) sandbox: &'a Sandbox,
+    pub(super) workspace: &'a Path,
+    pub(super) emulator: &'a meta::Emulator,
+    pub(super) meta: &'a meta::Config,
+    pub(super) store: &'a str,
+    pub(super) redis_url: &'a str,
+    /// Of each number.
+    pub(super) per_second: u32,
+}
+
 impl HostProcess {
-    pub(super) async fn start(
-        sandbox: &Sandbox,
-        workspace: &Path,
-        emulator: &meta::Emulator,
-        meta: &meta::Config,
-        store: &str,
-        redis_url: &str,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn start(setup: &Setup<'_>) -> Result<Self, Failure> {
+        Self::start_as(setup, &["serve"], Stdio::null(), Stdio::null()).await
+    }
+
+    /// Starts it by another command, and perhaps to be talked to.
+    pub(super) async fn start_as(setup: &Setup<'_>, command: &[&str], stdin: Stdio, stdout: Stdio) -> Result<Self, Failure> {
         // A free port, for the moment that it takes to start.
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(Failure::new)?;
-        let text = configuration(sandbox, workspace, emulator, meta, store, redis_url, address)?;
-        let path = sandbox.dir.join("questline.toml");
+        let text = configuration(setup, address)?;
+        let path = setup.sandbox.dir.join("questline.toml");
         std::fs::write(&path, text).map_err(Failure::new)?;
         let program = std::env::current_exe().map_err(Failure::new)?;
         let child = Command::new(program)
             .arg("--config")
             .arg(&path)
-            .arg("serve")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .args(command)
+            .stdin(stdin)
+            .stdout(stdout)
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .spawn()
@@ -79,6 +89,11 @@ impl HostProcess {
         Ok(Duration::from_micros((field(11) + field(12)) * 1_000_000 / ticks_per_s.max(1)))
     }
 
+    /// What it is told by, and what it says.
+    pub(super) fn pipes(&mut self) -> Result<(ChildStdin, ChildStdout), Failure> {
+        self.child.stdin.take().zip(self.child.stdout.take()).ok_or_else(|| Failure::new("the host cannot be talked to"))
+    }
+
     fn status_mib(&self, key: &str) -> Result<f64, Failure> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).map_err(Failure::new)?;
         let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
@@ -109,15 +124,8 @@ impl HostProcess {
     }
 }
 
-fn configuration(
-    sandbox: &Sandbox,
-    workspace: &Path,
-    emulator: &meta::Emulator,
-    meta: &meta::Config,
-    store: &str,
-    redis_url: &str,
-    address: SocketAddr,
-) -> Result<String, Failure> {
+fn configuration(setup: &Setup<'_>, address: SocketAddr) -> Result<String, Failure> {
+    let Setup { sandbox, workspace, emulator, meta, store, redis_url, per_second } = setup;
     let secret = |name: &str, text: &str| -> Result<String, Failure> {
         sandbox.secret(name, text)?;
         Ok(format!("{{ file = {:?} }}", sandbox.dir.join(name)))
@@ -135,7 +143,7 @@ fn configuration(
         sandbox.dir.join("data"),
         crate::clock::random() as u32
     );
-    if store == "redis" {
+    if *store == "redis" {
         let _ = writeln!(text, "url = {redis}");
     }
     sandbox.store_key()?;
@@ -148,10 +156,9 @@ fn configuration(
     accounts.dedup();
     let _ = writeln!(text, "[[portfolios]]\nname = \"bench\"\naccounts = {accounts:?}\nlimit = \"unlimited\"");
     for number in &meta.numbers {
-        // Meta's 1000 a second for one number would be what is measured.
         let _ = writeln!(
             text,
-            "[[numbers]]\nid = \"{}\"\ngame = \"{GAME}\"\napp = \"demo\"\naccount = \"{}\"\naccess_token = {access_token}\nper_second = 1000000",
+            "[[numbers]]\nid = \"{}\"\ngame = \"{GAME}\"\napp = \"demo\"\naccount = \"{}\"\naccess_token = {access_token}\nper_second = {per_second}",
             number.phone_number_id, number.waba_id
         );
     }

@@ -5,22 +5,27 @@ mod flow_call;
 mod game;
 mod host;
 mod load;
+mod send;
+mod send_host;
 mod wire;
 
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use questline_emulator as meta;
 use serde::Serialize;
 
 use super::sandbox::{self, Sandbox};
 use super::{Failure, Outcome, flow};
-use host::HostProcess;
+use host::{HostProcess, Setup};
 use load::{Load, Measured};
 
 /// Arguments.
 #[derive(Debug, Parser)]
 pub(super) struct Args {
+    /// Another part; without one, the whole way of a message.
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Which store: `embedded`, or `redis` at --redis-url.
     #[arg(long, default_value = "embedded", value_parser = ["embedded", "redis"])]
     store: String,
@@ -47,6 +52,15 @@ pub(super) struct Args {
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Measure sending: one number at its full pace under a long queue, and how soon a critical message leaves.
+    Send(send::Args),
+    /// The host of `bench send`, which that starts itself.
+    #[command(hide = true)]
+    SendHost(send_host::Args),
+}
+
 /// All figures.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -66,6 +80,11 @@ struct Report {
 }
 
 pub(super) async fn run(args: &Args) -> Outcome {
+    match &args.part {
+        Some(Part::Send(args)) => return send::run(args).await,
+        Some(Part::SendHost(args)) => return send_host::run(args).await,
+        None => {}
+    }
     let workspace = sandbox::workspace()?;
     let note = |text: &str| eprintln!("{text}");
     note("building flows ...");
@@ -76,7 +95,17 @@ pub(super) async fn run(args: &Args) -> Outcome {
     meta_config.subscription_messages_max = 262_144;
     let emulator = meta::Emulator::start(meta_config.clone()).await.map_err(Failure::new)?;
     game::write(&sandbox, &workspace, &args.flow)?;
-    let host = HostProcess::start(&sandbox, &workspace, &emulator, &meta_config, &args.store, &args.redis_url).await?;
+    let host = HostProcess::start(&Setup {
+        sandbox: &sandbox,
+        workspace: &workspace,
+        emulator: &emulator,
+        meta: &meta_config,
+        store: &args.store,
+        redis_url: &args.redis_url,
+        // Meta's 1000 a second for one number would be what is measured.
+        per_second: 1_000_000,
+    })
+    .await?;
     let load = Load::new(host.address, &meta_config.app_secret, game::text(&args.flow), game::PLAYERS);
 
     note("warming up ...");

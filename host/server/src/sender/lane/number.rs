@@ -52,8 +52,8 @@ pub(super) struct NumberLanes {
     held: [usize; LaneKind::SENT],
     told: [usize; LaneKind::SENT],
     window: usize,
-    /// Messages that are out.
-    out: usize,
+    /// Messages of each lane that are out.
+    out: [usize; LaneKind::SENT],
 }
 
 /// One line: strictly in order, as far as it is in hand.
@@ -108,7 +108,7 @@ impl NumberLanes {
             held: Default::default(),
             told: Default::default(),
             window,
-            out: 0,
+            out: Default::default(),
         }
     }
 
@@ -159,7 +159,7 @@ impl NumberLanes {
     /// A message that was out comes back to the front of its line.
     pub(super) fn back(&mut self, message: OutboxMessage, settle_ms: u64) {
         let key = line_of(&message);
-        self.out = self.out.saturating_sub(1);
+        self.is_back(&message);
         let line = self.lines.entry(key).or_default();
         line.messages.push_front(message);
         line.at = At::Free;
@@ -168,8 +168,18 @@ impl NumberLanes {
 
     /// A message that was out is gone: the next of its line may go.
     pub(super) fn finished(&mut self, message: &OutboxMessage, settle_ms: u64) {
-        self.out = self.out.saturating_sub(1);
+        self.is_back(message);
         self.left(message, settle_ms);
+    }
+
+    fn is_back(&mut self, message: &OutboxMessage) {
+        let out = &mut self.out[lane_of(message)];
+        *out = out.saturating_sub(1);
+    }
+
+    /// Messages of each lane that are out.
+    pub(super) fn out(&self) -> &[usize; LaneKind::SENT] {
+        &self.out
     }
 
     /// A message is no longer in hand.
@@ -253,7 +263,7 @@ impl NumberLanes {
             if let Some(until) = holds.number(&self.scopes, now) {
                 return soonest(until, &self.waiting);
             }
-            if self.out >= self.window {
+            if self.out.iter().sum::<usize>() >= self.window {
                 return Next::Wait(due(&self.waiting));
             }
             let mut paced = self.pacer;
@@ -265,7 +275,7 @@ impl NumberLanes {
             let Some(message) = line.messages.pop_front() else { continue };
             line.at = At::Busy;
             if matches!(message.state, SendState::InFlight { .. }) {
-                self.out += 1;
+                self.out[lane_of(&message)] += 1;
                 return Next::Check(message);
             }
             if message.message.expires_at.is_some_and(|expires_at| expires_at <= now) {
@@ -290,7 +300,7 @@ impl NumberLanes {
             }
             self.pacer = paced;
             self.turns.sent(lane, has);
-            self.out += 1;
+            self.out[lane_of(&message)] += 1;
             return Next::Send(message);
         }
     }
