@@ -49,6 +49,10 @@ actions! {
     ConsentWithdrawn "consent-withdrawn",
     /// Evidence of consent was handed out.
     ConsentsExported "consents-exported",
+    /// A file that a player sent was handed out.
+    MediaFetched "media-fetched",
+    /// A file that a player sent was asked for and not handed out.
+    MediaRefused "media-refused",
     /// The player wrote BLOCK.
     AccountSecured "account-secured",
     /// The account of whoever wrote BLOCK is frozen, here and at the studio: its sessions, codes and pending links end.

@@ -206,7 +206,8 @@ impl<'a> Step<'a> {
         if matches!(content, Outbound::ContactRequest { .. }) && self.conversation.contact.phone().is_some() {
             return Err((RefusalReason::Unreachable, "the player's number is known".to_owned()));
         }
-        Ok(())
+        let Some((kind, source)) = content.media() else { return Ok(()) };
+        self.game.media.check(kind, source).map_err(|refusal| (refusal.reason(), refusal.to_string()))
     }
 
     fn apply(self, flow: &FlowBinding, state_version: u32, outcome: Outcome, code: AskedCode) -> Decision {
@@ -266,7 +267,10 @@ impl Apply<'_> {
     fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Reply(reply) if self.commit.conversation.window.closes_at(self.now).is_none() => self.late(&reply.content),
-            Effect::Reply(reply) => {
+            Effect::Reply(mut reply) => {
+                if let Some(source) = reply.content.media_mut() {
+                    self.game.media.pin(source);
+                }
                 let reply_to = reply.reply_to.and_then(|seq| self.commit.conversation.wamid_of(seq).cloned());
                 self.send(MessageClass::Normal, Content::Reply { message: reply.content, reply_to });
             }

@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::flow::FlowLimits;
 use crate::id::{FlowName, GameId, NumberId};
 use crate::lane::TimeToLive;
+use crate::media::MediaRules;
 use crate::permit::hours::LocalHours;
 use crate::permit::windows::MARKETING_PER_WEEK;
 use crate::recovery::RecoveryRules;
@@ -71,6 +72,8 @@ pub struct Game {
     pub consent: ConsentRules,
     /// How much marketing players get, and when nobody is disturbed.
     pub sending: SendingRules,
+    /// Files that it sends.
+    pub media: MediaRules,
 }
 
 /// `[sending]` in game.toml.
@@ -227,6 +230,7 @@ mod tests {
             two_factor: TwoFactorRules::default(),
             consent: ConsentRules::default(),
             sending: Default::default(),
+            media: MediaRules::default(),
         }
     }
 

@@ -28,6 +28,7 @@ pub mod template;
 pub mod effect;
 pub mod flow;
 pub mod lane;
+pub mod media;
 pub mod message;
 pub mod outcome;
 

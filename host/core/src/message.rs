@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::media::{ReleaseFile, SCHEME, is_name};
+
 /// Characters of a text.
 pub const TEXT_CHARS_MAX: usize = 4096;
 /// Characters of the body of a message with buttons, a link, a request.
@@ -153,7 +155,7 @@ pub struct Row {
 }
 
 /// Kinds of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaKind {
     /// jpeg, png; 5 MB.
@@ -187,8 +189,20 @@ impl MediaKind {
 pub enum MediaSource {
     /// Uploaded before: Meta's media id.
     Id(String),
-    /// Meta fetches it: an https address.
+    /// The host fetches it: an https address of a host that game.toml allows.
     Link(String),
+    /// A file of the game's release.
+    File(ReleaseFile),
+}
+
+impl MediaSource {
+    /// What a flow writes: `media:banner.png` is a file of the release, all else an address.
+    pub fn from_address(address: String) -> Self {
+        match address.strip_prefix(SCHEME) {
+            Some(name) => Self::File(ReleaseFile { name: name.to_owned(), of: None }),
+            None => Self::Link(address),
+        }
+    }
 }
 
 /// A message that Meta would refuse, named before Meta sees it.
@@ -267,11 +281,20 @@ fn link(field: &'static str, url: &str, https_only: bool) -> Result<(), InvalidM
     if fits && !url.contains(char::is_whitespace) { Ok(()) } else { Err(InvalidMessage::Unfit { field, problem: "is no web address" }) }
 }
 
+fn is_loopback(url: &str) -> bool {
+    ["http://127.0.0.1:", "http://localhost:"].iter().any(|start| url.starts_with(start))
+}
+
 impl MediaSource {
     fn check(&self) -> Result<(), InvalidMessage> {
         match self {
             Self::Id(id) => length("media id", id, 1, 256),
-            Self::Link(url) => link("media link", url, true),
+            // The host itself fetches it, so what runs beside it needs no certificate.
+            Self::Link(url) => link("media link", url, !is_loopback(url)),
+            Self::File(file) if is_name(&file.name) => Ok(()),
+            Self::File(_) => {
+                Err(InvalidMessage::Unfit { field: "media file", problem: "is no path of letters, digits and ._- below media/" })
+            }
         }
     }
 }
@@ -301,6 +324,24 @@ impl Outbound {
             Self::Media { caption, .. } => Cow::Borrowed(caption.as_deref()?),
             Self::LinkButton { body, url, .. } => Cow::Owned(format!("{body} {url}")),
         })
+    }
+
+    /// The file that it takes along, if any.
+    pub fn media(&self) -> Option<(MediaKind, &MediaSource)> {
+        match self {
+            Self::Media { kind, source, .. } => Some((*kind, source)),
+            Self::Buttons { header: Some(Header::Media(kind, source)), .. } => Some((*kind, source)),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn media_mut(&mut self) -> Option<&mut MediaSource> {
+        match self {
+            Self::Media { source, .. } => Some(source),
+            Self::Buttons { header: Some(Header::Media(_, source)), .. } => Some(source),
+            _ => None,
+        }
     }
 
     /// Refuses what Meta would refuse.
@@ -431,5 +472,14 @@ mod tests {
         assert_eq!(media("https://cdn.example/a.png").check(), Ok(()));
         assert!(media("http://cdn.example/a.png").check().is_err());
         assert!(media("file:///etc/passwd").check().is_err());
+        assert!(media("http://127.0.0.1.evil.example/a").check().is_err());
+        let file = |name: &str| Outbound::Media {
+            kind: MediaKind::Image,
+            source: MediaSource::from_address(format!("media:{name}")),
+            caption: None,
+            filename: None,
+        };
+        assert_eq!(file("a/banner.png").check(), Ok(()));
+        assert!(file("../game.toml").check().is_err());
     }
 }

@@ -9,6 +9,7 @@ mod consents;
 mod credentials;
 mod exposures;
 mod guest_log;
+mod media;
 mod outbox;
 mod permits;
 mod players;
@@ -42,6 +43,7 @@ pub use consents::{ConsentPage, ConsentPlace, Consents};
 pub use credentials::{Credentials, Untold};
 pub use exposures::{DeedNote, Exposures};
 pub use guest_log::{GuestLog, LogLevel};
+pub use media::{FileBody, FileInfo, MediaError, MediaGraph, Upload, UploadKey, Uploads};
 pub use outbox::{Begun, Enqueue, Enqueued, LaneWaiting, Outbox, ParkedMessage, Receipt};
 pub use permits::{PERMIT_NAME_BYTES_MAX, PermitAnswer, PermitAsk, PermitMember, PermitReturn, PermitWindow, Permits};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
@@ -341,6 +343,7 @@ pub trait Store:
     + Audiences
     + Exposures
     + SendingState
+    + Uploads
 {
 }
 
@@ -363,6 +366,7 @@ impl<T> Store for T where
         + Audiences
         + Exposures
         + SendingState
+        + Uploads
 {
 }
 

@@ -25,12 +25,14 @@ pub enum Scope {
     Consents,
     /// Make, start and stop broadcasts, and tell of outages.
     Broadcasts,
+    /// Fetch files that players sent.
+    Media,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Releases, Self::Events, Self::Desk, Self::Verifications, Self::Links, Self::Consents, Self::Broadcasts];
+    pub const ALL: [Self; 8] =
+        [Self::Releases, Self::Events, Self::Desk, Self::Verifications, Self::Links, Self::Consents, Self::Broadcasts, Self::Media];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Scope {
             Self::Links => "links",
             Self::Consents => "consents",
             Self::Broadcasts => "broadcasts",
+            Self::Media => "media",
         }
     }
 }

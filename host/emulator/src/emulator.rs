@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{Config, LedgerMode, StatusPlan};
 use crate::fault::{Fault, FaultBoard, GraphFaults, WebhookFaults};
-use crate::graph::media::MediaStore;
+use crate::graph::media::{MediaFaults, MediaStore, UploadedFile};
 use crate::graph::templates::TemplateBook;
 use crate::http;
 use crate::ids::Ids;
@@ -405,6 +405,21 @@ impl Emulator {
     /// Sets all right: no standing faults, none injected.
     pub fn clear_faults(&self) {
         self.state().faults.clear();
+    }
+
+    /// The files that the host has put there and that are there still, the oldest first.
+    pub fn uploads(&self) -> Vec<UploadedFile> {
+        self.state().media.uploads()
+    }
+
+    /// Loses a file before its time. False when it is not there.
+    pub fn lose_file(&self, id: &str) -> bool {
+        self.state().media.remove(id)
+    }
+
+    /// Sets what goes wrong with files from now on; the default sets all right.
+    pub fn set_media_faults(&self, faults: MediaFaults) {
+        self.state().media.set_faults(faults);
     }
 
     /// The settings that the host has posted for a number.

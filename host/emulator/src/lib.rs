@@ -44,6 +44,7 @@ pub use config::{Config, Delivery, LedgerMode, Number, PairRate, Report, Retry, 
 pub use emulator::{Emulator, EmulatorError};
 pub use fault::{Fault, GraphFaults, WebhookFaults};
 pub use graph::error::MetaError;
+pub use graph::media::{MediaFaults, UploadedFile};
 pub use ledger::{Accepted, Counters, Recipient};
 pub use player::chat::{PlayerError, PlayerHandle};
 pub use player::content::{Card, Context, Inbound, MediaFile, OrderItem, Referral};

@@ -30,6 +30,7 @@ use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, Sec
 use crate::guest_log::TracedGuestLog;
 use crate::ingress::{self, App, Ingress, Room};
 use crate::links::LinkDesk;
+use crate::media::{LinkFetcher, MediaDesk, MediaParts};
 use crate::metrics::Metrics;
 use crate::recovery::Recovery;
 use crate::release::{Parts, Releaser, StartProblem};
@@ -337,6 +338,7 @@ impl Host {
             metrics: metrics.clone(),
             clock: clock.clone(),
             releases: releaser.clone(),
+            files: graph.clone(),
             tokens: TokenBook::new(store.tokens.clone(), clock.clone(), admin_token.as_ref().map(AdminToken::new)),
             ready: AtomicBool::new(true),
         });
@@ -366,6 +368,15 @@ impl Host {
         let sender = Arc::new(Sender {
             outbox: store.outbox.clone(),
             inbox: store.inbox.clone(),
+            media: Arc::new(MediaDesk::new(MediaParts {
+                graph: graph.clone(),
+                uploads: store.uploads.clone(),
+                releases: store.releases.clone(),
+                games: games.clone(),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+                links: LinkFetcher::new().map_err(|problem| StartError::Graph(problem.to_string()))?,
+            })),
             graph,
             gate: broadcasts.gate.clone(),
             broadcasts: store.broadcasts.clone(),

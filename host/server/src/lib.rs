@@ -12,6 +12,7 @@ pub mod timer;
 
 pub mod broadcast;
 pub mod links;
+pub mod media;
 pub mod transcript;
 pub mod two_factor;
 pub mod verification;

@@ -119,6 +119,7 @@ pub struct Metrics {
     pub sending: SendingFigures,
     template_lists: Family<Outcome, Counter>,
     templates_unsendable: Family<GameOutcome, Counter>,
+    media: Family<Outcome, Counter>,
 }
 
 impl Default for Metrics {
@@ -165,6 +166,7 @@ impl Default for Metrics {
             sending: SendingFigures::default(),
             template_lists: Family::default(),
             templates_unsendable: Family::default(),
+            media: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
@@ -199,6 +201,7 @@ impl Default for Metrics {
         registry.register("template_lists", "Meta's lists of templates, by how reading them ended", metrics.template_lists.clone());
         let help = "Messages that did not go when their turn came, by what became of them for their template's sake";
         registry.register("templates_unsendable", help, metrics.templates_unsendable.clone());
+        registry.register("media", "Files brought to Meta and fetched from there, by what came of it", metrics.media.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
         metrics.sending.register(registry);
         metrics
@@ -206,6 +209,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// A file was brought to Meta, fetched from there, or neither.
+    pub fn media(&self, outcome: &'static str) {
+        self.media.get_or_create(&Outcome { outcome }).inc();
+    }
+
     /// Another release of a game is played.
     pub fn release_switched(&self, game: &GameId) {
         self.releases_switched.get_or_create(&OfGame { game: game.to_string() }).inc();

@@ -22,4 +22,5 @@ pub mod redis;
 mod reseal;
 pub mod seal;
 mod sending;
+mod uploads;
 mod verifications;

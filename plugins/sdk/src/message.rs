@@ -198,11 +198,25 @@ impl Check for Header {
     }
 }
 
+/// In front of the name of a file of the game.
+const FILE: &str = "media:";
+
+impl MediaSource {
+    /// A file of the game's folder, by its path below `media/`: the host brings it to WhatsApp, once.
+    #[must_use]
+    pub fn file(name: &str) -> Self {
+        Self::Link(format!("{FILE}{name}"))
+    }
+}
+
 impl Check for MediaSource {
     fn check(&self) -> Result<(), LimitError> {
         match self {
             Self::Id(id) if id.is_empty() => fail("media.id", Problem::Missing),
             Self::Id(_) => Ok(()),
+            Self::Link(link) if link.starts_with(FILE) => Ok(()),
+            // What runs beside a host under test needs no certificate; the host knows whether it is allowed.
+            Self::Link(link) if ["http://127.0.0.1:", "http://localhost:"].iter().any(|own| link.starts_with(own)) => Ok(()),
             Self::Link(link) => https("media.link", link),
         }
     }

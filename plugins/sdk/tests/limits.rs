@@ -92,6 +92,7 @@ fn media_come_from_https_and_sounds_have_no_caption() {
     let link = |url: &str| MediaSource::Link(url.to_owned());
     assert!(Outcome::stay().reply(OutboundMedia::new(MediaKind::Image, link("https://a.example/x.png")).caption("x")).is_ok());
     assert_eq!(problem(Outcome::stay().reply(OutboundMedia::new(MediaKind::Image, link("http://a.example/x.png")))).0, "media.link");
+    assert!(Outcome::stay().reply(OutboundMedia::new(MediaKind::Image, MediaSource::file("banner.png"))).is_ok());
     assert_eq!(
         problem(Outcome::stay().reply(OutboundMedia::new(MediaKind::Audio, link("https://a.example/x.ogg")).caption("x"))).0,
         "media.caption"

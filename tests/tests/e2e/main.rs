@@ -22,6 +22,7 @@ mod lifecycle;
 mod links;
 mod links_second;
 mod measures;
+mod media;
 mod misuse;
 mod operations;
 mod overload;

@@ -54,6 +54,7 @@ fn game() -> Game {
     Game {
         consent: Default::default(),
         sending: Default::default(),
+        media: Default::default(),
         id: GameId::parse("cup").unwrap(),
         name: "Cup".into(),
         locale: "en".into(),

@@ -74,6 +74,7 @@ fn game(grants: Grants) -> Game {
         two_factor: Default::default(),
         sending: Default::default(),
         consent: crate::consent::ConsentRules::default(),
+        media: Default::default(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Media: upload, look-up, download and deletion, with Meta's types, sizes and lifetimes.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use ring::{digest, hmac};
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::Call;
 use super::error::{MetaError, make};
@@ -77,10 +78,52 @@ impl MediaKind {
     }
 }
 
+#[derive(Clone)]
 struct Stored {
     mime_type: String,
     bytes: Bytes,
     until_ms: UnixMs,
+    /// Of which number it is.
+    number: Arc<str>,
+    is_upload: bool,
+}
+
+/// A file that the host has put there. `Debug` shows no bytes.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct UploadedFile {
+    /// Its id.
+    pub id: String,
+    /// With which number.
+    pub phone_number_id: Arc<str>,
+    /// As the host said.
+    pub mime_type: String,
+    /// What is in it.
+    pub bytes: Bytes,
+}
+
+impl std::fmt::Debug for UploadedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes = self.bytes.len();
+        f.debug_struct("UploadedFile")
+            .field("id", &self.id)
+            .field("mime_type", &self.mime_type)
+            .field("bytes", &bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What goes wrong with files; the default is nothing.
+#[derive(Clone, Debug, Default)]
+pub struct MediaFaults {
+    /// Uploads are not answered before this is false again.
+    pub hold_uploads: bool,
+    /// A look-up names this address in place of the file's.
+    pub url: Option<String>,
+    /// A look-up says that a file has so many bytes.
+    pub file_size: Option<u64>,
+    /// A look-up says that the file's digest is this.
+    pub sha256: Option<String>,
 }
 
 /// All files, within a bound of bytes.
@@ -88,6 +131,7 @@ pub(crate) struct MediaStore {
     files: Mutex<Files>,
     bytes_max: usize,
     url_key: hmac::Key,
+    faults: watch::Sender<MediaFaults>,
 }
 
 #[derive(Default)]
@@ -99,19 +143,37 @@ struct Files {
 
 impl MediaStore {
     pub(crate) fn new(bytes_max: usize, app_secret: &str) -> Self {
-        Self { files: Mutex::default(), bytes_max, url_key: hmac::Key::new(hmac::HMAC_SHA256, app_secret.as_bytes()) }
+        let url_key = hmac::Key::new(hmac::HMAC_SHA256, app_secret.as_bytes());
+        Self { files: Mutex::default(), bytes_max, url_key, faults: watch::channel(MediaFaults::default()).0 }
     }
 
     /// Keeps what a player sent.
-    pub(crate) fn put_inbound(&self, id: &str, mime_type: &str, bytes: Bytes, now_ms: UnixMs) {
-        self.put(id, mime_type, bytes, now_ms + INBOUND_LIFE_MS);
+    pub(crate) fn put_inbound(&self, id: &str, number: &Arc<str>, mime_type: &str, bytes: Bytes, now_ms: UnixMs) {
+        let until_ms = now_ms + INBOUND_LIFE_MS;
+        self.put(id, Stored { mime_type: mime_type.to_owned(), bytes, until_ms, number: number.clone(), is_upload: false });
     }
 
-    fn put(&self, id: &str, mime_type: &str, bytes: Bytes, until_ms: UnixMs) {
+    /// What the host has put there and Meta still has, the oldest first.
+    pub(crate) fn uploads(&self) -> Vec<UploadedFile> {
+        let files = lock(&self.files);
+        let uploads = files.oldest_first.iter().filter_map(|id| Some((id, files.by_id.get(id).filter(|stored| stored.is_upload)?)));
+        let upload = |(id, stored): (&String, &Stored)| UploadedFile {
+            id: id.clone(),
+            phone_number_id: stored.number.clone(),
+            mime_type: stored.mime_type.clone(),
+            bytes: stored.bytes.clone(),
+        };
+        uploads.map(upload).collect()
+    }
+
+    pub(crate) fn set_faults(&self, faults: MediaFaults) {
+        self.faults.send_replace(faults);
+    }
+
+    fn put(&self, id: &str, stored: Stored) {
         let mut files = lock(&self.files);
-        files.bytes += bytes.len();
+        files.bytes += stored.bytes.len();
         files.oldest_first.push_back(id.to_owned());
-        let stored = Stored { mime_type: mime_type.to_owned(), bytes, until_ms };
         files.by_id.insert(id.to_owned(), stored);
         while files.bytes > self.bytes_max
             && let Some(oldest) = files.oldest_first.pop_front()
@@ -122,13 +184,11 @@ impl MediaStore {
         }
     }
 
-    fn get(&self, id: &str, now_ms: UnixMs) -> Option<(String, Bytes)> {
-        let files = lock(&self.files);
-        let stored = files.by_id.get(id).filter(|stored| now_ms < stored.until_ms)?;
-        Some((stored.mime_type.clone(), stored.bytes.clone()))
+    fn get(&self, id: &str, now_ms: UnixMs) -> Option<Stored> {
+        lock(&self.files).by_id.get(id).filter(|stored| now_ms < stored.until_ms).cloned()
     }
 
-    fn remove(&self, id: &str) -> bool {
+    pub(crate) fn remove(&self, id: &str) -> bool {
         let mut files = lock(&self.files);
         match files.by_id.remove(id) {
             Some(gone) => {
@@ -161,12 +221,13 @@ impl MediaStore {
         let id = request.query("mid")?;
         let until_ms: UnixMs = request.query("ext")?.parse().ok()?;
         let is_ours = request.query("hash")? == self.url_hash(&id, until_ms);
-        (is_ours && now_ms < until_ms).then(|| self.get(&id, now_ms))?
+        (is_ours && now_ms < until_ms).then(|| self.get(&id, now_ms))?.map(|stored| (stored.mime_type, stored.bytes))
     }
 }
 
 /// `POST /{phone-number-id}/media`: a form with `messaging_product` and `file`.
-pub(crate) async fn upload(call: &Call<'_>) -> Result<Reply, MetaError> {
+pub(crate) async fn upload(call: &Call<'_>, number: &Arc<str>) -> Result<Reply, MetaError> {
+    let _ = call.state.media.faults.subscribe().wait_for(|faults| !faults.hold_uploads).await;
     let content_type = call.request.header("content-type").unwrap_or_default();
     let boundary = multer::parse_boundary(content_type).map_err(|_| make::invalid("The request must be multipart/form-data."))?;
     let body = call.request.body.clone();
@@ -201,21 +262,23 @@ pub(crate) async fn upload(call: &Call<'_>) -> Result<Reply, MetaError> {
         return Err(MetaError::new(131_053, format!("Files of type {mime_type} have 1 to {} bytes.", kind.bytes_max())));
     }
     let id = call.state.ids.numeric();
-    call.state.media.put(&id, &mime_type, bytes, call.now_ms + UPLOAD_LIFE_MS);
+    let until_ms = call.now_ms + UPLOAD_LIFE_MS;
+    call.state.media.put(&id, Stored { mime_type, bytes, until_ms, number: number.clone(), is_upload: true });
     Ok(Reply::json(200, &json!({ "id": id })))
 }
 
 /// `GET /{media-id}`; `None` if there is no such file.
 pub(crate) fn look_up(call: &Call<'_>, id: &str) -> Option<Result<Reply, MetaError>> {
-    let (mime_type, bytes) = call.state.media.get(id, call.now_ms)?;
-    if let Err(error) = check_owner(call) {
+    let Stored { mime_type, bytes, number, .. } = call.state.media.get(id, call.now_ms)?;
+    if let Err(error) = check_owner(call, id, &number) {
         return Some(Err(error));
     }
+    let faults = call.state.media.faults.borrow().clone();
     let answer = json!({
-        "url": call.state.media.download_url(&call.state.base_url, id, call.now_ms),
+        "url": faults.url.unwrap_or_else(|| call.state.media.download_url(&call.state.base_url, id, call.now_ms)),
         "mime_type": mime_type,
-        "sha256": sha256_hex(&bytes),
-        "file_size": bytes.len(),
+        "sha256": faults.sha256.unwrap_or_else(|| sha256_hex(&bytes)),
+        "file_size": faults.file_size.unwrap_or(bytes.len() as u64),
         "id": id,
         "messaging_product": "whatsapp",
     });
@@ -224,17 +287,17 @@ pub(crate) fn look_up(call: &Call<'_>, id: &str) -> Option<Result<Reply, MetaErr
 
 /// `DELETE /{media-id}`; `None` if there is no such file.
 pub(crate) fn delete(call: &Call<'_>, id: &str) -> Option<Result<Reply, MetaError>> {
-    call.state.media.get(id, call.now_ms)?;
-    Some(check_owner(call).map(|()| {
+    let Stored { number, .. } = call.state.media.get(id, call.now_ms)?;
+    Some(check_owner(call, id, &number).map(|()| {
         call.state.media.remove(id);
         Reply::success()
     }))
 }
 
-/// `?phone_number_id=` may narrow a call to one of our numbers.
-fn check_owner(call: &Call<'_>) -> Result<(), MetaError> {
+/// `?phone_number_id=` narrows a call to files of one of our numbers.
+fn check_owner(call: &Call<'_>, id: &str, owner: &str) -> Result<(), MetaError> {
     match call.request.query("phone_number_id") {
-        Some(id) if !call.state.numbers.contains_key(id.as_str()) => Err(make::object_missing(&id)),
+        Some(number) if number != owner => Err(make::object_missing(id)),
         _ => Ok(()),
     }
 }

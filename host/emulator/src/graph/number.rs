@@ -20,7 +20,7 @@ const BLOCKED_MAX: usize = 64_000;
 pub(crate) async fn handle(call: &Call<'_>, number: &Arc<NumberState>, edge: &str) -> Result<Reply, MetaError> {
     match (call.request.method(), edge) {
         (&Method::GET, "") => Ok(Reply::json(200, &with_fields(info(number), call.request.query("fields").as_deref()))),
-        (&Method::POST, "media") => media::upload(call).await,
+        (&Method::POST, "media") => media::upload(call, &number.id).await,
         (&Method::GET, "settings") => Ok(Reply::json(200, &*lock(&number.settings))),
         (&Method::POST, "settings") => settings(call, number),
         (&Method::POST, "register") => register(call),

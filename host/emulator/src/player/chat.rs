@@ -106,7 +106,7 @@ impl PlayerHandle {
                 file.id = self.state.ids.numeric();
             }
             let media = &self.state.media;
-            media.put_inbound(&file.id, &file.mime_type, file.bytes.clone(), now_ms);
+            media.put_inbound(&file.id, &self.number.id, &file.mime_type, file.bytes.clone(), now_ms);
             file.url = Some(media.download_url(&self.state.base_url, &file.id, now_ms));
         }
         let id = self.state.ids.wamid(Direction::FromPlayer, identity.party());

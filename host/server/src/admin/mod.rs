@@ -10,6 +10,7 @@ mod events;
 mod limits;
 mod links;
 mod measures;
+mod media;
 mod openapi;
 mod outbox;
 mod pauses;
@@ -34,7 +35,7 @@ use axum::http::{Method, Uri};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use questline_core::port::{Accounts, Audit, Clock, Desk, Sealing};
+use questline_core::port::{Accounts, Audit, Clock, Desk, MediaGraph, Sealing};
 use questline_core::token::Scope;
 
 use crate::broadcast::BroadcastDesk;
@@ -94,6 +95,8 @@ pub struct Admin {
     pub clock: Arc<dyn Clock>,
     /// Releases of games.
     pub releases: Arc<Releaser>,
+    /// Files at Meta.
+    pub files: Arc<dyn MediaGraph>,
     /// Who may use the API.
     pub tokens: TokenBook,
     /// False from the moment a stop was asked for: load balancers go elsewhere.
@@ -154,6 +157,7 @@ fn v1() -> Routes {
         .post("/games/{game}/links", links::create)
         .get("/games/{game}/players/{player}/contacts", links::contacts)
         .delete("/games/{game}/players/{player}/contacts/{id}", links::unlink);
+    let media = Routes::default().get("/games/{game}/media/{id}", media::fetch);
     let releases = Routes::default()
         .get("/games/{game}/releases", releases::list)
         .put("/games/{game}/releases/{digest}", releases::upload)
@@ -183,6 +187,7 @@ fn v1() -> Routes {
         .and(consents.guarded(|routes| token::for_scope(Scope::Consents, routes)))
         .and(verifications.guarded(|routes| token::for_scope(Scope::Verifications, routes)))
         .and(links.guarded(|routes| token::for_scope(Scope::Links, routes)))
+        .and(media.guarded(|routes| token::for_scope(Scope::Media, routes)))
         .and(releases.guarded(|routes| token::for_scope(Scope::Releases, routes)))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use questline_core::port::{
     Accounts, Audiences, Audit, Broadcasts, Clock, Consents, Conversations, Desk, Exposures, Inbox, Outbox, Permits, Releases, Sealing,
-    SendingState, Store, StoreError, Templates, Timers, Tokens, Verifications,
+    SendingState, Store, StoreError, Templates, Timers, Tokens, Uploads, Verifications,
 };
 use questline_store::audit::{AuditKey, ShortKey};
 use questline_store::embedded::{self, EmbeddedOptions, EmbeddedStore};
@@ -52,6 +52,8 @@ pub struct OpenedStore {
     pub audiences: Arc<dyn Audiences>,
     /// What players did then.
     pub exposures: Arc<dyn Exposures>,
+    /// What was put at Meta.
+    pub uploads: Arc<dyn Uploads>,
     /// What the store may lose as it is set up, in words; empty when nothing.
     pub warnings: Vec<String>,
     concrete: Concrete,
@@ -166,6 +168,7 @@ impl OpenedStore {
             sending: store.clone(),
             permits: store.clone(),
             templates: store.clone(),
+            uploads: store.clone(),
             tokens: store,
             warnings,
             concrete,

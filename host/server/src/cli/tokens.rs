@@ -60,6 +60,7 @@ enum ScopeName {
     Verifications,
     /// Record consent, and see the evidence of it.
     Consents,
+    Media,
 }
 
 #[derive(Deserialize)]

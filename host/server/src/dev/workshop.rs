@@ -109,7 +109,8 @@ impl Workshop {
             self.services(sample, loaded.services.clone()).map_err(|problem| Broken::plain("players.json is not right", problem))?;
         loaded.rules.templates.values().for_each(|one| template::approve(&self.emulator, one));
         let flows = Arc::new(NotedFlows { flows: loaded.flows, people: self.people.clone() });
-        let game = LoadedGame { services, flows, rules: loaded.rules, release: loaded.release, checked: Default::default() };
+        let media = Arc::new(game::media::held(&bundle));
+        let game = LoadedGame { services, flows, rules: loaded.rules, release: loaded.release, checked: Default::default(), media };
         self.journal.game(describe(&game, &plugins, &bundle, &samples));
         Ok((game, built))
     }

@@ -18,6 +18,8 @@ const FILES_MAX: usize = 1_024;
 const PATH_BYTES_MAX: usize = 200;
 /// What a game's folder is read for; all else in it, for instance a README, is the studio's own.
 const EXTENSIONS: [&str; 5] = ["toml", "ftl", "json", "chat", "wasm"];
+/// Whose files are taken whatever they are called: those that the game sends.
+const MEDIA: &str = "media/";
 /// Where components lie in a bundle: `components/<plugin>.wasm`.
 const COMPONENTS: &str = "components";
 
@@ -171,7 +173,8 @@ fn read_into(files: &mut BTreeMap<String, Bytes>, dir: &Path, prefix: &str) -> R
         }
         if path.is_dir() {
             read_into(files, &path, &format!("{prefix}{name}/"))?;
-        } else if path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known)) {
+        } else if prefix.starts_with(MEDIA) || path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
+        {
             files.insert(format!("{prefix}{name}"), read(&path)?);
         }
     }
@@ -209,11 +212,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("game");
         std::fs::create_dir_all(dir.join("copy")).unwrap();
-        for path in ["game.toml", "copy/en.ftl", "README.md", ".secret.toml"] {
+        std::fs::create_dir_all(dir.join("media/s2")).unwrap();
+        for path in ["game.toml", "copy/en.ftl", "README.md", ".secret.toml", "media/banner.png", "media/s2/a", "media/.b"] {
             std::fs::write(dir.join(path), path).unwrap();
         }
         let read = Bundle::read(&dir).unwrap();
-        assert_eq!(read.files().keys().collect::<Vec<_>>(), ["copy/en.ftl", "game.toml"]);
+        assert_eq!(read.files().keys().collect::<Vec<_>>(), ["copy/en.ftl", "game.toml", "media/banner.png", "media/s2/a"]);
         assert_eq!(read.under("copy", "ftl").map(|(stem, ..)| stem).collect::<Vec<_>>(), ["en"]);
         std::fs::write(root.path().join("plug.wasm"), "wasm").unwrap();
         let with = read.clone().with_components(&["plug".to_owned()].into(), root.path()).unwrap();

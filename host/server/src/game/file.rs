@@ -9,6 +9,7 @@ use questline_core::flow::FlowLimits;
 use questline_core::game::{FlowBinding, Game, HOST_FLOW, MidFlow, Route};
 use questline_core::id::{FlowName, TicketNumber};
 use questline_core::intent::Lexicon;
+use questline_core::media::MediaEntry;
 use questline_core::port::Services;
 use questline_core::recovery::RecoveryRules;
 use questline_core::retry::Backoff;
@@ -20,6 +21,7 @@ use super::consent::ConsentFile;
 use super::copy::CopyBook;
 use super::links::LinksFile;
 use super::replies::{self, RepliesFile};
+use super::media::MediaFile;
 use super::security::SecurityFile;
 use super::sending::SendingFile;
 use super::two_factor::TwoFactorFile;
@@ -66,6 +68,8 @@ pub(super) struct GameFile {
     consent: ConsentFile,
     #[serde(default)]
     sending: SendingFile,
+    #[serde(default)]
+    media: MediaFile,
 }
 
 /// `[recovery]`: temporary credentials for players who cannot get in.
@@ -216,6 +220,7 @@ impl GameFile {
         self,
         bundle: &Bundle,
         templates: BTreeMap<String, Template>,
+        media: BTreeMap<String, MediaEntry>,
         copy: CopyBook,
         context: &LoadContext<'_>,
     ) -> Result<DeclaredGame, GameProblem> {
@@ -241,6 +246,7 @@ impl GameFile {
         let two_factor = self.two_factor.into_rules()?;
         let consent = self.consent.into_rules(&self.locale)?;
         let sending = self.sending.into_rules(&templates)?;
+        let media = self.media.into_rules(media, context)?;
         let sensitive = self.backend.sensitive().map_err(rule)?;
         let lexicon = Arc::new(Lexicon::new(&self.intents));
         let (players, backend) = connector::connect(bundle, self.players, self.backend, context)?;
@@ -278,6 +284,7 @@ impl GameFile {
                 two_factor,
                 consent,
                 sending,
+                media,
             },
             services: Services { players, backend, intents: lexicon, copy: Arc::new(copy) },
             plugins,

@@ -6,6 +6,7 @@ mod copy;
 mod file;
 mod links;
 mod replies;
+pub(crate) mod media;
 mod secrets;
 mod security;
 mod sending;
@@ -18,9 +19,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use questline_core::capability::Grants;
 use questline_core::game::Game;
 use questline_core::id::{FlowName, GameId, NumberId, ReleaseDigest};
+use questline_core::media::ContentDigest;
 use questline_core::port::{Flows, Services};
 use questline_core::template::Template;
 
@@ -57,12 +60,15 @@ pub struct LoadedGame {
     pub flows: Arc<dyn Flows>,
     /// The same with checks of whose account it is counted, made when it is first needed.
     pub(crate) checked: OnceLock<Services>,
+    /// Files that it sends, where no store holds its release.
+    pub(crate) media: Arc<BTreeMap<ContentDigest, Bytes>>,
 }
 
 impl LoadedGame {
     /// The same game with other connections to the studio.
     pub fn with_services(&self, services: Services) -> Self {
-        Self { rules: self.rules.clone(), services, release: self.release, flows: Arc::clone(&self.flows), checked: OnceLock::new() }
+        let (rules, flows, media) = (self.rules.clone(), Arc::clone(&self.flows), Arc::clone(&self.media));
+        Self { rules, services, release: self.release, flows, checked: OnceLock::new(), media }
     }
 }
 
@@ -189,6 +195,12 @@ pub enum GameProblem {
     /// A text that game.toml names.
     #[error("{0}")]
     TextMissing(String),
+    /// A file that cannot be sent.
+    #[error("{0}")]
+    Media(String),
+    /// A host that files may not come from.
+    #[error("media.hosts names {0}, which the operator has not allowed: add it to operator.connector_hosts in questline.toml")]
+    MediaHost(String),
     /// Texts.
     #[error("{0}")]
     Copy(#[from] CopyError),
@@ -205,8 +217,9 @@ pub fn declare(bundle: &Bundle, context: &LoadContext<'_>) -> Result<DeclaredGam
     };
     let parsed: file::GameFile = game_toml(bundle).map_err(wrong(GAME_TOML))?;
     let templates = template::load(bundle).map_err(|(file, problem)| wrong(&file)(problem))?;
+    let media = media::load(bundle).map_err(|(file, problem)| wrong(&file)(problem))?;
     let copy = copy::CopyBook::load(bundle, &parsed.locale).map_err(|problem| wrong("copy")(problem.into()))?;
-    parsed.into_game(bundle, templates, copy, context).map_err(wrong(GAME_TOML))
+    parsed.into_game(bundle, templates, media, copy, context).map_err(wrong(GAME_TOML))
 }
 
 /// What stands in for a game's studio in transcripts.

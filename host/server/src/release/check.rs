@@ -11,6 +11,7 @@ use questline_wasm::LoadedFlow;
 use super::{Refusal, Releaser};
 use crate::app::{self, FlowsError};
 use crate::game::{self, Bundle, DeclaredGame, LoadedGame, SecretRule};
+use crate::media;
 use crate::transcript;
 
 /// Bytes of a failed transcript's report that a refusal tells.
@@ -21,6 +22,7 @@ impl Releaser {
     pub(super) async fn check(&self, game: &GameId, digest: &ReleaseDigest, archive: &Bytes) -> Result<Arc<LoadedGame>, Refusal> {
         let bundle = self.unpack(game, digest, archive.clone()).await?;
         let declared = self.declare(bundle.clone(), Origin::Upload).await?;
+        check_media(&bundle).await?;
         self.check_components(&declared, &bundle).await?;
         let loaded = self.load_declared(declared, &bundle).await?;
         play_transcripts(&loaded, &bundle).await?;
@@ -76,6 +78,11 @@ impl Releaser {
         })?;
         Ok(Arc::new(loaded))
     }
+}
+
+/// Pictures that have to be made to fit are made so once, before anybody waits for them.
+pub(super) async fn check_media(bundle: &Bundle) -> Result<(), Refusal> {
+    media::check_files(bundle).await.map_err(|(file, misfit)| Refusal::in_file("media", file, misfit.to_string()))
 }
 
 fn component_of(plugins: &BTreeMap<FlowName, String>, flow: &FlowName) -> String {

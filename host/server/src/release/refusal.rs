@@ -85,6 +85,8 @@ impl From<&GameError> for Refusal {
             GameProblem::Connector(ConnectorError::Secret(SecretRefused::NotAllowed(_))) => "secret-not-allowed",
             GameProblem::Connector(ConnectorError::Secret(SecretRefused::Unreadable(_))) => "secret-missing",
             GameProblem::Connector(ConnectorError::HostNotAllowed { .. }) => "host-not-allowed",
+            GameProblem::MediaHost(_) => "host-not-allowed",
+            GameProblem::Media(_) => "media",
             GameProblem::Connector(_) => "connector",
             _ if problem.file().starts_with("templates/") => "template",
             GameProblem::Bundle(_) | GameProblem::NotText(_) | GameProblem::Toml(_) | GameProblem::Rule(_) => "game-toml",

@@ -93,6 +93,8 @@ impl Releaser {
         if is_uploaded {
             tracing::warn!(game = %game, release = digest.short(), "the game's folder holds something new; what was uploaded is played");
         } else {
+            let checked = super::check::check_media(&bundle).await;
+            checked.map_err(|refusal| StartProblem::Refused { game: game.clone(), refusal })?;
             let loaded = self.make(bundle.clone(), Origin::Folder).await;
             let loaded = loaded.map_err(|refusal| StartProblem::Refused { game: game.clone(), refusal })?;
             self.loaded().put(loaded);

@@ -83,7 +83,7 @@ impl Sender {
                 let template = self.codes.tell(message, promise).await?;
                 Ok(self.graph.send_secret_template(message, &template).await)
             }
-            _ => Ok(self.graph.send(message).await),
+            _ => self.media.send(&*self.graph, message).await,
         }
     }
 

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broadcast::Gate;
 use crate::game::Games;
+use crate::media::MediaDesk;
 use crate::metrics::Metrics;
 use crate::templates::TemplateDesk;
 use crate::traffic::Traffic;
@@ -77,6 +78,8 @@ pub struct Sender {
     pub broadcasts: Arc<dyn Broadcasts>,
     /// What is told of templates that Meta refuses.
     pub templates: Arc<TemplateDesk>,
+    /// What brings files to Meta.
+    pub media: Arc<MediaDesk>,
     /// The games, with their studios' backends.
     pub games: Arc<Games>,
     /// Numbers to send from.

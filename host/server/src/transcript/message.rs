@@ -24,6 +24,7 @@ struct Parts<'a> {
 fn source(source: &MediaSource) -> &str {
     match source {
         MediaSource::Id(text) | MediaSource::Link(text) => text,
+        MediaSource::File(file) => &file.name,
     }
 }
 

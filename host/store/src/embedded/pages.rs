@@ -12,10 +12,12 @@ use super::{EmbeddedStore, unavailable};
 use crate::accounts::accounts_over_pages;
 use crate::pages::{Change, PageKey, Pages, open_page};
 use crate::seal::{Index, Sealer};
+use crate::uploads::uploads_over_pages;
 use crate::verifications::verifications_over_pages;
 
 verifications_over_pages!(EmbeddedStore);
 accounts_over_pages!(EmbeddedStore);
+uploads_over_pages!(EmbeddedStore);
 
 #[async_trait]
 impl Pages for EmbeddedStore {

@@ -15,6 +15,7 @@ use super::value;
 use crate::accounts::accounts_over_pages;
 use crate::pages::{Change, PageKey, PageWrite, Pages, open_page};
 use crate::seal::Index;
+use crate::uploads::uploads_over_pages;
 use crate::verifications::verifications_over_pages;
 
 /// Changes of the same pages by other processes that are waited out.
@@ -22,6 +23,7 @@ const TRIES_MAX: usize = 64;
 
 verifications_over_pages!(RedisStore);
 accounts_over_pages!(RedisStore);
+uploads_over_pages!(RedisStore);
 
 #[async_trait]
 impl Pages for RedisStore {

@@ -35,6 +35,7 @@ mod support;
 mod templates;
 mod timers;
 mod two_factor;
+mod uploads;
 mod verifications;
 
 /// All of the contract, for one engine: `contract!(name, Engine);`
@@ -181,6 +182,11 @@ macro_rules! contract {
                 sending {
                     what_was_learned_of_sending_survives_a_restart
                     of_pauses_set_at_once_none_is_lost
+                }
+                uploads {
+                    an_upload_is_a_numbers_a_kinds_and_a_contents_own
+                    only_the_upload_that_is_meant_is_forgotten
+                    an_upload_ends_when_meta_forgets_it
                 }
                 permits {
                     of_a_thousand_asks_at_once_no_more_than_the_window_holds_are_granted

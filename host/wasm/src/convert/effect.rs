@@ -247,7 +247,7 @@ fn media_kind(kind: MediaKind) -> message::MediaKind {
 fn media_source(source: MediaSource, take: &mut Take<'_>) -> message::MediaSource {
     match source {
         MediaSource::Id(id) => message::MediaSource::Id(take.it(id)),
-        MediaSource::Link(url) => message::MediaSource::Link(take.it(url)),
+        MediaSource::Link(url) => message::MediaSource::from_address(take.it(url)),
     }
 }
 

@@ -69,6 +69,49 @@ pub(super) async fn exchange_on(
     read(sent.map_err(|error| NoAnswer::Lost(root_cause(&error)))?, bytes_max, deadline).await
 }
 
+/// An answer that is read piece by piece.
+pub(super) struct Streamed {
+    pub(super) status: StatusCode,
+    body: Incoming,
+    /// Bytes that may still come.
+    left: u64,
+    bytes_max: u64,
+    deadline: Instant,
+}
+
+/// The same, with the answer's body left to be read: its pieces have to come within `timeout` in all.
+pub(super) async fn stream_on(
+    mut connection: Connection,
+    request: Request<Pieces>,
+    bytes_max: u64,
+    timeout: Duration,
+) -> Result<Streamed, NoAnswer> {
+    let deadline = Instant::now() + timeout;
+    let sent = timeout_at(deadline, connection.sender.send_request(request)).await.map_err(|_| too_late())?;
+    let (head, body) = sent.map_err(|error| NoAnswer::Lost(root_cause(&error)))?.into_parts();
+    Ok(Streamed { status: head.status, body, left: bytes_max, bytes_max, deadline })
+}
+
+impl Streamed {
+    /// The next piece; none at the end. What is over the bound is not handed on.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, NoAnswer> {
+        loop {
+            let Some(frame) = timeout_at(self.deadline, self.body.frame()).await.map_err(|_| too_late())? else { return Ok(None) };
+            let Ok(piece) = frame.map_err(|error| NoAnswer::Lost(root_cause(&error)))?.into_data() else { continue };
+            match self.left.checked_sub(piece.len() as u64) {
+                Some(left) => self.left = left,
+                None => {
+                    let bytes_max = usize::try_from(self.bytes_max).unwrap_or(usize::MAX);
+                    return Err(NoAnswer::TooLong { status: self.status, bytes_max });
+                }
+            }
+            if !piece.is_empty() {
+                return Ok(Some(piece));
+            }
+        }
+    }
+}
+
 fn too_late() -> NoAnswer {
     NoAnswer::Lost("no answer in time".to_owned())
 }

@@ -1,5 +1,7 @@
 //! Files at Meta: where one is, its bytes, and putting one there.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue, USER_AGENT};
 use hyper::http::uri::Scheme;
@@ -8,9 +10,9 @@ use questline_core::id::NumberId;
 use serde::Deserialize;
 
 use super::client::{GraphClient, GraphError, read};
-use super::exchange::exchange_on;
+use super::exchange::{Streamed, exchange_on, stream_on};
 use super::options::is_loopback;
-use super::pool::{NoConnection, Pieces};
+use super::pool::{Connection, NoConnection, Pieces};
 use super::response;
 use crate::lax::{self, Text};
 
@@ -57,6 +59,24 @@ impl GraphClient {
     /// The bytes of a file, at most `bytes_max` of them. Follows no redirect, and goes to Meta's hosts alone. On a
     /// refusal with HTTP status 404 the address has run out: ask for another.
     pub async fn download(&self, number: &NumberId, url: &str, bytes_max: usize) -> Result<Bytes, GraphError> {
+        let (connection, request) = self.towards(number, url).await?;
+        let answer = exchange_on(connection, request, bytes_max, self.timeout).await?;
+        if answer.status.is_success() { Ok(answer.body) } else { Err(GraphError::Refused(response::refusal(answer.status, &answer.body))) }
+    }
+
+    /// The same file piece by piece, for whoever hands it on: no more than `bytes_max` bytes come, within `timeout`.
+    pub(super) async fn stream(&self, number: &NumberId, url: &str, bytes_max: u64, timeout: Duration) -> Result<Streamed, GraphError> {
+        let (connection, request) = self.towards(number, url).await?;
+        let mut answer = stream_on(connection, request, bytes_max, timeout).await?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        let words = answer.next().await.ok().flatten().unwrap_or_default();
+        Err(GraphError::Refused(response::refusal(answer.status, &words)))
+    }
+
+    /// A connection to where a file lies, and the request for it, if the token may go there.
+    async fn towards(&self, number: &NumberId, url: &str) -> Result<(Connection, Request<Pieces>), GraphError> {
         let access = self.known(number)?;
         let (origin, target, host) = self.source(url)?;
         let mut request = Request::new(Pieces::default());
@@ -67,8 +87,7 @@ impl GraphClient {
         // Meta's file hosts refuse requests that name no client.
         headers.insert(USER_AGENT, HeaderValue::from_static("questline"));
         let connection = self.pool.connect(origin).await.map_err(|NoConnection(reason)| GraphError::NotSent(reason))?;
-        let answer = exchange_on(connection, request, bytes_max, self.timeout).await?;
-        if answer.status.is_success() { Ok(answer.body) } else { Err(GraphError::Refused(response::refusal(answer.status, &answer.body))) }
+        Ok((connection, request))
     }
 
     /// Origin, request target and host of a file, if the token may go there.

@@ -6,6 +6,7 @@
 mod client;
 mod directory;
 mod exchange;
+mod files;
 mod media;
 mod number;
 mod options;

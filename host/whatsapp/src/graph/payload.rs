@@ -177,6 +177,9 @@ struct Reaction<'a> {
 }
 
 fn reply<J: SerializeStruct>(json: &mut J, message: &Outbound) -> Result<(), J::Error> {
+    if let Some((_, MediaSource::File(_))) = message.media() {
+        return Err(serde::ser::Error::custom("a file of a release is sent by its media id only"));
+    }
     let interactive = match message {
         Outbound::Text { body, preview } => {
             json.serialize_field("type", "text")?;
@@ -238,6 +241,8 @@ impl<'a> File<'a> {
         match source {
             MediaSource::Id(id) => Self { id: Some(id), ..Self::default() },
             MediaSource::Link(link) => Self { link: Some(link), ..Self::default() },
+            // Refused before.
+            MediaSource::File(_) => Self::default(),
         }
     }
 }

@@ -73,6 +73,16 @@ fn seen(content: &Inbound) -> &'static str {
     }
 }
 
+/// A file of the release, as `media:name`, or from an address.
+fn file(kind: &str, address: &str, caption: &str) -> OutboundMedia {
+    let kind = match kind {
+        "video" => MediaKind::Video,
+        "document" => MediaKind::Document,
+        _ => MediaKind::Image,
+    };
+    OutboundMedia::new(kind, MediaSource::Link(address.to_owned())).caption(caption)
+}
+
 fn obey(conversation: &Conversation, script: &str, message: &str) -> Result<Outcome, FlowError> {
     let mut outcome = Outcome::stay().keep_state(conversation);
     for line in script.lines() {
@@ -89,7 +99,10 @@ fn obey(conversation: &Conversation, script: &str, message: &str) -> Result<Outc
                 outcome.reply(ListMessage::new("Choose", "Open").header("Menu").footer("Take your time").section(rows))?
             }
             "link" => outcome.reply(LinkButton::new("Have a look", "Open", rest))?,
-            "image" => outcome.reply(OutboundMedia::new(MediaKind::Image, MediaSource::Link(first.to_owned())).caption(more))?,
+            "image" | "video" | "document" => match conversation.refusal("reply") {
+                Some(refusal) => outcome.reply(format!("refused: {}", refusal.detail))?,
+                None => outcome.reply(file(word, first, more))?,
+            },
             "where" => outcome.reply(Outbound::LocationRequest("Where are you?".to_owned()))?,
             "who" => outcome.reply(Outbound::ContactRequest("What is your number?".to_owned()))?,
             "template" => {

@@ -59,6 +59,7 @@ fn game() -> Game {
     Game {
         consent: Default::default(),
         sending: Default::default(),
+        media: Default::default(),
         id: GameId::parse("starfall").unwrap(),
         name: "Starfall".into(),
         locale: "en".into(),
