@@ -82,6 +82,12 @@ impl Memory {
         }
     }
 
+    /// Whether nothing is being brought.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
     fn refusal(&mut self, wanted: &Wanted, now: UnixMs) -> Option<Failed> {
         let (detail, at) = self.refused.get(wanted)?;
         (now.since_ms(*at) < REFUSED_MS).then(|| Failed::Refused(detail.clone()))

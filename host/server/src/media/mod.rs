@@ -232,3 +232,6 @@ fn wanted(message: &OutboxMessage) -> Option<Result<Wanted, Failed>> {
     };
     Some(Ok(Wanted { game: of.game.clone(), number: of.number.clone(), kind, what }))
 }
+
+#[cfg(test)]
+mod tests;
