@@ -768,7 +768,7 @@ pub mod questline {
             pub enum MediaSource {
                 /// An id that Meta gave for an upload.
                 Id(_rt::String),
-                /// An https address that Meta fetches.
+                /// An https address of a host that the game may take files from, or `media:` and the path of a file in the game's `media/`.
                 Link(_rt::String),
             }
             impl ::core::fmt::Debug for MediaSource {

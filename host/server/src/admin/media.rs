@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, State};
@@ -18,7 +19,7 @@ use questline_core::message::MediaKind;
 use questline_core::port::{FileBody, FileInfo, MediaError};
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::token::{self, Bearer};
 use super::{Admin, Problem};
@@ -26,7 +27,11 @@ use crate::game::LoadedGame;
 
 /// Files that are handed on at once: each has a connection to Meta.
 const AT_ONCE_MAX: usize = 16;
-/// What was said of a file that is told by none of its bytes.
+/// Pieces that are read before they are taken.
+const PIECES_AHEAD: usize = 4;
+/// How long it may take to hand all of one on.
+const HANDING_MAX: Duration = Duration::from_secs(300);
+/// What is said of a file that none of its bytes tells of.
 const UNKNOWN: &str = "application/octet-stream";
 
 static AT_ONCE: std::sync::LazyLock<Arc<Semaphore>> = std::sync::LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE_MAX)));
@@ -163,39 +168,38 @@ fn kind_of(mime_type: &str) -> Option<MediaKind> {
     }
 }
 
-/// What is still to be handed on.
-struct Handing {
-    beginning: VecDeque<Bytes>,
-    rest: Box<dyn FileBody>,
-    hash: Context,
-    sha256: Option<String>,
-    _place: OwnedSemaphorePermit,
+/// What goes from Meta to whoever asked. An answer that ends without its end has broken off.
+enum Piece {
+    Bytes(Bytes),
+    End,
 }
 
-impl Handing {
-    /// The next piece. An end that is not the file's breaks the answer off: whoever asked sees that it is not whole.
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, MediaError> {
-        let piece = match self.beginning.pop_front() {
+/// Hands on what there is and what comes.
+async fn hand_on(
+    beginning: VecDeque<Bytes>,
+    mut rest: Box<dyn FileBody>,
+    said_sha256: Option<String>,
+    to: &mpsc::Sender<Piece>,
+) -> Result<(), MediaError> {
+    let mut hash = Context::new(&SHA256);
+    let mut beginning = beginning.into_iter();
+    loop {
+        let piece = match beginning.next() {
             Some(piece) => Some(piece),
-            None => self.rest.next().await.inspect_err(|problem| tracing::warn!(%problem, "a file broke off on its way to the studio"))?,
+            None => rest.next().await?,
         };
-        match piece {
-            Some(piece) => {
-                self.hash.update(&piece);
-                Ok(Some((piece, self)))
-            }
-            None => {
-                let found = hex::encode(self.hash.finish());
-                match self.sha256 {
-                    Some(said) if is_hex_digest(&said) && !said.eq_ignore_ascii_case(&found) => {
-                        tracing::warn!("a file from Meta is not what Meta says it is");
-                        Err(MediaError::Lost("its bytes are not those that Meta names".to_owned()))
-                    }
-                    _ => Ok(None),
-                }
-            }
+        let Some(piece) = piece else { break };
+        hash.update(&piece);
+        if to.send(Piece::Bytes(piece)).await.is_err() {
+            return Ok(());
         }
     }
+    let found = hex::encode(hash.finish());
+    if said_sha256.is_some_and(|said| is_hex_digest(&said) && !said.eq_ignore_ascii_case(&found)) {
+        return Err(MediaError::Lost("its bytes are not those that Meta names".to_owned()));
+    }
+    let _ = to.send(Piece::End).await;
+    Ok(())
 }
 
 /// Meta's samples have it in two ways; only this one is known to be the digest of the bytes.
@@ -206,9 +210,22 @@ fn is_hex_digest(text: &str) -> bool {
 impl Opened {
     fn into_response(self, place: OwnedSemaphorePermit) -> Response {
         let Self { mime, info, beginning, rest } = self;
-        let hash = Context::new(&SHA256);
-        let handing = Handing { beginning, rest, hash, sha256: info.sha256, _place: place };
-        let body = Body::from_stream(stream::try_unfold(handing, Handing::next));
+        let (pieces, coming) = mpsc::channel(PIECES_AHEAD);
+        let said_sha256 = info.sha256;
+        // A task of its own, so that whoever does not read on keeps no place for longer than this.
+        tokio::spawn(async move {
+            let _place = place;
+            match tokio::time::timeout(HANDING_MAX, hand_on(beginning, rest, said_sha256, &pieces)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(problem)) => tracing::warn!(%problem, "a file broke off on its way to the studio"),
+                Err(_) => tracing::warn!("a file was not taken in time, and broke off"),
+            }
+        });
+        let body = Body::from_stream(stream::try_unfold(coming, async |mut coming| match coming.recv().await {
+            Some(Piece::Bytes(piece)) => Ok(Some((piece, coming))),
+            Some(Piece::End) => Ok(None),
+            None => Err(MediaError::Lost("the file broke off".to_owned())),
+        }));
         let fixed = [
             (header::CONTENT_TYPE, HeaderValue::from_static(mime)),
             (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment")),

@@ -82,7 +82,8 @@ fn meaning(path: &Path, plugins_dir: &Path, game_dir: &Path) -> Option<Rebuild> 
     let hidden =
         |part: &Path| part.components().any(|part| part.as_os_str().to_str().is_none_or(|name| name.starts_with('.') || name == "target"));
     if let Ok(inside) = path.strip_prefix(game_dir) {
-        return (["toml", "ftl", "json"].contains(&extension) && !hidden(inside)).then_some(Rebuild::Nothing);
+        let is_read = ["toml", "ftl", "json"].contains(&extension) || inside.starts_with("media");
+        return (is_read && !hidden(inside)).then_some(Rebuild::Nothing);
     }
     let inside = path.strip_prefix(plugins_dir).ok()?;
     let mut parts = inside.components();
@@ -105,6 +106,7 @@ mod tests {
         assert_eq!(of("/w/plugins/dice/src/lib.rs"), Some(Rebuild::Plugins(["dice".to_owned()].into())));
         assert_eq!(of("/w/plugins/sdk/src/lib.rs"), Some(Rebuild::All));
         assert_eq!(of("/w/flows/dice/copy/en.ftl"), Some(Rebuild::Nothing));
+        assert_eq!(of("/w/flows/dice/media/banner.png"), Some(Rebuild::Nothing));
         for nothing in [
             "/w/plugins/dice/src/.lib.rs.swp",
             "/w/plugins/dice/tests/game.rs",

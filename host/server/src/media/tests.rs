@@ -177,6 +177,7 @@ fn message(message: Outbound) -> OutboxMessage {
         committed_at: UnixMs(1),
         expires_at: None,
         campaign: None,
+        known: Default::default(),
     };
     let id = OutboxRef { conversation: ConversationId(1), seq: OutboxSeq(1) };
     OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued }
