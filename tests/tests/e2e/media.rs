@@ -25,7 +25,21 @@ on_both_stores![
 ];
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\x0cIDATx\x9cc\xf8\xcf\xc0\0\0\x03\x01\x01\0\xc9\xfe\x92\xef\0\0\0\0IEND\xaeB`\x82";
-const GRANTS: [&str; 4] = ["reply", "log", "timers", "send-template"];
+const GRANTS: [&str; 13] = [
+    "backend",
+    "log",
+    "random",
+    "clock",
+    "reply",
+    "send-template",
+    "react",
+    "timers",
+    "tickets",
+    "authentication",
+    "consent",
+    "hand-over",
+    "measures",
+];
 
 /// Noise as a PNG: as large as its pixels.
 fn noise(width: u32, height: u32) -> Vec<u8> {
