@@ -60,6 +60,7 @@ enum ScopeName {
     Verifications,
     /// Record consent, and see the evidence of it.
     Consents,
+    /// Fetch files that players sent.
     Media,
 }
 
