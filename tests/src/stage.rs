@@ -54,6 +54,7 @@ pub struct Stage {
     timeout_ms: u64,
     per_second: u32,
     portfolio_limit: String,
+    breaker_open_ms: u64,
     /// The store's keys, the one that seals first.
     store_keys: Mutex<Vec<String>>,
     identity_check: bool,
@@ -100,6 +101,7 @@ impl Stage {
             timeout_ms: 10_000,
             per_second: 1_000,
             portfolio_limit: "unlimited".to_owned(),
+            breaker_open_ms: 500,
             store_keys: Mutex::new(vec!["store key one, of thirty-two characters".to_owned()]),
             identity_check: false,
         }
@@ -145,6 +147,12 @@ impl Stage {
     /// Users a day that the host takes for the limit of the numbers' portfolio; none, unless this is said.
     pub fn portfolio_limit(mut self, limit: &str) -> Self {
         self.portfolio_limit = limit.to_owned();
+        self
+    }
+
+    /// How long a breaker stays open.
+    pub fn breaker_open_ms(mut self, open_ms: u64) -> Self {
+        self.breaker_open_ms = open_ms;
         self
     }
 
@@ -258,6 +266,7 @@ impl Stage {
                 self.identity_check
             );
         }
+        let _ = writeln!(text, "[sending.breaker]\nopen_ms = {}", self.breaker_open_ms);
         if !self.played.is_empty() {
             let _ = writeln!(text, "[[portfolios]]\nname = \"main\"\naccounts = [\"{ACCOUNT}\"]\nlimit = {:?}", self.portfolio_limit);
         }

@@ -388,6 +388,9 @@ impl Host {
             traffic,
             clock: clock.clone(),
             metrics,
+            sending: sending.clone(),
+            taken: crate::sender::Taken::default(),
+            breaker: config.sending.breaker,
             in_flight_max: config.graph.in_flight_max,
             settle_ms: config.graph.settle_ms,
         });

@@ -74,6 +74,38 @@ impl NumberLearned {
     }
 }
 
+/// What a refusal of Meta's teaches of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lesson {
+    /// It sends too fast (130429).
+    TooFast,
+    /// Its bulk and marketing are unwanted (131048).
+    Spam,
+    /// Its utility templates are none (131064).
+    Misuse,
+}
+
+impl Lesson {
+    /// What a code teaches, if anything.
+    pub fn of_code(code: u32) -> Option<Self> {
+        match code {
+            130_429 => Some(Self::TooFast),
+            131_048 => Some(Self::Spam),
+            131_064 => Some(Self::Misuse),
+            _ => None,
+        }
+    }
+
+    /// The name in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooFast => "too-fast",
+            Self::Spam => "spam-limit",
+            Self::Misuse => "wrong-categories",
+        }
+    }
+}
+
 /// What was learned of a portfolio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortfolioLearned {
@@ -139,6 +171,15 @@ impl Learned {
         let before = known.clone();
         change(known);
         *known != before
+    }
+
+    /// Learns from a refusal. Whether that was news.
+    pub fn teach(&mut self, id: &NumberId, lesson: Lesson, now: UnixMs) -> bool {
+        match lesson {
+            Lesson::TooFast => self.too_fast(id, now),
+            Lesson::Spam => self.spam_limited(id, now),
+            Lesson::Misuse => self.misused(id, now),
+        }
     }
 
     /// Meta says that a number is too fast (130429). Whether that was news; so for all of these.

@@ -171,6 +171,8 @@ impl Ingress {
                 }
             }
         }
+        let refused: Vec<(NumberId, u32)> =
+            decoded.batch.statuses.iter().filter_map(|status| Some((status.number.clone(), status.error.as_ref()?.code))).collect();
         let news: Vec<Summary> = decoded.batch.notices.iter().filter_map(Summary::of).collect();
         let appended = self.inbox.append(decoded.batch).await.map_err(|problem| match problem {
             StoreError::Overloaded { waiting } => {
@@ -184,6 +186,7 @@ impl Ingress {
         })?;
         // Stored first: what Meta has told once is not told again.
         news.iter().for_each(|summary| self.sending.heard(summary));
+        refused.iter().for_each(|(number, code)| self.sending.heard_refusal(number, *code));
         self.metrics.appended(&appended);
         self.templates.hear(news, context.now);
         Ok(Answer::Stored)

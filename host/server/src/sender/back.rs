@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use questline_core::consent::Unwanted;
+use questline_core::event::StatusError;
 use questline_core::id::NumberId;
 use questline_core::outbox::{Content, OutboxMessage, SendState};
 use questline_core::port::Untold;
@@ -18,6 +19,8 @@ use super::{Sender, record};
 
 /// Sends of one message whose outcome nobody knows; then it is left to a person.
 const UNKNOWN_ATTEMPTS_MAX: u32 = 5;
+/// The code under which a message fails that has no place in a limit: Meta's for limits of a number.
+const NO_PLACE: u32 = 131_048;
 /// A message that is to be tried again later than this does not hold up its conversation any longer: it is parked.
 const RETRY_WAIT_MAX_MS: u64 = 60_000;
 
@@ -41,8 +44,9 @@ pub(super) enum Back {
     /// The player takes no marketing, or none now: it is not sent.
     Unwanted(Box<OutboxMessage>, Unwanted),
     /// It has to wait, and was not begun.
-    #[expect(dead_code, reason = "what asks before a begin parks here")]
     Park(Box<OutboxMessage>, UnixMs, ParkReason),
+    /// There is no place for it, and it goes on another way.
+    Elsewhere(Box<OutboxMessage>, ParkReason),
     /// The store could not note the begin of these.
     NotBegun(Vec<OutboxMessage>),
 }
@@ -65,6 +69,7 @@ impl Sender {
             Back::Checked { message, settled } => {
                 *in_flight -= 1;
                 if settled {
+                    self.places_used(&message);
                     self.metrics.unknown("settled-by-status");
                     lanes.finished(&message);
                 } else if message.attempts + 1 >= UNKNOWN_ATTEMPTS_MAX {
@@ -81,6 +86,7 @@ impl Sender {
             }
             Back::Unwanted(message, unwanted) => {
                 *in_flight -= 1;
+                self.give_back(message.id);
                 lanes.finished(&message);
                 self.metrics.marketing_dropped(&message.message.game, unwanted.as_str());
                 tracing::info!(outbox = %message.id, reason = unwanted.as_str(), "a marketing message is not sent");
@@ -90,6 +96,14 @@ impl Sender {
                 *in_flight -= 1;
                 lanes.finished(&message);
                 self.park(&message, until, reason, message.attempts, recorder);
+            }
+            Back::Elsewhere(message, reason) => {
+                *in_flight -= 1;
+                lanes.finished(&message);
+                tracing::warn!(outbox = %message.id, reason = reason.as_str(), "a code does not wait for its permit");
+                let error = StatusError { code: NO_PLACE, detail: format!("not sent: {}", reason.as_str()) };
+                let result = SendResult::Failed { error, attempts: message.attempts, at: self.clock.now() };
+                let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
             }
             Back::NotBegun(messages) => {
                 *in_flight -= messages.len();
@@ -125,9 +139,16 @@ impl Sender {
         };
         self.doubt_template(&message, &judged);
         if judged.alert {
-            tracing::error!(alert = true, outcome = judged.name, detail = judged.detail, "sending needs the operator");
+            let scope = judged.hold.map_or("template", |(scope, _)| scope.as_str());
+            self.alert_of(&message, scope, judged.code, &judged.detail);
+        }
+        if let Some(code) = judged.code {
+            self.learn_of(&message.message.number, code, now);
         }
         if let Some(scopes) = scopes.get(&message.message.number) {
+            if !judged.name.starts_with("untold") && judged.name != "moot" {
+                lanes.answered(scopes, !judged.fault, now);
+            }
             match judged.hold {
                 Some((scope, hold)) => {
                     let until = lanes.hold(scopes.key(scope, &message), hold, now);
@@ -141,6 +162,10 @@ impl Sender {
         match judged.then {
             Then::Done(result) => {
                 lanes.finished(&message);
+                match &result {
+                    SendResult::Accepted { .. } => self.places_used(&message),
+                    _ => self.give_back(message.id),
+                }
                 let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
             }
             Then::Again { due_at, attempts } if due_at.since_ms(now) > RETRY_WAIT_MAX_MS => {
@@ -165,6 +190,7 @@ impl Sender {
         recorder: &mpsc::UnboundedSender<record::Entry>,
     ) {
         self.metrics.lanes.parked(reason);
+        self.metrics.sending.permit(message.message.class.as_str(), reason.as_str());
         tracing::debug!(outbox = %message.id, reason = reason.as_str(), until_ms = until.0, "a message is parked");
         let result = SendResult::Parked { until, reason, attempts };
         let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));

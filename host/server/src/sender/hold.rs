@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use questline_core::outbox::OutboxMessage;
+use questline_core::permit::breaker::BreakerRules;
 use questline_core::send::{Hold, PauseScope};
 use questline_core::time::UnixMs;
 
 use super::Number;
+use super::breakers::{BreakerChange, Breakers};
 
 /// One thing that can be held.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,6 +45,11 @@ impl Scopes {
         }
     }
 
+    /// The scopes that have breakers.
+    fn breakers(&self) -> [(PauseScope, &str); 2] {
+        [(PauseScope::App, &self.app.name), (PauseScope::Number, &self.number.name)]
+    }
+
     fn template(&self, name: &str) -> HoldKey {
         HoldKey { scope: PauseScope::Template, name: format!("{}/{name}", self.account.name) }
     }
@@ -58,6 +65,7 @@ struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     held: HashMap<HoldKey, Held>,
+    breakers: Breakers,
 }
 
 impl Holds {
@@ -88,12 +96,36 @@ impl Holds {
         }
     }
 
+    /// How breakers are set up.
+    pub(super) fn set_breakers(&mut self, rules: BreakerRules) {
+        self.breakers.set_rules(rules);
+    }
+
+    /// A send of these scopes begins.
+    pub(super) fn began(&mut self, scopes: &Scopes, now: UnixMs) {
+        self.breakers.began(scopes.breakers(), now);
+    }
+
+    /// Whether Meta has answered, or was not reached or failed.
+    pub(super) fn answered(&mut self, scopes: &Scopes, well: bool, now: UnixMs) {
+        match well {
+            true => self.breakers.succeeded(scopes.breakers(), now),
+            false => self.breakers.failed(scopes.breakers(), now),
+        }
+    }
+
+    /// Breakers that changed since the last time.
+    pub(super) fn breaker_changes(&mut self) -> Vec<BreakerChange> {
+        self.breakers.changes()
+    }
+
     /// Until when nothing of this number is sent.
     pub(super) fn number(&self, scopes: &Scopes, now: UnixMs) -> Option<UnixMs> {
+        let broken = self.breakers.not_before(scopes.breakers(), now);
         if self.held.is_empty() {
-            return None;
+            return broken;
         }
-        [&scopes.app, &scopes.account, &scopes.number].into_iter().filter_map(|key| self.until(key, now)).max()
+        [&scopes.app, &scopes.account, &scopes.number].into_iter().filter_map(|key| self.until(key, now)).chain(broken).max()
     }
 
     /// Until when this message's template is not sent.

@@ -2,6 +2,7 @@
 
 use questline_core::event::StatusError;
 use questline_core::outbox::{Content, OutboxMessage};
+use questline_core::permit::learned::Lesson;
 use questline_core::port::Untold;
 use questline_core::retry::Backoff;
 use questline_core::send::{Hold, PauseScope, Reaction, SendOutcome, SendResult};
@@ -28,6 +29,29 @@ pub(super) struct Judged {
     pub(super) hold: Option<(PauseScope, Hold)>,
     /// Operators should know.
     pub(super) alert: bool,
+    /// Meta's code, where Meta has refused.
+    pub(super) code: Option<u32>,
+    /// Meta was not reached, did not answer, or says that it is broken: for the breaker.
+    pub(super) fault: bool,
+}
+
+/// Meta takes no bulk and marketing from a number (131048), or no utility (131064): what is of that kind waits by its permit,
+/// and all else is tried again.
+const HELD_KIND: Backoff = Backoff { base_ms: 30_000, ceiling_ms: 300_000, attempts_max: 6 };
+/// Meta's code for the pair limit, and the longest wait.
+const PAIR_LIMIT: u32 = 131_056;
+const PAIR_WAIT_MAX_MS: u64 = 256_000;
+
+/// Meta asks for 4^X seconds after the X-th failure, X from 0 on; a little more, so that what failed together does not come
+/// back together.
+fn pair_wait_ms(attempts: u32, random: u64) -> u64 {
+    let wait_ms = 1_000u64.saturating_mul(4u64.saturating_pow(attempts.saturating_sub(1).min(16))).min(PAIR_WAIT_MAX_MS);
+    wait_ms + random % (wait_ms / 4)
+}
+
+/// Whether an error says that Meta itself is broken.
+fn is_fault(code: u32, http_status: u16) -> bool {
+    matches!(code, 2 | 131_000 | 131_016 | 133_004) || (http_status >= 500 && questline_whatsapp::error_table::find(code).is_none())
 }
 
 /// What becomes of the message.
@@ -53,20 +77,30 @@ pub(super) fn goes_on_elsewhere(message: &OutboxMessage) -> bool {
 
 pub(super) fn judge(message: &OutboxMessage, outcome: SendOutcome, now: UnixMs, random: u64) -> Judged {
     let attempts = message.attempts.saturating_add(1);
-    let judged = |name, detail, then| Judged { name, detail, then, hold: None, alert: false };
+    let judged = |name, detail, then| Judged { name, detail, then, hold: None, alert: false, code: None, fault: false };
     match outcome {
         SendOutcome::Accepted { wamid } => judged("accepted", String::new(), Then::Done(SendResult::Accepted { wamid, at: now })),
-        SendOutcome::Unknown { reason } => judged("unknown", reason, Then::Unknown),
+        SendOutcome::Unknown { reason } => Judged { fault: true, ..judged("unknown", reason, Then::Unknown) },
         SendOutcome::NotSent { reason } => {
             let wait_ms = NOT_SENT.wait_ms(attempts, random).unwrap_or(NOT_SENT.ceiling_ms);
             let then = Then::Again { due_at: now.plus_ms(wait_ms), attempts };
-            Judged { hold: Some((PauseScope::Number, NOT_SENT_HOLD)), ..judged("not-sent", reason, then) }
+            Judged { hold: Some((PauseScope::Number, NOT_SENT_HOLD)), fault: true, ..judged("not-sent", reason, then) }
         }
         SendOutcome::Refused(error) => {
-            let detail = error.to_string();
+            let (code, fault, detail) = (error.code, is_fault(error.code, error.http_status), error.to_string());
             let status = StatusError { code: error.code, detail: error.detail };
             let failed = Then::Done(SendResult::Failed { error: status, attempts, at: now });
             let (name, then, hold) = match error.reaction {
+                Reaction::Retry(backoff) if code == PAIR_LIMIT && attempts < backoff.attempts_max => {
+                    ("refused-retry", Then::Again { due_at: now.plus_ms(pair_wait_ms(attempts, random)), attempts }, None)
+                }
+                // What is held is a kind of messages, and not all of the number.
+                Reaction::Pause { .. } if Lesson::of_code(code).is_some_and(|lesson| lesson != Lesson::TooFast) => {
+                    match (goes_on_elsewhere(message), HELD_KIND.wait_ms(attempts, random)) {
+                        (false, Some(wait_ms)) => ("refused-retry", Then::Again { due_at: now.plus_ms(wait_ms), attempts }, None),
+                        _ => ("refused", failed, None),
+                    }
+                }
                 Reaction::Retry(backoff) => match backoff.wait_ms(attempts, random) {
                     Some(wait_ms) => ("refused-retry", Then::Again { due_at: now.plus_ms(wait_ms), attempts }, None),
                     None => ("refused", failed, None),
@@ -83,7 +117,7 @@ pub(super) fn judge(message: &OutboxMessage, outcome: SendOutcome, now: UnixMs, 
                     ("refused", failed, None)
                 }
             };
-            Judged { name, detail, then, hold, alert: error.alert }
+            Judged { name, detail, then, hold, alert: error.alert, code: Some(code), fault }
         }
     }
 }
@@ -104,5 +138,5 @@ pub(super) fn judge_untold(message: &OutboxMessage, untold: Untold, now: UnixMs,
             ("untold", detail.clone(), Then::Done(SendResult::Dead { reason: reason.to_owned(), detail, at: now }))
         }
     };
-    Judged { name, detail, then, hold: None, alert: false }
+    Judged { name, detail, then, hold: None, alert: false, code: None, fault: false }
 }

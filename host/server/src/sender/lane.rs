@@ -10,10 +10,13 @@ use std::collections::{HashMap, VecDeque};
 use questline_core::id::NumberId;
 use questline_core::lane::{LaneKind, Room};
 use questline_core::outbox::OutboxMessage;
+use questline_core::permit::Verdict;
+use questline_core::permit::breaker::BreakerRules;
 use questline_core::send::{Hold, ParkReason};
 use questline_core::time::UnixMs;
 
 use super::Number;
+use super::breakers::BreakerChange;
 use super::hold::{HoldKey, Holds, Scopes};
 use number::NumberLanes;
 
@@ -45,7 +48,11 @@ pub(super) struct Lanes {
     too_long: VecDeque<(OutboxMessage, UnixMs)>,
     /// There is more room than was told.
     has_room: bool,
+    permits: Permits,
 }
+
+/// Says whether a message may take its turn now.
+pub(super) type Permits = Box<dyn Fn(&OutboxMessage, UnixMs) -> Verdict + Send>;
 
 impl Lanes {
     pub(super) fn new(numbers: &[Number], settle_ms: u64) -> Self {
@@ -58,7 +65,32 @@ impl Lanes {
             turn: 0,
             too_long: VecDeque::new(),
             has_room: true,
+            permits: Box::new(|_, _| Verdict::Go),
         }
+    }
+
+    /// With permits that are asked before a message takes its turn, and breakers set up like this.
+    pub(super) fn with(mut self, permits: Permits, breakers: BreakerRules) -> Self {
+        self.permits = permits;
+        self.holds.set_breakers(breakers);
+        self
+    }
+
+    /// How many messages a second a number may send from now on.
+    pub(super) fn set_pace(&mut self, number: &NumberId, per_second: u32) {
+        if let Some(number) = self.of(number) {
+            number.set_pace(per_second);
+        }
+    }
+
+    /// Whether Meta has answered a send of these scopes; or was not reached, or failed.
+    pub(super) fn answered(&mut self, scopes: &Scopes, well: bool, now: UnixMs) {
+        self.holds.answered(scopes, well, now);
+    }
+
+    /// Breakers that changed since the last time.
+    pub(super) fn breaker_changes(&mut self) -> Vec<BreakerChange> {
+        self.holds.breaker_changes()
     }
 
     /// Messages of conversations in hand: those that wait here, and those that are out. What belongs to campaigns does not
@@ -147,9 +179,12 @@ impl Lanes {
             let index = self.turn % self.numbers.len();
             self.turn = self.turn.wrapping_add(1);
             let Some(number) = self.numbers.get_mut(index) else { continue };
-            match number.next(&self.holds, now, critical_only) {
+            match number.next(&self.holds, &self.permits, now, critical_only) {
                 Next::Wait(due_at) => soonest = [soonest, due_at].into_iter().flatten().min(),
-                Next::Send(message) => return Next::Send(message),
+                Next::Send(message) => {
+                    self.holds.began(number.scopes(), now);
+                    return Next::Send(message);
+                }
                 Next::Check(message) => return Next::Check(message),
                 // It has left its lane.
                 next => {

@@ -4,6 +4,7 @@
 
 mod back;
 mod begin;
+mod breakers;
 mod calls;
 mod consent;
 pub(crate) use calls::call;
@@ -11,6 +12,7 @@ mod gate;
 mod hold;
 mod judge;
 mod lane;
+mod permits;
 mod record;
 mod take;
 mod template;
@@ -22,6 +24,7 @@ use std::time::Duration;
 use questline_core::event::StatusError;
 use questline_core::id::NumberId;
 use questline_core::outbox::{OutboxMessage, SendState};
+use questline_core::permit::breaker::{BreakerRules, BreakerState};
 use questline_core::port::{Broadcasts, Clock, Codes, Credentials, Graph, Inbox, Outbox};
 use questline_core::send::{SendRecord, SendResult};
 use questline_core::time::UnixMs;
@@ -32,11 +35,14 @@ use crate::broadcast::Gate;
 use crate::game::Games;
 use crate::media::MediaDesk;
 use crate::metrics::Metrics;
+use crate::sending::SendingDesk;
+use crate::sending::alerts::Alert;
 use crate::templates::TemplateDesk;
 use crate::traffic::Traffic;
 use back::Back;
 use hold::Scopes;
 use lane::{Lanes, Next};
+pub use permits::Taken;
 
 /// Messages begun in one write.
 const BEGIN_MAX: usize = 64;
@@ -44,6 +50,8 @@ const BEGIN_MAX: usize = 64;
 const STORE_WAIT: Duration = Duration::from_millis(500);
 /// Of the sends in flight, one in so many is kept for critical messages.
 const CRITICAL_SHARE: usize = 8;
+/// How often it is asked how fast numbers may send.
+const PACES_MS: u64 = 250;
 /// Longest sleep of the loop: what others did to the pace meanwhile is seen then.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -90,6 +98,12 @@ pub struct Sender {
     pub clock: Arc<dyn Clock>,
     /// Figures.
     pub metrics: Arc<Metrics>,
+    /// What sending goes by.
+    pub sending: Arc<SendingDesk>,
+    /// Places that messages on their way have taken.
+    pub taken: Taken,
+    /// How breakers are set up.
+    pub breaker: BreakerRules,
     /// Sends in flight.
     pub in_flight_max: usize,
     /// How long a status is waited for before an unknown send is repeated.
@@ -109,7 +123,9 @@ impl Sender {
     /// Runs until `stop`; then begins nothing more, and returns when what is in flight has its answer noted.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let scopes: HashMap<NumberId, Scopes> = self.numbers.iter().map(|number| (number.id.clone(), Scopes::of(number))).collect();
-        let mut lanes = Lanes::new(&self.numbers, self.settle_ms);
+        let permits = permits::of_memory(self.sending.clone());
+        let mut lanes = Lanes::new(&self.numbers, self.settle_ms).with(Box::new(permits), self.breaker);
+        let mut paced_at = UnixMs(0);
         let (back, mut backs) = mpsc::unbounded_channel();
         let (recorder, recording) = record::start(self.outbox.clone(), back.clone());
         let calls = calls::Calls {
@@ -132,6 +148,10 @@ impl Sender {
             let now = self.clock.now();
             let mut due_at = None;
             if !stop.is_cancelled() {
+                if now.since_ms(paced_at) >= PACES_MS {
+                    paced_at = now;
+                    self.set_paces(&mut lanes, now);
+                }
                 for (number, count) in self.traffic.drain() {
                     lanes.charge(number, count, now);
                 }
@@ -181,6 +201,30 @@ impl Sender {
         }
     }
 
+    /// Numbers send as fast as is known now.
+    fn set_paces(&self, lanes: &mut Lanes, now: UnixMs) {
+        for number in &self.numbers {
+            if let Some(per_second) = self.sending.per_second(&number.id, now) {
+                lanes.set_pace(&number.id, per_second);
+            }
+        }
+    }
+
+    /// Tells operators of breakers that have changed.
+    fn tell_breakers(&self, lanes: &mut Lanes) {
+        for change in lanes.breaker_changes() {
+            let (scope, to) = (change.scope.as_str(), change.to.as_str());
+            self.metrics.sending.breaker(scope, to);
+            let detail = match change.to {
+                BreakerState::Open => "Meta does not answer, or fails: nothing is sent for a while",
+                BreakerState::HalfOpen => "a few messages are sent, to see whether Meta answers again",
+                BreakerState::Closed => "Meta answers again: all is sent",
+            };
+            tracing::warn!(scope, name = change.name, state = to, "a breaker has changed");
+            self.sending.alerts().raise(Alert::new("breaker", scope, change.name, detail.to_owned()).state(to));
+        }
+    }
+
     /// Begins all that may begin now; says when more may.
     fn dispatch(
         self: &Arc<Self>,
@@ -207,7 +251,7 @@ impl Sender {
                     self.metrics.lanes.waited(message.message.class, now.since_ms(could_since));
                     batch.push(message);
                     if batch.len() == BEGIN_MAX {
-                        self.begin(std::mem::take(&mut batch), back.clone());
+                        self.ask_and_begin(std::mem::take(&mut batch), back.clone());
                     }
                 }
                 Next::Check(message) => {
@@ -229,8 +273,9 @@ impl Sender {
                 Next::Wait(due_at) => break due_at,
             }
         };
+        self.tell_breakers(lanes);
         if !batch.is_empty() {
-            self.begin(batch, back.clone());
+            self.ask_and_begin(batch, back.clone());
         }
         due_at
     }

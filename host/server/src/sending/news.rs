@@ -1,6 +1,7 @@
 //! What Meta's webhooks teach of sending: tiers of throughput, and limits of portfolios.
 
 use questline_core::id::NumberId;
+use questline_core::permit::learned::Lesson;
 use questline_core::permit::tier::{PortfolioLimit, THROUGHPUT_UPGRADED};
 use questline_whatsapp::webhook::field::account::Capability;
 use questline_whatsapp::webhook::field::number::{NumberEvent, NumberQuality};
@@ -21,6 +22,20 @@ impl SendingDesk {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Meta has refused a message of a number by webhook.
+    pub fn heard_refusal(&self, number: &NumberId, code: u32) {
+        let now = self.clock.now();
+        if let Some(lesson) = Lesson::of_code(code)
+            && self.learn(|learned| learned.teach(number, lesson, now))
+        {
+            tracing::warn!(number = number.as_str(), code, lesson = lesson.as_str(), "Meta has taught something of a number");
+            if lesson != Lesson::TooFast {
+                let detail = "Meta refuses messages of a kind from this number".to_owned();
+                self.alerts().raise(Alert::new("meta-refused", "number", number.to_string(), detail).code(code));
+            }
         }
     }
 

@@ -6,11 +6,12 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use questline_core::id::{ConversationId, NumberId};
 use questline_core::lane::{LaneKind, Turns};
 use questline_core::outbox::{OutboxMessage, SendState};
+use questline_core::permit::Verdict;
 use questline_core::rate::{PAIR, Pace, Pacer};
 use questline_core::send::ParkReason;
 use questline_core::time::UnixMs;
 
-use super::Next;
+use super::{Next, Permits};
 use crate::sender::Number;
 use crate::sender::hold::{Holds, Scopes};
 use crate::sender::judge::goes_on_elsewhere;
@@ -52,6 +53,7 @@ pub(super) struct NumberLanes {
     held: [usize; LaneKind::SENT],
     told: [usize; LaneKind::SENT],
     window: usize,
+    per_second: u32,
     /// Messages of each lane that are out.
     out: [usize; LaneKind::SENT],
 }
@@ -90,9 +92,13 @@ fn line_of(message: &OutboxMessage) -> LineKey {
     (message.id.conversation, message.message.campaign.is_some())
 }
 
+/// How many messages of a lane are taken at a time.
+fn window(per_second: u32) -> usize {
+    usize::try_from(per_second).unwrap_or(usize::MAX).clamp(WINDOW_MIN, WINDOW_MAX)
+}
+
 impl NumberLanes {
     pub(super) fn new(number: &Number) -> Self {
-        let window = usize::try_from(number.per_second).unwrap_or(usize::MAX).clamp(WINDOW_MIN, WINDOW_MAX);
         Self {
             scopes: Scopes::of(number),
             id: number.id.clone(),
@@ -107,8 +113,22 @@ impl NumberLanes {
             too_long: HashMap::new(),
             held: Default::default(),
             told: Default::default(),
-            window,
+            window: window(number.per_second),
+            per_second: number.per_second,
             out: Default::default(),
+        }
+    }
+
+    pub(super) fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
+    /// How many messages a second it may send from now on.
+    pub(super) fn set_pace(&mut self, per_second: u32) {
+        if self.per_second != per_second {
+            self.per_second = per_second;
+            self.pace = Pace::per_second(per_second);
+            self.window = window(per_second);
         }
     }
 
@@ -252,7 +272,7 @@ impl NumberLanes {
         }
     }
 
-    pub(super) fn next(&mut self, holds: &Holds, now: UnixMs, critical_only: bool) -> Next {
+    pub(super) fn next(&mut self, holds: &Holds, permits: &Permits, now: UnixMs, critical_only: bool) -> Next {
         self.come_due(now);
         let due = |waiting: &BinaryHeap<Reverse<(UnixMs, LineKey)>>| waiting.peek().map(|Reverse((due_at, _))| *due_at);
         loop {
@@ -281,6 +301,11 @@ impl NumberLanes {
             if message.message.expires_at.is_some_and(|expires_at| expires_at <= now) {
                 self.left(&message, 0);
                 return Next::Expired(message);
+            }
+            // Asked before anything is taken: what waits costs the number no time.
+            if let Verdict::Park { until, reason } = permits(&message, now) {
+                self.left(&message, 0);
+                return Next::Park(message, until, reason);
             }
             let held = holds.template(&self.scopes, &message, now);
             if held.is_some() && goes_on_elsewhere(&message) {
