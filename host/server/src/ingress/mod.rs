@@ -185,7 +185,7 @@ impl Ingress {
             }
         })?;
         // Stored first: what Meta has told once is not told again.
-        news.iter().for_each(|summary| self.sending.heard(summary));
+        self.sending.heard(&news).await;
         refused.iter().for_each(|(number, code)| self.sending.heard_refusal(number, *code));
         self.metrics.appended(&appended);
         self.templates.hear(news, context.now);

@@ -13,7 +13,7 @@ use questline_core::permit::windows::{marketing_ask, portfolio_ask};
 use questline_core::port::{PermitAnswer, PermitAsk, PermitReturn};
 use questline_core::send::ParkReason;
 use questline_core::template::Category;
-use questline_core::time::UnixMs;
+use questline_core::time::{MINUTE_MS, UnixMs};
 use tokio::sync::mpsc;
 
 use super::back::Back;
@@ -21,6 +21,9 @@ use super::judge::goes_on_elsewhere;
 use super::{STORE_WAIT, Sender};
 use crate::sending::SendingDesk;
 use crate::sending::alerts::Alert;
+
+/// What waits for a place in a portfolio's limit asks again after so long, or up to twice that.
+const LOOK_AGAIN_MS: u64 = 15 * MINUTE_MS;
 
 /// Places that messages on their way have taken anew: those of a message that comes to nothing are given back.
 #[derive(Debug, Default)]
@@ -166,6 +169,11 @@ impl Sender {
     }
 
     fn no_place(&self, message: OutboxMessage, until: UnixMs, reason: ParkReason, back: &mpsc::UnboundedSender<Back>) {
+        // Meta may raise a portfolio's limit at any time: its turn may come sooner than is known now.
+        let until = match reason {
+            ParkReason::PortfolioLimit => until.min(self.clock.now().plus_ms(LOOK_AGAIN_MS + crate::clock::random() % LOOK_AGAIN_MS)),
+            _ => until,
+        };
         let until = message.message.expires_at.map_or(until, |expires_at| until.min(expires_at));
         let event = match goes_on_elsewhere(&message) {
             true => Back::Elsewhere(Box::new(message), reason),

@@ -1,5 +1,7 @@
 //! What Meta's webhooks teach of sending: tiers of throughput, and limits of portfolios.
 
+use std::sync::Arc;
+
 use questline_core::id::NumberId;
 use questline_core::permit::learned::Lesson;
 use questline_core::permit::tier::{PortfolioLimit, THROUGHPUT_UPGRADED};
@@ -12,8 +14,20 @@ use super::alerts::Alert;
 use crate::config::dialled;
 
 impl SendingDesk {
-    /// Hears what webhooks tell. What is not about sending is passed over.
-    pub fn heard(&self, summary: &Summary) {
+    /// Hears what webhooks tell, and keeps what they teach: Meta does not tell it twice. What is not about sending is passed
+    /// over.
+    pub async fn heard(&self, news: &[Summary]) {
+        let before = self.learned.load_full();
+        news.iter().for_each(|summary| self.hear(summary));
+        if !Arc::ptr_eq(&before, &self.learned.load_full())
+            && let Err(problem) = self.store.keep_learned(&self.learned.load_full()).await
+        {
+            // It is tried again by itself.
+            tracing::warn!(%problem, "what Meta has taught of sending is not kept yet");
+        }
+    }
+
+    fn hear(&self, summary: &Summary) {
         match &summary.news {
             News::NumberQuality(quality) => self.heard_of_number(summary, quality),
             News::Capability(capability) => {
