@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use questline_emulator as meta;
 use questline_tests::host::{self, TOKEN};
-use questline_tests::stage::{ACCOUNT, NUMBER, SECOND_NUMBER, number};
+use questline_tests::stage::{NUMBER, SECOND_NUMBER, number};
 use questline_tests::{Engine, Host, Stage, eventually, guests};
 use serde_json::{Value, json};
 
@@ -26,11 +26,27 @@ const PLAYERS: &str = r#"{"players": [
   {"id": "bob-2", "phone": "+15550122", "name": "Bob", "tier": "silver", "country": "MX", "locale": "es-MX", "balances": {"premium": 1, "free": 1}}
 ]}"#;
 
+/// All that the flow asks for.
+const GRANTS: [&str; 13] = [
+    "backend",
+    "log",
+    "random",
+    "clock",
+    "reply",
+    "send-template",
+    "react",
+    "timers",
+    "tickets",
+    "authentication",
+    "consent",
+    "hand-over",
+    "measures",
+];
+
 const WORDINGS: &str = "[consent]\n[consent.wordings.news-1]\nen = \"Shall we send you news?\"\n";
 
 fn played(stage: Stage) -> Stage {
-    let portfolio = format!("[[portfolios]]\nname = \"main\"\naccounts = [\"{ACCOUNT}\"]\nlimit = \"unlimited\"");
-    let stage = stage.extra(&portfolio).game("cup", NUMBER, "puppet-guest", &["reply", "log", "send-template"], "");
+    let stage = stage.game("cup", NUMBER, "puppet-guest", &GRANTS, "");
     let dir = stage.game_dir("cup");
     std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
     let game = std::fs::read_to_string(dir.join("game.toml")).unwrap();

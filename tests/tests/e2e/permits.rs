@@ -123,7 +123,7 @@ async fn no_flow_sends_more_marketing_than_the_cap(engine: Engine) {
     let mut host = stage.start().await;
     let ada = stage.player("+15550111", "Ada");
     agrees(&host, "c1", "+15550111").await;
-    let all = vec!["template news Ada | the cup"; 5].join("\n");
+    let all = ["template news Ada | the cup"; 5].join("\n");
     has(&host, "n1", "+15550111", &all).await;
     assert_eq!([hears(&ada).await.kind, hears(&ada).await.kind], ["template", "template"]);
     is_parked(&host, "low", "marketing-cap", 3.0).await;
