@@ -1,5 +1,6 @@
 //! A list on its way: read as it comes, never in memory as a whole. What is wrong with a row is told by its line.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 
 use axum::body::Body;
@@ -174,6 +175,26 @@ struct Parts {
     read: mpsc::Receiver<Result<Bytes, io::Error>>,
     part: Bytes,
     since_row: usize,
+    /// What was read from `passed` on, and the lines in front of it.
+    seen: VecDeque<u8>,
+    passed: u64,
+    lines: u64,
+}
+
+impl Parts {
+    fn new(read: mpsc::Receiver<Result<Bytes, io::Error>>) -> Self {
+        Self { read, part: Bytes::new(), since_row: 0, seen: VecDeque::new(), passed: 0, lines: 0 }
+    }
+
+    /// The line of the row that begins behind this byte: ends of lines, and empty ones, in front of it are passed over.
+    fn line_at(&mut self, byte: u64) -> u64 {
+        while self.passed < byte || matches!(self.seen.front(), Some(b'\r' | b'\n')) {
+            let Some(next) = self.seen.pop_front() else { break };
+            self.passed += 1;
+            self.lines += u64::from(next == b'\n');
+        }
+        self.lines + 1
+    }
 }
 
 impl Read for Parts {
@@ -190,6 +211,7 @@ impl Read for Parts {
         let count = to.len().min(self.part.len());
         to[..count].copy_from_slice(&self.part.split_to(count));
         self.since_row += count;
+        self.seen.extend(&to[..count]);
         Ok(count)
     }
 }
@@ -205,7 +227,7 @@ struct Reading {
 
 impl Reading {
     fn run(mut self, format: Format, read: mpsc::Receiver<Result<Bytes, io::Error>>) -> Result<(List, Upload), UploadFailed> {
-        let parts = Parts { read, part: Bytes::new(), since_row: 0 };
+        let parts = Parts::new(read);
         match format {
             Format::Csv => self.csv(parts)?,
             Format::JsonLines => self.json_lines(parts)?,
@@ -231,7 +253,8 @@ impl Reading {
             if !reader.read_byte_record(&mut record).map_err(unreadable)? {
                 break;
             }
-            let line = record.position().map_or(line, csv::Position::line);
+            let byte = record.position().map_or(0, csv::Position::byte);
+            let line = reader.get_mut().line_at(byte);
             let fields = record.iter().map(std::str::from_utf8).collect::<Result<Vec<_>, _>>();
             let Ok(fields) = fields else {
                 if header.is_none() {
@@ -267,6 +290,7 @@ impl Reading {
             text.clear();
             line += 1;
             reader.get_mut().since_row = 0;
+            reader.get_mut().seen.clear();
             let unreadable = |problem: io::Error| UploadFailed::Unreadable(format!("line {line}: {problem}"));
             if reader.read_until(b'\n', &mut text).map_err(unreadable)? == 0 {
                 return Ok(());
