@@ -1,19 +1,116 @@
-//! What follows when Meta fails again and again.
+//! What follows from each of Meta's error codes, one by one through the emulator; and what follows when nothing answers.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use questline_emulator::GraphFaults;
+use questline_core::send::Reaction;
+use questline_emulator::{Fault, GraphFaults};
 use questline_tests::stage::NUMBER;
-use questline_tests::{Engine, Stage, eventually};
+use questline_tests::{Engine, Host, Stage, eventually};
+use questline_whatsapp::error_table::{Rule, TABLE};
 use serde_json::Value;
 
-use crate::support::{at_rest, dead_letters, hears};
+use crate::support::{at_rest, dead_letters, heard, hears, says};
 
 on_both_stores![a_breaker_opens_tells_the_operator_and_closes];
+
+/// What becomes of an answer that Meta refuses with a code.
+#[derive(Debug, PartialEq)]
+enum Became {
+    /// A dead letter of its reason; the next answer goes its way.
+    DeadLetter,
+    /// It waits and is tried again; others go on.
+    Waits,
+    /// Its scope is held; it waits with it.
+    Held(&'static str),
+}
+
+/// The design's reaction to a code, for an answer inside the window in a game without a template for a closed one.
+fn expected(rule: &Rule) -> Became {
+    match rule.reaction {
+        // What is held is marketing or utility, and this is neither.
+        Reaction::Pause { .. } if matches!(rule.first, 131_048 | 131_064) => Became::Waits,
+        // An answer is sent by no template: its number is what is held.
+        Reaction::Pause { scope, .. } => Became::Held(scope.as_str()),
+        Reaction::Retry(_) => Became::Waits,
+        Reaction::DeadLetter | Reaction::UseTemplate | Reaction::SuppressMarketing { .. } | Reaction::RevokeTrust => Became::DeadLetter,
+    }
+}
+
+async fn outcomes(host: &Host) -> BTreeMap<&'static str, f64> {
+    let mut found = BTreeMap::new();
+    for outcome in ["refused", "refused-retry", "refused-hold"] {
+        found.insert(outcome, host.metric(&format!("questline_sends_total{{outcome=\"{outcome}\"}}")).await);
+    }
+    found
+}
+
+async fn became(host: &Host, before: &BTreeMap<&'static str, f64>, scope: impl Fn() -> &'static str) -> Became {
+    let outcome = eventually("Meta's refusal is answered", async || {
+        let now = outcomes(host).await;
+        now.into_iter().find(|(outcome, count)| before[outcome] < *count).map(|(outcome, _)| outcome)
+    })
+    .await;
+    match outcome {
+        "refused" => Became::DeadLetter,
+        "refused-retry" => Became::Waits,
+        _ => Became::Held(scope()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_code_of_the_table_has_its_reaction() {
+    let fresh = async || {
+        let stage = Stage::new(Engine::Embedded).await.echo("echo", NUMBER);
+        let host = stage.start().await;
+        (stage, host)
+    };
+    let (mut stage, mut host) = fresh().await;
+    // Meta tells of a number that is gone (33) as code 100 with a subcode; the emulator does so too.
+    for (n, rule) in TABLE.iter().enumerate().filter(|(_, rule)| rule.first != 33) {
+        let player = stage.player(&format!("+1555016{n:03}"), "Player");
+        let before = outcomes(&host).await;
+        let letters = dead_letters(&host).await.len();
+        stage.emulator.inject(Fault::code(rule.first), 1);
+        player.send("hello").await.unwrap();
+        let wanted = expected(rule);
+        let scope = || match &wanted {
+            Became::Held(scope) => *scope,
+            _ => "none",
+        };
+        assert_eq!(became(&host, &before, scope).await, wanted, "{rule:?}");
+        let code = format!("code={} ", rule.first);
+        let told = || host.log().lines().any(|line| line.contains("ERROR") && line.contains("alert") && line.contains(&code));
+        if rule.alert {
+            eventually("the operator is told of what has to be mended", async || told().then_some(())).await;
+        }
+        match wanted {
+            Became::DeadLetter => {
+                assert_eq!(told(), rule.alert, "{rule:?}");
+                let letter = eventually("it is a dead letter", async || dead_letters(&host).await.into_iter().nth(letters)).await;
+                assert_eq!(letter["reason"], format!("meta-{}", rule.first), "{rule:?}");
+                assert_eq!(says(&player, "next").await.text(), "echo: next", "{rule:?}");
+            }
+            Became::Waits => {
+                assert_eq!(dead_letters(&host).await.len(), letters, "{rule:?}");
+                let other = stage.player(&format!("+1555017{n:03}"), "Other");
+                assert_eq!(says(&other, "next").await.text(), "echo: next", "others go on: {rule:?}");
+            }
+            Became::Held(scope) => {
+                let metric = format!("questline_holds_total{{scope=\"{scope}\"}}");
+                assert_eq!(host.metric(&metric).await, 1.0, "{rule:?}");
+                assert_eq!(dead_letters(&host).await.len(), letters, "what waits is not given up: {rule:?}");
+                assert!(heard(&player).is_empty() || rule.first == 130_429, "{rule:?}");
+                // What is held stays so for minutes.
+                (stage, host) = fresh().await;
+            }
+        }
+    }
+}
 
 const SECRET: &str = "a secret that signs alerts";
 
