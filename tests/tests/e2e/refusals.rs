@@ -99,6 +99,8 @@ async fn every_code_of_the_table_has_its_reaction() {
                 assert_eq!(dead_letters(&host).await.len(), letters, "{rule:?}");
                 let other = stage.player(&format!("+1555017{n:03}"), "Other");
                 assert_eq!(says(&other, "next").await.text(), "echo: next", "others go on: {rule:?}");
+                // What is tried again must not meet the next code.
+                (stage, host) = fresh().await;
             }
             Became::Held(scope) => {
                 let metric = format!("questline_holds_total{{scope=\"{scope}\"}}");
