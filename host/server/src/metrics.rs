@@ -458,6 +458,7 @@ mod tests {
         metrics.marketing_dropped(&game, "no-consent");
         metrics.templates_listed("ok");
         metrics.template_unsendable(&game, "parked");
+        metrics.media("uploaded");
         metrics.step(&game, "flow", 0.1);
         metrics.guest_lines_dropped(&game, 1);
         metrics.release_switched(&game);

@@ -111,10 +111,15 @@ impl HostProcess {
     }
 
     /// Asks it to stop, and waits.
-    pub(super) async fn stop(mut self, timeout: Duration) -> Result<(), Failure> {
+    pub(super) async fn stop(self, timeout: Duration) -> Result<(), Failure> {
         if let Some(pid) = rustix::process::Pid::from_raw(self.pid as i32) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
+        self.ended(timeout).await
+    }
+
+    /// Waits until it has stopped by itself.
+    pub(super) async fn ended(mut self, timeout: Duration) -> Result<(), Failure> {
         match tokio::time::timeout(timeout, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(Failure::new(format!("the host ended with {status}"))),

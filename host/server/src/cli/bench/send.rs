@@ -157,7 +157,8 @@ pub(super) async fn run(args: &Args) -> Outcome {
     }
     let refused = emulator.counters().refused;
     let rss_peak_mib = host.rss_peak_mib()?;
-    host.stop(Duration::from_secs(30)).await?;
+    talk.tell("stop").await?;
+    host.ended(Duration::from_secs(30)).await?;
     listening.abort();
     let latencies = heard.latencies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let quantile = |q: f64| latencies.value_at_quantile(q) as f64 / 1e3;
