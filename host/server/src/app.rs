@@ -2,10 +2,10 @@
 //! start in the order of their needs, and stop in the reverse, within a bound.
 
 mod flows;
+mod parts;
 mod sending;
 mod stores;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,9 +16,6 @@ use questline_core::capability::{Capability, Grants};
 use questline_core::id::GameId;
 use questline_core::port::{Clock, Depth, Desk, Outbox, StoreError};
 use questline_core::time::SECOND_MS;
-use questline_whatsapp::graph::{AccessToken, GraphClient, GraphOptions, NumberDirectory};
-use questline_whatsapp::signature::{AppSecrets, VerifyToken};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +25,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, SecretError};
 use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, SecretRule, Studio};
 use crate::guest_log::TracedGuestLog;
-use crate::ingress::{self, App, Ingress, Room};
+use crate::ingress::{self, Ingress, Room};
 use crate::links::LinkDesk;
 use crate::media::{LinkFetcher, MediaDesk, MediaParts};
 use crate::metrics::Metrics;
@@ -36,17 +33,19 @@ use crate::recovery::Recovery;
 use crate::release::{Parts, Releaser, StartProblem};
 use crate::runner::{AccountDevices, Observe, Runner, Stepper, StoredReceipts};
 use crate::security::{AccountGuard, Lockout};
-use crate::sender::{Number, Sender};
+use crate::sender::Sender;
 use crate::sending::{SendingDesk, SendingParts};
 use crate::templates::{Accounts, TemplateDesk, TemplateParts};
 use crate::timer;
 use crate::traffic::Traffic;
 use crate::two_factor::TwoFactorDesk;
-use crate::verification::{CodeDesk, Keyring, UnusableKeys};
+use crate::verification::CodeDesk;
 
+use parts::{apps, listen, numbers};
 use sending::{alerts, sending_numbers, sending_portfolios};
 
 pub use flows::{FlowsError, GameLoader, compiled_dir};
+pub use parts::{code_keys, connector_client, graph};
 pub use stores::{OpenedStore, StoreOpenError, open as open_store};
 
 /// Why the host does not start.
@@ -167,12 +166,6 @@ pub fn load_context<'a>(config: &'a Config, game: &GameId, http: &'a reqwest::Cl
         studio: Studio::Real,
         http,
     }
-}
-
-/// For connectors: no redirects, since a host was allowed and not what it points to.
-pub fn connector_client() -> Result<reqwest::Client, StartError> {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().connect_timeout(Duration::from_secs(3));
-    client.build().map_err(|problem| StartError::Graph(problem.to_string()))
 }
 
 impl Host {
@@ -500,62 +493,4 @@ impl Host {
         tracing::info!(drained = stopped == Stopped::Drained, "questline has stopped");
         stopped
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |problem| StartError::Listen { address, problem };
-    let listener = ingress::listen::bind(address).await.map_err(refused)?;
-    let bound = listener.local_addr().map_err(refused)?;
-    Ok((listener, bound))
-}
-
-fn apps(config: &Config) -> Result<HashMap<String, App>, StartError> {
-    let mut apps = HashMap::new();
-    for app in &config.apps {
-        let unusable = |problem: String| StartError::Unusable { what: format!("a secret of app {:?}", app.name), problem };
-        let secrets =
-            app.secrets.iter().map(|source| source.read(&format!("an app secret of {:?}", app.name))).collect::<Result<Vec<_>, _>>()?;
-        let secrets = AppSecrets::new(secrets.iter().map(|secret| secret.reveal())).map_err(|problem| unusable(problem.to_string()))?;
-        let token = app.verify_token.read(&format!("the verify token of {:?}", app.name))?;
-        let verify_token = VerifyToken::new(token.reveal()).map_err(|problem| unusable(problem.to_string()))?;
-        apps.insert(app.name.clone(), App { name: app.name.clone(), secrets, verify_token });
-    }
-    Ok(apps)
-}
-
-/// The keys for one-time codes, if there are any.
-pub fn code_keys(config: &Config) -> Result<Option<Arc<Keyring>>, StartError> {
-    let what = "a key for one-time codes";
-    let secrets = config.verification.keys.iter().map(|source| source.read(what)).collect::<Result<Vec<_>, _>>()?;
-    if secrets.is_empty() {
-        return Ok(None);
-    }
-    let unusable = |problem: UnusableKeys| StartError::Unusable { what: "[verification] keys".to_owned(), problem: problem.to_string() };
-    Keyring::new(&secrets).map(|keys| Some(Arc::new(keys))).map_err(unusable)
-}
-
-fn numbers(config: &Config) -> Vec<Number> {
-    let number = |number: &crate::config::NumberConfig| Number {
-        id: number.id.clone(),
-        app: number.app.clone(),
-        account: number.account.clone(),
-        per_second: number.per_second,
-    };
-    config.numbers.iter().map(number).collect()
-}
-
-/// Meta's API with the numbers' access tokens.
-pub fn graph(config: &Config) -> Result<GraphClient, StartError> {
-    let mut directory = NumberDirectory::default();
-    for number in &config.numbers {
-        let token = number.access_token.read(&format!("the access token of number {}", number.id))?;
-        directory.insert(number.id.clone(), AccessToken::new(token.reveal()));
-    }
-    let options = GraphOptions {
-        base_url: config.graph.url.clone(),
-        version: config.graph.version.clone(),
-        timeout_ms: config.graph.timeout_ms,
-        in_flight_max: config.graph.in_flight_max,
-    };
-    GraphClient::new(options, directory).map_err(|problem| StartError::Graph(problem.to_string()))
 }

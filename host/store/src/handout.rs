@@ -10,12 +10,16 @@
 //! A lane that is full of what nobody takes holds up no other: each has a share of memory of its own, what is not urgent has
 //! half of it at most, and a lane whose turn it is may always bring one page.
 
+mod behind;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use questline_core::lane::{Lane, LaneKind, Room};
 use questline_core::outbox::OutboxMessage;
 use tokio::sync::Notify;
+
+pub use behind::Look;
 
 /// A message with its place, as the store queued it.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +39,9 @@ pub enum Handed {
     Messages(Vec<OutboxMessage>),
     /// The store holds more than memory: read on and bring it with [`Handout::refill`], then take again.
     Refill(Page),
+    /// Messages are about to be handed out before others of their conversations: look in the store for what waits in these
+    /// lanes, and bring it with [`Handout::looked`], then take again.
+    Look(Vec<Look>),
 }
 
 /// What to read from the store. Dropping it without [`Handout::refill`] is no harm: the page is asked for again.
@@ -60,6 +67,8 @@ struct Sequence {
     /// What was committed since a page was asked for. It closes the gap between page and memory, or the store would never
     /// be caught up with while others commit.
     late: Late,
+    /// Places above the cursor that were handed out before their turn.
+    pulled: BTreeSet<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +95,8 @@ struct Waiting {
     /// When memory saw it, among all: what is taken together comes in this order.
     nth: u64,
     placed: Placed,
+    /// What goes before it was looked for, and is not here any more.
+    is_looked_for: bool,
 }
 
 #[derive(Debug)]
@@ -138,6 +149,8 @@ struct State {
     by_lane: HashMap<Lane, usize>,
     /// Lanes that have something here or in the store: the most urgent first.
     active: BTreeSet<(LaneKind, usize)>,
+    /// Messages that go before others of their conversations, whatever their lanes: they are handed out next.
+    pulled: Vec<Waiting>,
     weight: Weight,
     /// Messages seen.
     seen: u64,
@@ -179,10 +192,11 @@ impl Handout {
     /// Closes a source: what of it was not handed out is forgotten here.
     pub fn close(&self, source: u16) {
         let mut state = self.lock();
-        let State { sources, lanes, weight, .. } = &mut *state;
+        let State { sources, lanes, weight, pulled, .. } = &mut *state;
         if !sources.remove(&source) {
             return;
         }
+        pulled.retain(|waiting| waiting.source != source);
         for lane in lanes.iter_mut() {
             let mut gone = lane.sequences.remove(&source).map_or(0, |sequence| sequence.late.bytes());
             lane.spilled.remove(&source);
@@ -225,7 +239,7 @@ impl Handout {
                 let mut state = self.lock();
                 let handed = state.take(room, self.bytes_max);
                 if let Some(handed) = handed {
-                    let rest = !state.active.is_empty();
+                    let rest = !(state.active.is_empty() && state.pulled.is_empty());
                     drop(state);
                     if rest {
                         self.bell.notify_one();
@@ -281,7 +295,7 @@ impl State {
         let kind = lane.lane.kind;
         let sequence = lane.sequences.entry(source).or_default();
         // A page that was read since the commit held it already.
-        if placed.place <= sequence.cursor {
+        if placed.place <= sequence.cursor || sequence.pulled.contains(&placed.place) {
             return;
         }
         let fits_rest = is_urgent(kind) || weight.rest + placed.bytes <= bytes_max / 2;
@@ -291,7 +305,7 @@ impl State {
             lane.bytes += placed.bytes;
             weight.add(kind, placed.bytes);
             *seen += 1;
-            lane.queue.push_back(Waiting { source, nth: *seen, placed });
+            lane.queue.push_back(Waiting { source, nth: *seen, placed, is_looked_for: false });
         } else {
             lane.spilled.insert(source);
             match &mut sequence.late {
@@ -338,12 +352,20 @@ impl State {
             // What is late may be in the page as well.
             if placed.place > sequence.cursor {
                 sequence.cursor = placed.place;
+                if sequence.pulled.remove(&placed.place) {
+                    continue;
+                }
                 lane.bytes += placed.bytes;
                 weight.add(kind, placed.bytes);
                 *seen += 1;
-                lane.queue.push_back(Waiting { source: page.source, nth: *seen, placed });
+                lane.queue.push_back(Waiting { source: page.source, nth: *seen, placed, is_looked_for: false });
             }
         }
+        // Those that are gone from the store since they were handed out were in no page.
+        sequence.pulled = match lane.spilled.contains(&page.source) {
+            true => sequence.pulled.split_off(&sequence.cursor),
+            false => BTreeSet::new(),
+        };
         self.note_activity(n);
     }
 
@@ -351,7 +373,7 @@ impl State {
         if room.messages_max == 0 {
             return Some(Handed::Messages(Vec::new()));
         }
-        let (mut with_room, mut wants_page, mut is_any) = (Vec::new(), None, false);
+        let (mut with_room, mut wants_page, mut is_any) = (Vec::new(), None, !self.pulled.is_empty());
         for (_, n) in &self.active {
             let Some(lane) = self.lanes.get(*n) else { continue };
             let left = room.left(&lane.lane);
@@ -375,11 +397,24 @@ impl State {
         if !is_any {
             return None;
         }
+        let pulled = self.pulled.len().min(room.messages_max);
+        let mut left_in_all = room.messages_max - pulled;
+        for (n, count) in &mut with_room {
+            *count = self.lanes.get(*n).map_or(0, |lane| lane.queue.len()).min(*count).min(left_in_all);
+            left_in_all -= *count;
+        }
+        let looks = self.looks(&with_room);
+        if !looks.is_empty() {
+            return Some(Handed::Look(looks));
+        }
         self.page_first = wants_page.is_some();
-        let mut taken: Vec<Waiting> = Vec::new();
-        for (n, left) in with_room {
+        self.pulled.sort_unstable_by_key(|waiting| (waiting.source, waiting.placed.place));
+        let mut taken: Vec<Waiting> = self.pulled.drain(..pulled).collect();
+        // What was pulled may be of several lanes.
+        let mut lanes = 2 * pulled.min(1);
+        for (n, count) in with_room {
             let Some(lane) = self.lanes.get_mut(n) else { continue };
-            let count = left.min(lane.queue.len()).min(room.messages_max - taken.len());
+            lanes += usize::from(count > 0);
             for waiting in lane.queue.drain(..count) {
                 lane.bytes -= waiting.placed.bytes;
                 self.weight.take(lane.lane.kind, waiting.placed.bytes);
@@ -387,8 +422,7 @@ impl State {
             }
             self.note_activity(n);
         }
-        taken.sort_unstable_by_key(|waiting| waiting.nth);
-        Some(Handed::Messages(taken.into_iter().map(|waiting| waiting.placed.message).collect()))
+        Some(Handed::Messages(behind::in_order(taken, lanes > 1)))
     }
 
     fn next_page(&mut self, n: usize) -> Option<Page> {

@@ -1,3 +1,4 @@
+//! What broadcasts promise.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::collections::{BTreeMap, HashSet};
 

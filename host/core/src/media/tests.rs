@@ -1,3 +1,4 @@
+//! What files are by their bytes, and what of them may be sent.
 #![allow(clippy::unwrap_used)]
 use proptest::prelude::*;
 

@@ -1,3 +1,4 @@
+//! How files come to Meta: once, and again when their ids end.
 #![allow(clippy::unwrap_used)]
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

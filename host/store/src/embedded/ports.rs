@@ -18,7 +18,7 @@ use crate::handout::Handed;
 
 use super::enqueue::EnqueueOp;
 use super::op::{Answer, AppendOp, CommitOp, Op, Recorded};
-use super::{EmbeddedStore, read, waiting};
+use super::{EmbeddedStore, SOURCE, read, waiting};
 
 /// Messages that are read at once when the hand-out has to be refilled.
 const PAGE_MESSAGES: usize = 64;
@@ -112,6 +112,15 @@ impl Outbox for EmbeddedStore {
                     let read = move |connection: &rusqlite::Connection| read::lane(connection, &sealer, &lane, after, PAGE_MESSAGES);
                     let (messages, end) = self.read(read).await?;
                     self.shared.handout.refill(page, messages, end);
+                }
+                Handed::Look(looks) => {
+                    let sealer = self.shared.sealer.clone();
+                    let read = move |connection: &rusqlite::Connection| {
+                        let found = read::behind(connection, &sealer, &looks)?;
+                        Ok((looks, found))
+                    };
+                    let (looks, found) = self.read(read).await?;
+                    self.shared.handout.looked(&looks, found.into_iter().map(|placed| (SOURCE, placed)).collect());
                 }
             }
         }

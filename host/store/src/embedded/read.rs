@@ -14,7 +14,7 @@ use questline_core::time::UnixMs;
 use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql};
 use serde::de::DeserializeOwned;
 
-use crate::handout::Placed;
+use crate::handout::{Look, Placed};
 use crate::seal::{Kind, Named, Owner, Sealer};
 
 use super::append::contact_from;
@@ -76,25 +76,38 @@ pub(super) fn known(connection: &Connection, keys: &[DedupKey]) -> Result<Vec<bo
 pub(super) fn lane(connection: &Connection, sealer: &Sealer, lane: &Lane, after: u64, limit: usize) -> Result<(Vec<Placed>, bool)> {
     let sql = "SELECT place, conversation, seq, state, at_ms, attempts, due_ms, content FROM message
         WHERE lane = (SELECT id FROM lane WHERE name = ?1) AND place > ?2 AND park_ms IS NULL ORDER BY place LIMIT ?3";
-    let mut end = 0;
-    let rows = all(connection, sql, (lane.to_string(), after, limit as i64), |row| {
-        end += 1;
-        let since = UnixMs(row.get(4)?);
-        let state = if row.get::<_, u8>(3)? == IN_FLIGHT { SendState::InFlight { since } } else { SendState::Queued };
-        let id = OutboxRef { conversation: ConversationId(row.get(1)?), seq: OutboxSeq(row.get(2)?) };
-        let content = row.get_ref(7)?.as_bytes()?;
-        let message = match sealer.open(Owner::number(Kind::Message, id.conversation.0), content) {
-            Ok(message) => message,
-            Err(error) => {
-                // One that cannot be read must not hold up the others.
-                tracing::error!(%error, message = %id, "a message in the outbox is left where it is");
-                return Ok(None);
-            }
-        };
-        let message = OutboxMessage { id, message, attempts: row.get(5)?, due_at: UnixMs(row.get(6)?), state };
-        Ok(Some(Placed { place: row.get(0)?, message, bytes: content.len() }))
-    })?;
-    Ok((rows.into_iter().flatten().collect(), end < limit))
+    let rows = all(connection, sql, (lane.to_string(), after, limit as i64), |row| placed(sealer, row))?;
+    let end = rows.len() < limit;
+    Ok((rows.into_iter().flatten().collect(), end))
+}
+
+/// What was queued before the messages that these looks are for, in other lanes of their conversations.
+pub(super) fn behind(connection: &Connection, sealer: &Sealer, looks: &[Look]) -> Result<Vec<Placed>> {
+    let sql = "SELECT place, conversation, seq, state, at_ms, attempts, due_ms, content FROM message INDEXED BY message_talk
+        WHERE conversation = ?1 AND place < ?2 AND place IS NOT NULL AND park_ms IS NULL AND campaign IS NULL ORDER BY place";
+    let mut found = Vec::new();
+    for look in looks {
+        let rows = all(connection, sql, (look.conversation.0, look.before), |row| placed(sealer, row))?;
+        found.extend(rows.into_iter().flatten().filter(|placed| look.lanes.contains(&Lane::of(&placed.message.message))));
+    }
+    Ok(found)
+}
+
+/// A message as its row has it; none if it cannot be read, for it must not hold up the others.
+fn placed(sealer: &Sealer, row: &Row<'_>) -> rusqlite::Result<Option<Placed>> {
+    let since = UnixMs(row.get(4)?);
+    let state = if row.get::<_, u8>(3)? == IN_FLIGHT { SendState::InFlight { since } } else { SendState::Queued };
+    let id = OutboxRef { conversation: ConversationId(row.get(1)?), seq: OutboxSeq(row.get(2)?) };
+    let content = row.get_ref(7)?.as_bytes()?;
+    let message = match sealer.open(Owner::number(Kind::Message, id.conversation.0), content) {
+        Ok(message) => message,
+        Err(error) => {
+            tracing::error!(%error, message = %id, "a message in the outbox is left where it is");
+            return Ok(None);
+        }
+    };
+    let message = OutboxMessage { id, message, attempts: row.get(5)?, due_at: UnixMs(row.get(6)?), state };
+    Ok(Some(Placed { place: row.get(0)?, message, bytes: content.len() }))
 }
 
 /// Those that have become receipts.

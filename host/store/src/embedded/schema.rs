@@ -12,7 +12,7 @@ use super::OpenError;
 use crate::seal::PLAIN;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 9;
+pub(super) const SCHEMA_VERSION: i64 = 10;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 4 * 1024;
@@ -132,9 +132,14 @@ CREATE TABLE exposure(campaign INTEGER NOT NULL, conversation INTEGER NOT NULL, 
   conversion_ms INTEGER, opt_out_ms INTEGER, PRIMARY KEY(campaign, conversation)) WITHOUT ROWID;
 ";
 
+/// Version 10: what waits of a conversation in all its lanes, in its order.
+const TALK: &str = "
+CREATE INDEX message_talk ON message(conversation, place) WHERE place IS NOT NULL AND park_ms IS NULL AND campaign IS NULL;
+";
+
 /// What has to be done to tables of an older version, by that version, in order.
-const UPGRADES: [(i64, &str); 8] =
-    [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS), (7, LANES), (8, CAMPAIGNS)];
+const UPGRADES: [(i64, &str); 9] =
+    [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS), (7, LANES), (8, CAMPAIGNS), (9, TALK)];
 /// The last version whose rows lay open.
 const OPEN_VERSION: i64 = 5;
 

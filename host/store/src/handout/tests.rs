@@ -27,7 +27,7 @@ fn placed_in(class: MessageClass, place: u64) -> Placed {
         campaign: None,
         known: None,
     };
-    let id = OutboxRef { conversation: ConversationId(1), seq: OutboxSeq(place) };
+    let id = OutboxRef { conversation: ConversationId(place), seq: OutboxSeq(place) };
     let message = OutboxMessage { id, message, attempts: 0, due_at: UnixMs(0), state: SendState::Queued };
     Placed { place, message, bytes: BYTES }
 }
@@ -40,11 +40,21 @@ fn lane(class: MessageClass) -> Lane {
     Lane { number: NumberId::parse("100").unwrap(), kind: LaneKind::of_class(class, false) }
 }
 
-fn poll_room(handout: &Handout, room: &Room) -> Option<Handed> {
+fn poll_once(handout: &Handout, room: &Room) -> Option<Handed> {
     let mut take = std::pin::pin!(handout.take(room));
     match take.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(handed) => Some(handed),
         Poll::Pending => None,
+    }
+}
+
+/// The same, where no look finds anything.
+fn poll_room(handout: &Handout, room: &Room) -> Option<Handed> {
+    loop {
+        match poll_once(handout, room) {
+            Some(Handed::Look(looks)) => handout.looked(&looks, Vec::new()),
+            handed => return handed,
+        }
     }
 }
 
@@ -74,16 +84,36 @@ enum Do {
 struct Stored {
     last: [u64; 2],
     lanes: HashMap<(u16, LaneKind), Vec<u64>>,
+    /// Of each source; 0: each message is of a conversation of its own.
+    conversations: u64,
 }
 
 impl Stored {
+    fn conversation(&self, source: u16, place: u64) -> ConversationId {
+        let nth = if self.conversations == 0 { place } else { place * 7 % self.conversations };
+        ConversationId(nth * 2 + u64::from(source))
+    }
+
+    fn placed(&self, source: u16, class: MessageClass, place: u64) -> Placed {
+        let mut one = placed_in(class, place);
+        one.message.id.conversation = self.conversation(source, place);
+        one
+    }
+
     fn commit(&mut self, source: u16, class: MessageClass) -> Placed {
         let place = &mut self.last[usize::from(source)];
         *place += 1;
-        let mut one = placed_in(class, *place);
-        one.message.id.conversation = ConversationId(source.into());
-        self.lanes.entry((source, LaneKind::of_class(class, false))).or_default().push(*place);
-        one
+        let place = *place;
+        self.lanes.entry((source, LaneKind::of_class(class, false))).or_default().push(place);
+        self.placed(source, class, place)
+    }
+
+    /// What a look finds: here all that was ever queued, as if nothing had left the outbox.
+    fn behind(&self, look: &Look) -> Vec<(u16, Placed)> {
+        let lanes = look.lanes.iter().filter_map(|lane| Some((lane.kind, self.lanes.get(&(look.source, lane.kind))?)));
+        let found = lanes.flat_map(|(kind, places)| places.iter().map(move |place| (kind, *place)));
+        let found = found.filter(|(_, place)| *place < look.before && self.conversation(look.source, *place) == look.conversation);
+        found.map(|(kind, place)| (look.source, self.placed(look.source, kind.class().unwrap(), place))).collect()
     }
 }
 
@@ -92,11 +122,13 @@ fn class() -> impl Strategy<Value = MessageClass> {
 }
 
 proptest! {
-    /// Whatever the order of commits, takes and reads, and however small memory is: all, each once, in the order of its lane.
+    /// Whatever the order of commits, takes and reads, and however small memory is: all, each once, in the order of its lane, but
+    /// that none goes before an earlier one of its conversation, whatever their lanes.
     #[test]
     fn each_once_in_order(
         start in prop::collection::vec((0u16..2, class()), 0..20),
         budget in 0usize..40,
+        conversations in 0u64..4,
         steps in prop::collection::vec(
             prop_oneof![
                 (0u16..2, class()).prop_map(|(source, class)| Do::Commit(source, class)),
@@ -106,30 +138,35 @@ proptest! {
         ),
     ) {
         let handout = Handout::new(budget * BYTES);
-        let mut stored = Stored::default();
+        let mut stored = Stored { conversations, ..Stored::default() };
         start.into_iter().for_each(|(source, class)| drop(stored.commit(source, class)));
         for source in 0..2 {
             let lanes = stored.lanes.keys().filter(|(of, _)| *of == source).map(|(_, kind)| Lane { kind: *kind, ..lane(MessageClass::Low) });
             handout.open(source, lanes.collect::<Vec<_>>());
         }
         let mut handed: HashMap<(u16, LaneKind), Vec<u64>> = HashMap::new();
-        let mut take = |stored: &mut Stored, limit: usize, meanwhile: usize| match poll(&handout, limit) {
+        let mut said: HashMap<ConversationId, Vec<u64>> = HashMap::new();
+        let mut take = |stored: &mut Stored, limit: usize, meanwhile: usize| match poll_once(&handout, &Room::of_any(limit)) {
             None => false,
             Some(Handed::Messages(messages)) => {
                 assert!(messages.len() <= limit);
                 for message in messages {
-                    handed.entry((message.id.conversation.0 as u16, LaneKind::of(&message.message))).or_default().push(message.id.seq.0);
+                    let (source, place) = ((message.id.conversation.0 % 2) as u16, message.id.seq.0);
+                    handed.entry((source, LaneKind::of(&message.message))).or_default().push(place);
+                    said.entry(message.id.conversation).or_default().push(place);
                 }
+                true
+            }
+            Some(Handed::Look(looks)) => {
+                let found = looks.iter().flat_map(|look| stored.behind(look)).collect();
+                handout.looked(&looks, found);
                 true
             }
             Some(Handed::Refill(page)) => {
                 let all = stored.lanes.get(&(page.source, page.lane.kind)).cloned().unwrap_or_default();
                 let class = page.lane.kind.class().unwrap();
-                let read = all.into_iter().filter(|place| *place > page.after).take(3).map(|place| {
-                    let mut one = placed_in(class, place);
-                    one.message.id.conversation = ConversationId(page.source.into());
-                    one
-                }).collect::<Vec<_>>();
+                let read = all.into_iter().filter(|place| *place > page.after).take(3);
+                let read = read.map(|place| stored.placed(page.source, class, place)).collect::<Vec<_>>();
                 let end = read.len() < 3;
                 for _ in 0..meanwhile {
                     handout.push([(page.source, stored.commit(page.source, class))]);
@@ -147,6 +184,12 @@ proptest! {
             }
         }
         while take(&mut stored, 3, 0) {}
+        if conversations > 0 {
+            for places in said.values() {
+                prop_assert!(places.is_sorted(), "{:?}", places);
+            }
+            handed.values_mut().for_each(|places| places.sort_unstable());
+        }
         prop_assert_eq!(handed, stored.lanes);
         let state = handout.lock();
         prop_assert_eq!((state.weight.all, state.weight.rest), (0, 0));

@@ -22,7 +22,7 @@ use super::pending::Arrived;
 use super::script::{Script, Scripts};
 use super::session::{Note, Session};
 use super::{millis, value};
-use crate::handout::{Handed, Page, Placed};
+use crate::handout::{Handed, Look, Page, Placed};
 use crate::seal::{Kind, Owner, Sealer};
 
 /// Messages that are read at once when the hand-out has to be refilled.
@@ -35,6 +35,7 @@ impl Outbox for RedisStore {
             match self.unless_closed(self.memory.handout.take(room)).await? {
                 Handed::Messages(messages) => return Ok(messages),
                 Handed::Refill(page) => self.refill(page).await?,
+                Handed::Look(looks) => self.look_behind(&looks).await?,
             }
         }
     }
@@ -216,6 +217,27 @@ impl RedisStore {
         let QueuePage { messages, last, end } = QueuePage::read(answer, &self.sealer)?;
         self.memory.saw_place(partition, last);
         self.memory.handout.refill(page, messages, end);
+        Ok(())
+    }
+
+    /// Looks for what goes before messages that are about to be handed out.
+    async fn look_behind(&self, looks: &[Look]) -> Result<(), StoreError> {
+        let session = self.link.session()?;
+        let command = |look: &Look| {
+            let mut command = self.fenced(Script::Behind, &session, Partition(look.source), 64 + 32 * look.lanes.len());
+            command.arg(look.conversation.to_string()).arg(look.before).arg(look.lanes.len());
+            for lane in &look.lanes {
+                command.arg(lane.to_string());
+            }
+            command
+        };
+        let answers = self.link.call(&session, looks.iter().map(command).collect(), None).await?;
+        let mut found = Vec::new();
+        for (look, answer) in looks.iter().zip(&answers) {
+            let page = QueuePage::read(answer, &self.sealer)?;
+            found.extend(page.messages.into_iter().map(|placed| (look.source, placed)));
+        }
+        self.memory.handout.looked(looks, found);
         Ok(())
     }
 }

@@ -38,6 +38,7 @@ scripts! {
     Enqueue "enqueue" fenced,
     Deed "deed" fenced,
     Page "page" fenced,
+    Behind "behind" fenced,
     Waiting "waiting" fenced,
     Relane "relane" fenced,
     Learn "learn" fenced,

@@ -98,6 +98,7 @@ macro_rules! contract {
                     messages_come_out_once_and_in_order
                     more_than_memory_holds_comes_out_in_order
                     many_takers_get_each_message_once
+                    no_message_goes_before_an_earlier_one_of_its_conversation
                     begun_sends_are_in_flight_after_a_restart
                     an_accepted_message_is_a_receipt
                     a_message_to_be_tried_again_keeps_its_tries

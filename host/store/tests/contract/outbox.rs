@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use questline_core::commit::{Bury, Letter, Resend};
+use questline_core::contact::Address;
 use questline_core::event::{Event, StatusError, StatusEvent, Wamid};
 use questline_core::id::{ConversationId, OutboxRef, OutboxSeq};
-use questline_core::outbox::SendState;
+use questline_core::outbox::{MessageClass, NewMessage, SendState};
 use questline_core::port::Receipt;
 use questline_core::send::SendResult;
 use questline_core::status::DeliveryState;
@@ -49,6 +50,42 @@ pub async fn more_than_memory_holds_comes_out_in_order<E: Engine>() {
     assert_eq!(sent_bodies(&rest)[MESSAGES / 2], "last");
     world.restart().await;
     assert_eq!(sent_bodies(&world.take_messages(MESSAGES + 1).await)[..MESSAGES], texts);
+}
+
+/// Lanes with more than memory holds, and a player of whom something waits in each of them.
+pub async fn no_message_goes_before_an_earlier_one_of_its_conversation<E: Engine>() {
+    const CLASSES: [MessageClass; 4] = [MessageClass::Normal, MessageClass::High, MessageClass::Low, MessageClass::Critical];
+    let mut world = World::<E>::with(|setup| setup.cache_bytes_max = 16 << 10).await;
+    let say = async |world: &World<E>, address: &Address, body: String, class: MessageClass| {
+        world.append([incoming(address, "hello")]).await;
+        let work = world.take().await;
+        let mut commit = done(&work);
+        commit.outbox = vec![NewMessage { class, ..reply(&work.conversation, &body, world.now()) }];
+        world.commit(commit).await;
+        world.release(&work).await;
+    };
+    // Player 1 says something of another class after every ten others.
+    for n in 0..12 {
+        for other in 2..12 {
+            say(&world, &player(other), format!("{other}{}", "x".repeat(500)), CLASSES[n % 4]).await;
+        }
+        say(&world, &player(1), n.to_string(), CLASSES[n * 7 / 3 % 4]).await;
+    }
+    for restart in [false, true] {
+        if restart {
+            world.restart().await;
+        }
+        let messages = world.take_messages(132).await;
+        assert_eq!(messages.iter().map(|message| message.id).collect::<HashSet<_>>().len(), 132, "each once");
+        let of = |conversation| messages.iter().filter(move |message| message.id.conversation == conversation);
+        for message in &messages {
+            let seqs = of(message.id.conversation).map(|message| message.id.seq).collect::<Vec<_>>();
+            assert!(seqs.is_sorted(), "restart {restart}: {seqs:?}");
+        }
+        let told = messages.iter().filter(|message| sent_body(message).len() < 3).map(sent_body).collect::<Vec<_>>();
+        assert_eq!(told, (0..12).map(|n| n.to_string()).collect::<Vec<_>>());
+        assert!(messages[..66].iter().filter(|message| message.message.class == MessageClass::Low).count() < 20, "by class all the same");
+    }
 }
 
 pub async fn many_takers_get_each_message_once<E: Engine>() {

@@ -1,3 +1,4 @@
+//! Pictures that are made to fit.
 #![allow(clippy::unwrap_used)]
 use image::{ImageEncoder as _, Luma, Rgba};
 
