@@ -51,6 +51,7 @@ pub mod rate;
 pub mod retry;
 pub mod send;
 pub mod status;
+pub mod tracked;
 
 pub mod release;
 pub mod token;

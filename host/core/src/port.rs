@@ -48,7 +48,7 @@ pub use outbox::{Begun, Enqueue, Enqueued, LaneWaiting, Outbox, ParkedMessage, R
 pub use permits::{PERMIT_NAME_BYTES_MAX, PermitAnswer, PermitAsk, PermitMember, PermitReturn, PermitWindow, Permits};
 pub use players::{CONVERSATIONS_OF_MAX, PlayerConversation};
 pub use releases::{Releases, Tokens};
-pub use sealing::{KeyRows, Resealing, Sealing};
+pub use sealing::{DerivedKey, KeyRows, Resealing, Sealing};
 pub use sending::{PauseChange, PauseChanged, SendingState};
 pub use templates::Templates;
 pub use verifications::{

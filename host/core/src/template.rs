@@ -100,6 +100,10 @@ pub enum TemplateButton {
         text: String,
         /// Where it leads.
         url: String,
+        /// Where it leads in the end, where `url` leads to this host, which counts the click: what is put into `url` is a token,
+        /// and what whoever sends it gives is the value of `{{1}}` in here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leads_to: Option<String>,
     },
     /// Takes the code of an authentication template into the app.
     Otp(OtpButton),
@@ -110,8 +114,16 @@ impl TemplateButton {
     pub fn takes_value(&self) -> bool {
         match self {
             Self::QuickReply { .. } => true,
-            Self::Url { url, .. } => parameters(url) > 0,
+            Self::Url { url, leads_to, .. } => parameters(leads_to.as_deref().unwrap_or(url)) > 0,
             Self::Otp(_) => true,
+        }
+    }
+
+    /// Where it leads in the end, if clicks on it are counted.
+    pub fn leads_to(&self) -> Option<&str> {
+        match self {
+            Self::Url { leads_to, .. } => leads_to.as_deref(),
+            Self::QuickReply { .. } | Self::Otp(_) => None,
         }
     }
 }
@@ -183,6 +195,14 @@ pub enum TemplateMismatch {
         /// How many there were.
         got: usize,
     },
+    /// A value that cannot stand in the address of a link that is counted.
+    #[error("template {name}, button {index}: the value of a link is 1 to {} bytes, and not . or ..", crate::tracked::VALUE_BYTES_MAX)]
+    LinkValue {
+        /// Which template.
+        name: String,
+        /// Which button, from 0 on.
+        index: usize,
+    },
 }
 
 impl Template {
@@ -227,6 +247,9 @@ impl Template {
             let value = buttons.iter().find(|(position, _)| *position as usize == index).map(|(_, value)| value);
             let quick_reply = matches!(button, TemplateButton::QuickReply { .. });
             match (button.takes_value(), value) {
+                (true, Some(value)) if button.leads_to().is_some() && !crate::tracked::is_value(value) => {
+                    return Err(TemplateMismatch::LinkValue { name: self.name.clone(), index });
+                }
                 (true, Some(value)) => values.push(ButtonValue { index: index as u32, quick_reply, value: value.clone() }),
                 // Without a payload of its own a quick reply comes back with its text.
                 (true, None) if quick_reply => {}
@@ -259,7 +282,7 @@ mod tests {
             examples: Examples::default(),
             buttons: vec![
                 TemplateButton::QuickReply { text: "Accept".into() },
-                TemplateButton::Url { text: "Open".into(), url: "https://x.example/{{1}}".into() },
+                TemplateButton::Url { text: "Open".into(), url: "https://x.example/{{1}}".into(), leads_to: None },
             ],
         };
         Template {
@@ -294,6 +317,27 @@ mod tests {
         assert_eq!(template.nearest("pt").collect::<Vec<_>>(), ["pt", "pt_BR", "pt_PT"]);
         assert_eq!(template.nearest("pt_AO").collect::<Vec<_>>(), ["pt", "pt_BR", "pt_PT"]);
         assert_eq!(template.nearest("fr").count(), 0);
+    }
+
+    #[test]
+    fn a_counted_link_takes_the_value_of_where_it_leads_to() {
+        let mut template = template();
+        let lead_to = |template: &mut Template, to: &str| {
+            if let Some(TemplateButton::Url { leads_to, .. }) = template.languages.get_mut("en").and_then(|texts| texts.buttons.get_mut(1))
+            {
+                *leads_to = Some(to.to_owned());
+            }
+        };
+        let values = ["Ada".to_owned(), "Bo".to_owned()];
+        lead_to(&mut template, "https://game.example/cup/{{1}}");
+        assert!(template.fill("en", None, &values, &[(1, "m1".into())]).is_ok());
+        for wrong in ["", "..", &"x".repeat(257)] {
+            let mismatch = template.fill("en", None, &values, &[(1, wrong.to_owned())]).unwrap_err();
+            assert!(matches!(mismatch, TemplateMismatch::LinkValue { index: 1, .. }), "{mismatch}");
+        }
+        lead_to(&mut template, "https://game.example/cup");
+        assert_eq!(template.fill("en", None, &values, &[]).unwrap().buttons, [], "the token alone is put in, when it is sent");
+        assert!(template.fill("en", None, &values, &[(1, "m1".into())]).is_err());
     }
 
     #[test]

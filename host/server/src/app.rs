@@ -2,6 +2,7 @@
 //! start in the order of their needs, and stop in the reverse, within a bound.
 
 mod flows;
+mod options;
 mod parts;
 mod sending;
 mod stores;
@@ -14,14 +15,14 @@ use std::time::Duration;
 
 use questline_core::capability::{Capability, Grants};
 use questline_core::id::GameId;
-use questline_core::port::{Clock, Depth, Desk, Outbox, StoreError};
+use questline_core::port::{Depth, Desk, Outbox, StoreError};
 use questline_core::time::SECOND_MS;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, AdminToken, ConsentDesk, GameEvents, OutboxDesk, TokenBook};
 use crate::broadcast::{self, BroadcastDesk, Deeds, DeskParts};
-use crate::clock::SystemClock;
+use crate::clicks::{self, ClickDesk};
 use crate::config::{Config, SecretError};
 use crate::game::{self, Bundle, DeclaredGame, GameError, Games, LoadContext, SecretRule, Studio};
 use crate::guest_log::TracedGuestLog;
@@ -31,7 +32,7 @@ use crate::media::{LinkFetcher, MediaDesk, MediaParts};
 use crate::metrics::Metrics;
 use crate::recovery::Recovery;
 use crate::release::{Parts, Releaser, StartProblem};
-use crate::runner::{AccountDevices, Observe, Runner, Stepper, StoredReceipts};
+use crate::runner::{AccountDevices, Runner, Stepper, StoredReceipts};
 use crate::security::{AccountGuard, Lockout};
 use crate::sender::Sender;
 use crate::sending::{SendingDesk, SendingParts};
@@ -45,6 +46,7 @@ use parts::{apps, listen, numbers};
 use sending::{alerts, sending_numbers, sending_portfolios};
 
 pub use flows::{FlowsError, GameLoader, compiled_dir};
+pub use options::HostOptions;
 pub use parts::{code_keys, connector_client, graph};
 pub use stores::{OpenedStore, StoreOpenError, open as open_store};
 
@@ -98,24 +100,6 @@ pub enum StartError {
     },
 }
 
-/// What production leaves as it is.
-pub struct HostOptions {
-    /// The time that all parts go by.
-    pub clock: Arc<dyn Clock>,
-    /// Is told what each step did.
-    pub observer: Option<Arc<dyn Observe>>,
-    /// Loads games for a caller that puts them into play itself, through [`Host::games`]; none plays the games of the
-    /// configuration.
-    pub loader: Option<GameLoader>,
-}
-
-impl Default for HostOptions {
-    /// The system's clock, nobody who looks on, and the games of the configuration.
-    fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), observer: None, loader: None }
-    }
-}
-
 /// A running host.
 pub struct Host {
     address: SocketAddr,
@@ -127,6 +111,7 @@ pub struct Host {
     sender: JoinHandle<()>,
     timers: JoinHandle<()>,
     broadcasts: JoinHandle<()>,
+    clicks: JoinHandle<()>,
     stop_listening: CancellationToken,
     stop_running: CancellationToken,
     stop_sending: CancellationToken,
@@ -304,6 +289,7 @@ impl Host {
             audit: store.audit.clone(),
             clock: clock.clone(),
         }));
+        let (clicks, noter) = ClickDesk::new(&*store.sealing, games.clone(), deeds.clone(), clock.clone(), metrics.clone());
         let lockout = Arc::new(Lockout { accounts: store.accounts.clone(), audit: store.audit.clone(), clock: clock.clone() });
         let security = Arc::new(AccountGuard {
             accounts: store.accounts.clone(),
@@ -359,6 +345,7 @@ impl Host {
             outbox_max: config.limits.outbox_max,
         });
         let sender = Arc::new(Sender {
+            clicks: clicks.clone(),
             outbox: store.outbox.clone(),
             inbox: store.inbox.clone(),
             media: Arc::new(MediaDesk::new(MediaParts {
@@ -402,8 +389,9 @@ impl Host {
         if let Some(courier) = courier {
             tokio::spawn(courier.run(stop_sending.clone()));
         }
+        let noter = tokio::spawn(noter.run(clicks.clone(), stop_sending.clone()));
         let runner = tokio::spawn(runner.run(stop_running.clone()));
-        let router = ingress::router(ingress).merge(admin::router(admin.clone()));
+        let router = ingress::router(ingress).merge(clicks::router(clicks)).merge(admin::router(admin.clone()));
         let listener =
             tokio::spawn(ingress::listen::serve(listener, router, config.limits.connections_max, admin::time_for, stop_listening.clone()));
         tracing::info!(%address, numbers = config.numbers.len(), "questline takes webhooks");
@@ -419,6 +407,7 @@ impl Host {
             sender,
             timers,
             broadcasts,
+            clicks: noter,
             stop_listening,
             stop_running,
             stop_sending,
@@ -474,7 +463,7 @@ impl Host {
         let stages = [
             ("listener", self.stop_listening, vec![self.listener]),
             ("runner", self.stop_running, vec![self.runner, self.timers, self.broadcasts]),
-            ("sender", self.stop_sending, vec![self.sender]),
+            ("sender", self.stop_sending, vec![self.sender, self.clicks]),
         ];
         for (name, stop, tasks) in stages {
             stop.cancel();

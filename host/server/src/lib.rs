@@ -11,6 +11,7 @@ pub mod sending;
 pub mod timer;
 
 pub mod broadcast;
+pub mod clicks;
 pub mod links;
 pub mod media;
 pub mod transcript;

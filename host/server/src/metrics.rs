@@ -2,6 +2,7 @@
 
 mod lanes;
 mod sending;
+mod templates;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -23,6 +24,7 @@ use questline_whatsapp::webhook::DecodeStats;
 
 pub use lanes::LaneMetrics;
 pub use sending::SendingFigures;
+pub use templates::TemplateFigures;
 
 /// Names of measures that one game may track; more are counted together.
 const MEASURES_PER_GAME_MAX: usize = 64;
@@ -120,6 +122,8 @@ pub struct Metrics {
     template_lists: Family<Outcome, Counter>,
     templates_unsendable: Family<GameOutcome, Counter>,
     media: Family<Outcome, Counter>,
+    /// Of templates and their links.
+    pub templates: TemplateFigures,
 }
 
 impl Default for Metrics {
@@ -167,6 +171,7 @@ impl Default for Metrics {
             template_lists: Family::default(),
             templates_unsendable: Family::default(),
             media: Family::default(),
+            templates: TemplateFigures::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("webhooks", "Webhook POSTs, by what they were answered", metrics.webhooks.clone());
@@ -204,6 +209,7 @@ impl Default for Metrics {
         registry.register("media", "Files brought to Meta and fetched from there, by what came of it", metrics.media.clone());
         registry.register("waiting", "How much is where", metrics.depth.clone());
         metrics.sending.register(registry);
+        metrics.templates.register(registry);
         metrics
     }
 }
@@ -469,6 +475,7 @@ mod tests {
         metrics.held("number");
         metrics.sending.an_example();
         metrics.lanes.an_example();
+        metrics.templates.an_example();
         let rendered = metrics.render(Some(Depth::default()));
         let served: BTreeSet<&str> =
             rendered.lines().filter_map(|line| line.strip_prefix("# TYPE questline_")?.split(' ').next()).collect();

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use questline_core::id::{GameId, TicketNumber};
-use questline_core::port::StoreError;
+use questline_core::port::{DerivedKey, StoreError};
 use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
@@ -275,6 +275,11 @@ impl Sealer {
     /// The key that seals.
     fn first(&self) -> &Key {
         &self.0.keys.0[0]
+    }
+
+    /// Keys for something else than what the store holds.
+    pub(crate) fn derived(&self, label: &str) -> Vec<DerivedKey> {
+        self.0.keys.derived(label)
     }
 
     /// The name of the key that seals.

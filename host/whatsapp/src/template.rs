@@ -14,6 +14,7 @@ mod wire;
 use std::ops::RangeInclusive;
 
 use questline_core::template::{Category, OtpButton, OtpType, SUPPORTED_APPS_MAX, Template, TemplateButton, Texts, parameters};
+use questline_core::tracked;
 
 use self::pieces::{Piece, occurrences, pieces, words};
 pub use digest::texts_digest;
@@ -217,7 +218,12 @@ impl Found<'_> {
             }
             match button {
                 TemplateButton::QuickReply { .. } => {}
-                TemplateButton::Url { url, .. } => self.url(part, url),
+                TemplateButton::Url { url, leads_to, .. } => {
+                    self.url(part, url);
+                    if let Some(leads_to) = leads_to {
+                        self.leads_to(part, url, leads_to);
+                    }
+                }
                 TemplateButton::Otp(otp) => self.otp(part, otp),
             }
         }
@@ -276,6 +282,17 @@ impl Found<'_> {
         let rest = fixed.strip_prefix("https://").or_else(|| fixed.strip_prefix("http://"));
         if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) || url.contains(char::is_whitespace) {
             self.add(part, Problem::Url);
+        }
+    }
+
+    /// The address of a link that is counted, and the one that counts it.
+    fn leads_to(&mut self, part: Part, url: &str, leads_to: &str) {
+        let through_us = url.strip_suffix("{{1}}").is_some_and(|url| url.starts_with("https://") && url.ends_with(tracked::PATH));
+        if !through_us {
+            self.add(part, Problem::CountedUrl);
+        }
+        if let Err(problem) = tracked::check_target(leads_to) {
+            self.add(part, Problem::LeadsTo(problem));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::StoreError;
 
@@ -27,6 +28,14 @@ pub struct KeyRows {
     pub rows: u64,
 }
 
+/// A key that is derived from one of the store's.
+pub struct DerivedKey {
+    /// The name of the store's key.
+    pub id: [u8; 4],
+    /// The secret, which tells nothing of what it is derived from.
+    pub secret: Zeroizing<[u8; 32]>,
+}
+
 /// Rewriting what lies under older keys.
 #[async_trait]
 pub trait Sealing: Send + Sync {
@@ -34,4 +43,8 @@ pub trait Sealing: Send + Sync {
     /// older keys, with all digests by which they are found. Traffic goes on meanwhile. A walk that comes to its end and
     /// leaves nothing under other keys strikes them off the list of keys that the data needs.
     async fn reseal(&self, limit: usize) -> Result<Resealing, StoreError>;
+
+    /// Keys for what is made outside of the store and read again later: one for each of the store's, in their order, the one
+    /// that seals first. Each label has keys of its own.
+    fn derived_keys(&self, label: &str) -> Vec<DerivedKey>;
 }

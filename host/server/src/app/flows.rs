@@ -100,6 +100,14 @@ impl GameLoader {
             flows.push((flow.name.clone(), loaded));
         }
         let flows = Arc::new(Registry::new(&self.engine, &rules.id, &self.log, flows));
-        Ok(LoadedGame { rules, services, release: *bundle.digest(), flows, checked: Default::default(), media: Default::default() })
+        Ok(LoadedGame {
+            rules,
+            services,
+            release: *bundle.digest(),
+            flows,
+            checked: Default::default(),
+            tracked: Default::default(),
+            media: Default::default(),
+        })
     }
 }

@@ -9,7 +9,7 @@ use questline_core::broadcast::{Broadcast, State, Tally};
 use questline_core::commit::Commit;
 use questline_core::consent::Marketing;
 use questline_core::event::Event;
-use questline_core::experiment::{Deed, Goal};
+use questline_core::experiment::{Deed, Experiment, Goal};
 use questline_core::id::{CampaignId, ConversationId, GameId};
 use questline_core::port::{DeedNote, Exposures, InboxEntry, StoreError};
 use questline_core::time::{DAY_MS, HOUR_MS, UnixMs};
@@ -18,6 +18,8 @@ use super::campaign_of;
 
 /// Whoever takes no marketing any more so soon after a message did so because of it.
 const OPT_OUT_WITHIN_MS: u64 = DAY_MS;
+/// Links of messages are followed for so long, but for experiments, which say it themselves.
+const CLICK_WITHIN_MS: u64 = 7 * DAY_MS;
 
 /// A broadcast that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +27,20 @@ pub(super) struct Watched {
     campaign: CampaignId,
     /// The event that is hoped for, and within which time.
     event: Option<(String, u64)>,
+    /// Within which time a click counts.
+    click_within_ms: u64,
 }
 
 impl Watched {
     /// None before it was started.
     pub(super) fn of(broadcast: &Broadcast) -> Option<Self> {
         broadcast.started_at?;
-        let event = broadcast.wish.experiment.as_deref().and_then(|experiment| match &experiment.goal {
-            Goal::Event(name) => Some((name.clone(), experiment.within_ms)),
-            Goal::Click => None,
-        });
-        Some(Self { campaign: campaign_of(&broadcast.id)?, event })
+        let (event, click_within_ms) = match broadcast.wish.experiment.as_deref() {
+            Some(Experiment { goal: Goal::Event(name), within_ms, .. }) => (Some((name.clone(), *within_ms)), CLICK_WITHIN_MS),
+            Some(Experiment { goal: Goal::Click, within_ms, .. }) => (None, *within_ms),
+            None => (None, CLICK_WITHIN_MS),
+        };
+        Some(Self { campaign: campaign_of(&broadcast.id)?, event, click_within_ms })
     }
 }
 
@@ -44,7 +49,7 @@ pub(super) fn watched_until(broadcast: &Broadcast) -> Option<UnixMs> {
     let is_over = matches!(broadcast.state, State::Done | State::Cancelled);
     // The last cohort begins in the last hour, and is complete so long after that hour's end.
     let within_ms = broadcast.wish.experiment.as_deref().map_or(0, |experiment| experiment.within_ms.saturating_add(2 * HOUR_MS));
-    broadcast.ended_at.filter(|_| is_over).map(|ended_at| ended_at.plus_ms(within_ms.max(OPT_OUT_WITHIN_MS)))
+    broadcast.ended_at.filter(|_| is_over).map(|ended_at| ended_at.plus_ms(within_ms.max(OPT_OUT_WITHIN_MS).max(CLICK_WITHIN_MS)))
 }
 
 /// What notes deeds.
@@ -87,6 +92,29 @@ impl Deeds {
             }
         }
         Ok(())
+    }
+
+    /// Somebody followed a link in a campaign's message. True when that counts: in time, and for the first time.
+    pub(crate) async fn click(
+        &self,
+        game: &GameId,
+        campaign: &CampaignId,
+        conversation: ConversationId,
+        at: UnixMs,
+    ) -> Result<bool, StoreError> {
+        let watched = self.watched.load();
+        let Some(one) = watched.get(game).and_then(|of_game| of_game.iter().find(|one| one.campaign == *campaign)) else {
+            return Ok(false);
+        };
+        let note = DeedNote {
+            game: game.clone(),
+            campaign: campaign.clone(),
+            conversation,
+            deed: Deed::Click,
+            within_ms: one.click_within_ms,
+            at,
+        };
+        self.store.note_deed(note).await
     }
 
     async fn count(

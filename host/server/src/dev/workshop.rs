@@ -110,7 +110,15 @@ impl Workshop {
         loaded.rules.templates.values().for_each(|one| template::approve(&self.emulator, one));
         let flows = Arc::new(NotedFlows { flows: loaded.flows, people: self.people.clone() });
         let media = Arc::new(game::media::held(&bundle));
-        let game = LoadedGame { services, flows, rules: loaded.rules, release: loaded.release, checked: Default::default(), media };
+        let game = LoadedGame {
+            services,
+            flows,
+            rules: loaded.rules,
+            release: loaded.release,
+            checked: Default::default(),
+            tracked: Default::default(),
+            media,
+        };
         self.journal.game(describe(&game, &plugins, &bundle, &samples));
         Ok((game, built))
     }

@@ -32,6 +32,7 @@ pub(crate) use consent::is_name;
 pub use copy::CopyError;
 pub use secrets::{SecretRefused, SecretRule, variable_prefix};
 
+use crate::clicks::{TrackedButtons, buttons_of};
 use crate::connector::{ConnectorError, SampleData};
 
 /// What declares a game.
@@ -60,6 +61,8 @@ pub struct LoadedGame {
     pub flows: Arc<dyn Flows>,
     /// The same with checks of whose account it is counted, made when it is first needed.
     pub(crate) checked: OnceLock<Services>,
+    /// Its buttons whose clicks are counted, looked for when they are first needed.
+    pub(crate) tracked: OnceLock<TrackedButtons>,
     /// Files that it sends, where no store holds its release.
     pub(crate) media: Arc<BTreeMap<ContentDigest, Bytes>>,
 }
@@ -68,7 +71,12 @@ impl LoadedGame {
     /// The same game with other connections to the studio.
     pub fn with_services(&self, services: Services) -> Self {
         let (rules, flows, media) = (self.rules.clone(), Arc::clone(&self.flows), Arc::clone(&self.media));
-        Self { rules, services, release: self.release, flows, checked: OnceLock::new(), media }
+        Self { rules, services, release: self.release, flows, checked: OnceLock::new(), tracked: OnceLock::new(), media }
+    }
+
+    /// Its buttons whose clicks are counted.
+    pub(crate) fn tracked(&self) -> &TrackedButtons {
+        self.tracked.get_or_init(|| buttons_of(&self.rules))
     }
 }
 

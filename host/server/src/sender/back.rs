@@ -13,7 +13,7 @@ use questline_core::time::UnixMs;
 use tokio::sync::mpsc;
 
 use super::hold::Scopes;
-use super::judge::{Then, judge, judge_untold};
+use super::judge::{Judged, Then, judge, judge_untold};
 use super::lane::Lanes;
 use super::{Sender, record};
 
@@ -123,6 +123,9 @@ impl Sender {
                 if let (Content::Code(promise), "accepted") = (&message.message.content, judged.name) {
                     self.metrics.code_send(&message.message.game, Some(&message.message.contact), promise.by.name(), "sent");
                 }
+                if let Content::Template(template) = &message.message.content {
+                    self.count_template(&message, &template.name, &judged);
+                }
                 if judged.name == "accepted" {
                     self.metrics.reply(now.since_ms(message.message.committed_at) as f64 / 1e3);
                 } else {
@@ -178,6 +181,16 @@ impl Sender {
             }
             Then::Unknown => lanes.back(OutboxMessage { state: SendState::InFlight { since: now }, ..message }),
         }
+    }
+
+    /// Meta took a template's message, or refused it for good.
+    fn count_template(&self, message: &OutboxMessage, template: &str, judged: &Judged) {
+        let outcome = match &judged.then {
+            Then::Done(SendResult::Accepted { .. }) => "accepted",
+            Then::Done(SendResult::Failed { .. }) => "failed",
+            _ => return,
+        };
+        self.metrics.templates.message(&message.message.game, template, outcome);
     }
 
     /// Has the outbox keep a message until a time, out of everybody's way.

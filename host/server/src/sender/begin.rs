@@ -83,7 +83,10 @@ impl Sender {
                 let template = self.codes.tell(message, promise).await?;
                 Ok(self.graph.send_secret_template(message, &template).await)
             }
-            _ => self.media.send(&*self.graph, message).await,
+            _ => {
+                let with_tokens = self.clicks.with_tokens(message)?;
+                self.media.send(&*self.graph, with_tokens.as_ref().unwrap_or(message)).await
+            }
         }
     }
 

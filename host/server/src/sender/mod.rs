@@ -32,6 +32,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::broadcast::Gate;
+use crate::clicks::ClickDesk;
 use crate::game::Games;
 use crate::media::MediaDesk;
 use crate::metrics::Metrics;
@@ -86,6 +87,8 @@ pub struct Sender {
     pub broadcasts: Arc<dyn Broadcasts>,
     /// What is told of templates that Meta refuses.
     pub templates: Arc<TemplateDesk>,
+    /// What makes links whose clicks are counted.
+    pub clicks: Arc<ClickDesk>,
     /// What brings files to Meta.
     pub media: Arc<MediaDesk>,
     /// The games, with their studios' backends.

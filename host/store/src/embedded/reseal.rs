@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, GameId, TicketNumber};
-use questline_core::port::{Resealing, Sealing, StoreError};
+use questline_core::port::{DerivedKey, Resealing, Sealing, StoreError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
@@ -153,6 +153,10 @@ pub(super) enum Rewrite {
 
 #[async_trait]
 impl Sealing for EmbeddedStore {
+    fn derived_keys(&self, label: &str) -> Vec<DerivedKey> {
+        self.shared.sealer.derived(label)
+    }
+
     async fn reseal(&self, limit: usize) -> Result<Resealing, StoreError> {
         let mut held = self.walk.lock().await;
         let mut walk = std::mem::take(&mut *held);

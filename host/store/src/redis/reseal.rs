@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use questline_core::conversation::Conversation;
 use questline_core::id::ConversationId;
-use questline_core::port::{Resealing, Sealing, StoreError};
+use questline_core::port::{DerivedKey, Resealing, Sealing, StoreError};
 use redis::{Cmd, Value};
 
 use super::conversations::{doc_of, name_of, whos};
@@ -56,6 +56,10 @@ pub(super) struct Walk {
 
 #[async_trait]
 impl Sealing for RedisStore {
+    fn derived_keys(&self, label: &str) -> Vec<DerivedKey> {
+        self.sealer.derived(label)
+    }
+
     async fn reseal(&self, limit: usize) -> Result<Resealing, StoreError> {
         let mut held = self.walk.lock().await;
         // What fails on the way begins anew.

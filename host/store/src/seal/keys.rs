@@ -7,10 +7,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use questline_core::port::DerivedKey;
 use ring::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use ring::hkdf::{self, HKDF_SHA256};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
 
 /// The file of the keys that a data directory makes for itself: a key a line, the one that seals first.
 const FILE: &str = "store.key";
@@ -85,6 +87,8 @@ pub(super) struct Key {
     pub(super) seals: Box<[LessSafeKey]>,
     /// Makes digests that stand for names.
     pub(super) names: hmac::Key,
+    /// Where all of them come from.
+    root: hkdf::Prk,
 }
 
 /// How many bytes are derived.
@@ -105,7 +109,13 @@ impl Key {
         let seal = |n: u8| Some(LessSafeKey::new(UnboundKey::from(root.expand(&[b"seal", &[n]], &AES_256_GCM).ok()?)));
         let seals = (0..=u8::MAX).map(seal).collect::<Option<Box<[_]>>>()?;
         let names = hmac::Key::from(root.expand(&[b"digest"], hmac::HMAC_SHA256).ok()?);
-        Some(Self { id: KeyId(id), seals, names })
+        Some(Self { id: KeyId(id), seals, names, root })
+    }
+
+    fn derived(&self, label: &str) -> Option<DerivedKey> {
+        let mut secret = Zeroizing::new([0; 32]);
+        self.root.expand(&[b"derived", label.as_bytes()], Bytes(secret.len())).ok()?.fill(&mut secret[..]).ok()?;
+        Some(DerivedKey { id: self.id.0, secret })
     }
 }
 
@@ -176,6 +186,11 @@ impl StoreKeys {
         std::fs::rename(&draft, dir.join(FILE))?;
         std::fs::File::open(dir)?.sync_all()?;
         Self::of_text(&text)
+    }
+
+    /// What each gives for this label.
+    pub(super) fn derived(&self, label: &str) -> Vec<DerivedKey> {
+        self.0.iter().filter_map(|key| key.derived(label)).collect()
     }
 
     /// Their names, the one that seals first.

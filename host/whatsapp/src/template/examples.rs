@@ -68,7 +68,7 @@ mod tests {
             body: "Hello {{1}}, your match against {{2}} is ready now.".into(),
             footer: None,
             examples,
-            buttons: vec![TemplateButton::Url { text: "Open".into(), url: "https://play.example/m/{{1}}".into() }],
+            buttons: vec![TemplateButton::Url { text: "Open".into(), url: "https://play.example/m/{{1}}".into(), leads_to: None }],
         };
         Template {
             name: "match_found_alert".into(),

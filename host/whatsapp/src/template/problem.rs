@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use questline_core::tracked::InvalidTarget;
+
 /// Something that Meta would refuse, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template {template}, {place}: {problem}")]
@@ -74,6 +76,12 @@ impl fmt::Display for Part {
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
+    /// `leads_to` beside an address that does not lead to this host.
+    #[error("has leads_to, so its url is https, on this host, and ends with /l/{{{{1}}}}")]
+    CountedUrl,
+    /// `leads_to` itself.
+    #[error("leads_to {0}")]
+    LeadsTo(InvalidTarget),
     /// Nothing in it.
     #[error("is blank")]
     Blank,

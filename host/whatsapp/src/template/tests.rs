@@ -42,7 +42,7 @@ fn quick(text: &str) -> TemplateButton {
 }
 
 fn url(text: &str, url: &str) -> TemplateButton {
-    TemplateButton::Url { text: text.into(), url: url.into() }
+    TemplateButton::Url { text: text.into(), url: url.into(), leads_to: None }
 }
 
 fn with_buttons(buttons: Vec<TemplateButton>) -> Vec<(Part, Problem)> {
@@ -225,6 +225,43 @@ fn a_button_for_codes_says_all_that_its_type_needs() {
     assert_eq!(found(long), [Problem::TooLong { found: 26, max: 25 }]);
     let elsewhere = with_buttons(vec![TemplateButton::Otp(OtpButton::copy_code())]);
     assert_eq!(elsewhere, [(Part::Button(0), Problem::OtpElsewhere)]);
+}
+
+#[test]
+fn a_link_that_is_counted_says_where_it_leads() {
+    let counted = |url: &str, leads_to: &str| {
+        let button = TemplateButton::Url { text: "Open".into(), url: url.into(), leads_to: Some(leads_to.into()) };
+        with_buttons(vec![button]).into_iter().map(|(part, problem)| (part, problem.to_string())).collect::<Vec<_>>()
+    };
+    let ours = "https://go.studio.example/l/{{1}}";
+    assert_eq!(counted(ours, "https://game.example/cup/{{1}}"), []);
+    assert_eq!(counted(ours, "https://game.example/cup"), []);
+    let wrong = |words: &str| vec![(Part::Button(0), words.to_owned())];
+    let elsewhere = wrong("has leads_to, so its url is https, on this host, and ends with /l/{{1}}");
+    for url in ["https://go.studio.example/l/", "https://go.studio.example/x/{{1}}", "http://go.studio.example/l/{{1}}"] {
+        assert_eq!(counted(url, "https://game.example/cup"), elsewhere, "{url}");
+    }
+    assert_eq!(counted(ours, "http://game.example/{{1}}"), wrong("leads_to begins with https://"));
+    let two = wrong("leads_to takes one parameter, {{1}}, behind the host");
+    assert_eq!(counted(ours, "https://game.example/{{1}}/{{2}}"), two);
+    let host = wrong("leads_to names one host, written out, without a user or a parameter in it");
+    assert_eq!(counted(ours, "https://{{1}}/cup"), host);
+}
+
+#[test]
+fn where_a_link_leads_in_the_end_is_no_matter_of_metas() {
+    let counted = TemplateButton::Url {
+        text: "Open".into(),
+        url: "https://go.studio.example/l/{{1}}".into(),
+        leads_to: Some("https://game.example/cup".into()),
+    };
+    let mut texts = Texts { buttons: vec![counted], ..texts("Welcome to the cup.") };
+    texts.examples.urls = vec!["https://go.studio.example/l/example".into()];
+    let template = of(texts.clone());
+    assert_eq!(check_submission(&template), []);
+    let components = components(&template, &texts).to_string();
+    assert!(components.contains("https://go.studio.example/l/{{1}}") && components.contains("/l/example"), "{components}");
+    assert!(!components.contains("game.example"), "{components}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A template as Meta's API takes it when it is created or edited (`POST /{WABA}/message_templates`, `POST /{template}`).
 
-use questline_core::template::{Category, OtpButton, OtpType, Template, TemplateButton, Texts};
+use questline_core::template::{Category, OtpButton, OtpType, Template, TemplateButton, Texts, parameters};
 use serde_json::{Value, json};
 
 /// A category as Meta writes it.
@@ -76,9 +76,9 @@ pub fn components(template: &Template, texts: &Texts) -> Value {
         let mut urls = examples.urls.iter();
         let button = |button: &TemplateButton| match button {
             TemplateButton::QuickReply { text } => json!({ "type": "QUICK_REPLY", "text": text }),
-            TemplateButton::Url { text, url } => {
+            TemplateButton::Url { text, url, .. } => {
                 let mut written = json!({ "type": "URL", "text": text, "url": url });
-                if let Some(example) = button.takes_value().then(|| urls.next()).flatten() {
+                if let Some(example) = (parameters(url) > 0).then(|| urls.next()).flatten() {
                     written["example"] = json!([example]);
                 }
                 written
