@@ -31,7 +31,7 @@ pub use list::{
     COLUMNS_MAX, ENTRY_BYTES_MAX, Entry, Header, InvalidHeader, KeyColumn, List, ListBuilder, PIECE_ENTRIES, Piece, Row, RowProblem, Who,
     has_language, is_locale, piece_of,
 };
-pub use pace::{Bound, Estimate, Limits, Portfolio, estimate, ready_to_feed};
+pub use pace::{Bound, Estimate, Limits, Portfolio, ahead_max, estimate, ready_to_feed};
 pub use progress::{Progress, Tally, UNKNOWN_LISTED_MAX, UnknownOutcome, passed};
 pub use schedule::{InvalidSchedule, begins_at};
 pub use wording::{COLUMN_BYTES_MAX, VALUE_BYTES_MAX, Wording, WordingProblem};
@@ -48,6 +48,8 @@ pub const REMEMBERED_MAX: usize = 500;
 pub const EXPIRES_AFTER_MS: u64 = DAY_MS;
 /// How long an outage is news.
 pub const OUTAGE_EXPIRES_AFTER_MS: u64 = HOUR_MS;
+/// How long a draft that nobody starts is kept.
+pub const DRAFT_KEPT_MS: u64 = 30 * DAY_MS;
 /// How far ahead a broadcast may be planned.
 pub const AHEAD_MS_MAX: u64 = 365 * DAY_MS;
 
@@ -320,6 +322,9 @@ pub struct Broadcast {
     /// When recipients were first handed over, or are to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<UnixMs>,
+    /// Since when it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<UnixMs>,
     /// When it was done or cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<UnixMs>,
@@ -362,6 +367,7 @@ impl Broadcast {
             created_at: now,
             created_by: by,
             started_at: None,
+            paused_at: None,
             ended_at: None,
             uploading: None,
             list: None,
@@ -387,6 +393,7 @@ impl Broadcast {
         }
         let is_changed = after != self.state;
         self.state = after;
+        self.paused_at = (after == State::Paused).then(|| self.paused_at.unwrap_or(now));
         if is_changed && matches!(after, State::Running | State::Scheduled) && self.started_at.is_none() {
             self.started_at = Some(self.wish.begins_at.map_or(now, |at| at.max(now)));
         }
@@ -409,6 +416,16 @@ impl Broadcast {
             self.ended_at = Some(now);
         }
         is_changed
+    }
+
+    /// Ends a draft that nobody has started for so long; true when it is to be forgotten with its list. One that was cancelled
+    /// as a draft is forgotten at the same age.
+    pub fn outlive(&mut self, now: UnixMs) -> bool {
+        let is_old = self.started_at.is_none() && now.since_ms(self.created_at) >= DRAFT_KEPT_MS;
+        if is_old && self.state == State::Draft {
+            (self.state, self.ended_at) = (State::Cancelled, Some(now));
+        }
+        is_old && self.state == State::Cancelled
     }
 
     /// Which variant somebody gets, and its template: the same one each time, until one is promoted.

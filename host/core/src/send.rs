@@ -199,6 +199,27 @@ impl ParkReason {
         }
     }
 
+    /// Whether it concerns one player alone; else whatever comes behind would have to wait for the same.
+    pub fn is_of_one_player(self) -> bool {
+        match self {
+            Self::MarketingCap
+            | Self::MarketingHeld
+            | Self::InGame
+            | Self::LocalHours
+            | Self::PairLimit
+            | Self::Retry
+            | Self::Scheduled => true,
+            Self::PortfolioLimit
+            | Self::CategoryPaused
+            | Self::TemplatePaused
+            | Self::TemplateHeld
+            | Self::NumberPaused
+            | Self::GamePaused
+            | Self::CampaignPaused
+            | Self::BreakerOpen => false,
+        }
+    }
+
     /// The reason of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == name)

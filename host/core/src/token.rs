@@ -7,46 +7,53 @@ use serde::{Deserialize, Serialize};
 use crate::id::GameId;
 use crate::time::UnixMs;
 
-/// What a token opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// Upload, activate, list and roll back releases.
-    Releases,
-    /// Send game events.
-    Events,
-    /// See and close tickets.
-    Desk,
-    /// Start and check one-time codes.
-    Verifications,
-    /// Link contacts to players, list and end such links.
-    Links,
-    /// Record consent, and see the evidence of it.
-    Consents,
-    /// Make, start and stop broadcasts, and tell of outages.
-    Broadcasts,
-    /// Fetch files that players sent.
-    Media,
+/// One line for each scope: the enum, the list of all, names and descriptions come of it, so that none is ever missing.
+macro_rules! scopes {
+    ($(#[doc = $about:literal] $scope:ident $name:literal;)*) => {
+        /// What a token opens.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Scope {
+            $(#[doc = $about] #[serde(rename = $name)] $scope,)*
+        }
+
+        impl Scope {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$scope),*];
+
+            /// The name.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$scope => $name,)*
+                }
+            }
+
+            /// What it opens, for people.
+            pub fn about(self) -> &'static str {
+                match self {
+                    $(Self::$scope => $about.trim_ascii(),)*
+                }
+            }
+        }
+    };
 }
 
-impl Scope {
-    /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Releases, Self::Events, Self::Desk, Self::Verifications, Self::Links, Self::Consents, Self::Broadcasts, Self::Media];
-
-    /// The name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Releases => "releases",
-            Self::Events => "events",
-            Self::Desk => "desk",
-            Self::Verifications => "verifications",
-            Self::Links => "links",
-            Self::Consents => "consents",
-            Self::Broadcasts => "broadcasts",
-            Self::Media => "media",
-        }
-    }
+scopes! {
+    /// Upload, activate, list and roll back releases.
+    Releases "releases";
+    /// Send game events.
+    Events "events";
+    /// See and close tickets.
+    Desk "desk";
+    /// Start and check one-time codes.
+    Verifications "verifications";
+    /// Link contacts to players, list and end such links.
+    Links "links";
+    /// Record consent, and see the evidence of it.
+    Consents "consents";
+    /// Make, start and stop broadcasts, and tell of outages.
+    Broadcasts "broadcasts";
+    /// Fetch files that players sent.
+    Media "media";
 }
 
 impl fmt::Display for Scope {

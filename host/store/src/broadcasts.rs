@@ -9,6 +9,7 @@
 //! | `broadcasts` | those that somebody has to see to, JSON: never too few, perhaps too many |
 //! | `unknown/<game>/<campaign>` | messages that may have been sent twice, JSON |
 
+use futures_util::stream::{self, TryStreamExt};
 use questline_core::broadcast::{Broadcast, BroadcastId, OPEN_MAX, Piece, REMEMBERED_MAX, State, UNKNOWN_LISTED_MAX, UnknownOutcome};
 use questline_core::id::{CampaignId, GameId};
 use questline_core::port::{AddedBroadcast, BroadcastChange, StoreError};
@@ -26,6 +27,8 @@ const UNKNOWN: &str = "messages of unknown outcome";
 
 /// Broadcasts of all games that are seen to at the same time.
 const OPEN_OF_ALL_MAX: usize = 1_000;
+/// Pieces that are removed at the same time.
+const REMOVALS_MAX: usize = 64;
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Name {
@@ -175,6 +178,21 @@ pub(crate) async fn close(store: &dyn Documents, game: &GameId, id: &BroadcastId
     change(store, OPEN, OPEN_NAME, strike).await.map(drop)
 }
 
+pub(crate) async fn forget(store: &dyn Documents, game: &GameId, id: &BroadcastId) -> Result<(), StoreError> {
+    close(store, game, id).await?;
+    remove(store, name_of(game, id)).await?;
+    if let Ok(campaign) = CampaignId::parse(id.as_str()) {
+        remove(store, unknown_name(game, &campaign)).await?;
+    }
+    // The name goes last: as long as it is there, whatever breaks off before is done again.
+    let strike = |names: &mut Vec<Name>| {
+        let before = names.len();
+        names.retain(|name| name.id != *id);
+        Ok(((), names.len() != before))
+    };
+    change(store, NAMES, &names_of(game), strike).await.map(drop)
+}
+
 pub(crate) async fn put_piece(
     store: &dyn Documents,
     game: &GameId,
@@ -206,10 +224,9 @@ pub(crate) async fn forget_list(
     upload: &str,
     pieces: u64,
 ) -> Result<(), StoreError> {
-    for number in 0..pieces {
-        remove(store, piece_name(game, id, upload, number)).await?;
-    }
-    Ok(())
+    // Many at once share a write of the disk.
+    let removals = (0..pieces).map(|number| Ok(remove(store, piece_name(game, id, upload, number))));
+    stream::iter(removals).try_buffer_unordered(REMOVALS_MAX).try_collect().await
 }
 
 pub(crate) async fn note_unknown(
@@ -288,6 +305,14 @@ macro_rules! broadcasts_over_documents {
                 id: &questline_core::broadcast::BroadcastId,
             ) -> Result<(), questline_core::port::StoreError> {
                 $crate::broadcasts::close(self, game, id).await
+            }
+
+            async fn forget_broadcast(
+                &self,
+                game: &questline_core::id::GameId,
+                id: &questline_core::broadcast::BroadcastId,
+            ) -> Result<(), questline_core::port::StoreError> {
+                $crate::broadcasts::forget(self, game, id).await
             }
 
             async fn put_piece(

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use questline_emulator as meta;
 use questline_tests::host::{self, TOKEN};
 use questline_tests::stage::{NUMBER, SECOND_NUMBER, number};
-use questline_tests::{Engine, Host, Stage, eventually, guests};
+use questline_tests::{Api, Engine, Host, Stage, eventually, guests};
 use serde_json::{Value, json};
 
 use crate::support::{at_rest, dead_letters, hears, says};
@@ -45,7 +45,7 @@ const GRANTS: [&str; 13] = [
 
 const WORDINGS: &str = "[consent]\n[consent.wordings.news-1]\nen = \"Shall we send you news?\"\n";
 
-fn played(stage: Stage) -> Stage {
+pub(crate) fn played(stage: Stage) -> Stage {
     let stage = stage.game("cup", NUMBER, "puppet-guest", &GRANTS, "");
     let dir = stage.game_dir("cup");
     std::fs::write(dir.join("players.json"), PLAYERS).unwrap();
@@ -62,33 +62,33 @@ fn played(stage: Stage) -> Stage {
     stage
 }
 
-async fn stage(engine: Engine) -> Stage {
+pub(crate) async fn stage(engine: Engine) -> Stage {
     played(Stage::new(engine).await)
 }
 
-async fn described(host: &Host, key: &str, broadcast: &Value) -> String {
+pub(crate) async fn described(host: &Api, key: &str, broadcast: &Value) -> String {
     let (status, answer, _) = host.post_once("/games/cup/broadcasts", key, broadcast).await;
     assert_eq!((status, &answer["state"]), (201, &json!("draft")), "{answer}");
     answer["id"].as_str().unwrap().to_owned()
 }
 
-async fn upload(host: &Host, id: &str, kind: &str, list: impl Into<String>) -> (u16, Value) {
+pub(crate) async fn upload(host: &Api, id: &str, kind: &str, list: impl Into<String>) -> (u16, Value) {
     let request = host.http().post(format!("http://{}/v1/games/cup/broadcasts/{id}/recipients", host.address)).bearer_auth(TOKEN);
     let response = request.header("content-type", kind).body(list.into()).send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap_or_default())
 }
 
-async fn order(host: &Host, id: &str, order: &str) -> Value {
+pub(crate) async fn order(host: &Api, id: &str, order: &str) -> Value {
     let (status, answer) = host.post(&format!("/games/cup/broadcasts/{id}/{order}"), &json!({})).await;
     assert_eq!(status, 200, "{order}: {answer}");
     answer
 }
 
-async fn progress(host: &Host, id: &str) -> Value {
+pub(crate) async fn progress(host: &Api, id: &str) -> Value {
     host.get(&format!("/games/cup/broadcasts/{id}")).await["progress"].clone()
 }
 
-async fn done(host: &Host, id: &str) -> Value {
+pub(crate) async fn done(host: &Api, id: &str) -> Value {
     eventually("the broadcast is done", async || {
         let progress = progress(host, id).await;
         (progress["state"] == "done").then_some(progress)
@@ -106,7 +106,7 @@ async fn agree(host: &Host, phones: &[&str]) {
 }
 
 /// How often each phone was sent a template.
-fn sent(stage: &Stage) -> BTreeMap<String, usize> {
+pub(crate) fn sent(stage: &Stage) -> BTreeMap<String, usize> {
     let mut sent = BTreeMap::new();
     for accepted in stage.emulator.accepted() {
         let message = accepted.json();
@@ -117,7 +117,7 @@ fn sent(stage: &Stage) -> BTreeMap<String, usize> {
     sent
 }
 
-fn utility() -> Value {
+pub(crate) fn utility() -> Value {
     json!({ "title": "There is news", "template": "come_back", "audience": "list" })
 }
 
@@ -227,7 +227,7 @@ async fn rows_that_cannot_be_used_are_told_by_line(engine: Engine) {
 }
 
 /// A list of so many phones, with a player behind each.
-fn crowd(stage: &Stage, count: usize) -> String {
+pub(crate) fn crowd(stage: &Stage, count: usize) -> String {
     let mut list = "phone\n".to_owned();
     for n in 0..count {
         let phone = format!("+1555{n:06}");
@@ -281,7 +281,7 @@ async fn a_broadcast_is_paused_resumed_and_cancelled(engine: Engine) {
     assert_eq!(host.post(&format!("/games/cup/broadcasts/{id}/resume"), &json!({})).await.0, 409);
 }
 
-fn templates(stage: &Stage) -> usize {
+pub(crate) fn templates(stage: &Stage) -> usize {
     sent(stage).values().sum()
 }
 
@@ -385,7 +385,7 @@ async fn a_planned_broadcast_waits_for_its_time(engine: Engine) {
 }
 
 /// A local time in half a year.
-fn far_ahead() -> String {
+pub(crate) fn far_ahead() -> String {
     let day = questline_core::day::Day::of(questline_core::time::UnixMs((crate::support::now_s() + 180 * 86_400) * 1_000));
     format!("{day}T18:00")
 }

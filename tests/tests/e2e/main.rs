@@ -8,6 +8,7 @@ mod support;
 mod audit;
 mod authentication;
 mod broadcasts;
+mod broadcasts_kept;
 mod clicks;
 mod code_channels;
 mod code_numbers;

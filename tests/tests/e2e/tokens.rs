@@ -1,6 +1,7 @@
 //! Studios' tokens: each opens its scopes of its games, for its time, and sees nothing of anybody else's.
 
 use questline::release::pack;
+use questline_core::token::Scope;
 use questline_tests::host::TOKEN;
 use questline_tests::stage::{NUMBER, SECOND_NUMBER};
 use questline_tests::{Engine, Host, Stage};
@@ -8,6 +9,21 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::releases::{bare_echo, bundle, files, put};
+
+#[tokio::test]
+async fn the_command_line_names_every_scope_and_what_it_opens() {
+    let stage = Stage::new(Engine::Embedded).await.echo("mine", NUMBER);
+    stage.write_config();
+    let help = questline_tests::host::run(&stage.config(), &["tokens", "create", "--help"]).await;
+    let help = String::from_utf8(help.stdout).unwrap();
+    for scope in Scope::ALL {
+        let line = format!("- {}:", scope.as_str());
+        let line = help.lines().find(|found| found.trim().starts_with(&line)).unwrap_or_else(|| panic!("no {scope} in {help}"));
+        assert!(line.contains(scope.about().trim_end_matches('.')), "{line}");
+    }
+    let wrong = questline_tests::host::run(&stage.config(), &["tokens", "create", "ci", "--game", "mine", "--scope", "everything"]).await;
+    assert!(!wrong.status.success() && String::from_utf8(wrong.stderr).unwrap().contains("broadcasts"));
+}
 
 on_both_stores![a_token_opens_its_own_games_and_scopes, a_revoked_token_opens_nothing];
 

@@ -13,6 +13,19 @@ pub fn ready_to_feed(paced_until: UnixMs, per_second: u32, now: UnixMs) -> (u64,
     (ready, move |taken: u64| from.plus_ms((taken.saturating_mul(SECOND_MS)).div_ceil(rate)))
 }
 
+/// Messages of a broadcast that wait at once, at least, where it has no pace; else as many as its numbers send in so many seconds.
+const AHEAD_MIN: u64 = 2_000;
+const AHEAD_S: u64 = 30;
+/// Seconds of its pace that a paced broadcast is ahead: what was held meanwhile leaves as fast as the number may.
+const AHEAD_PACED_S: u64 = 10;
+
+/// How many messages of a broadcast may wait before more recipients are handed over: enough to keep its numbers busy, whose
+/// messages a second are `throughput`, and no more, so that neither the store nor what leaves after a pause grows with the list.
+pub fn ahead_max(per_second: Option<u32>, throughput: u64) -> u64 {
+    let busy = AHEAD_MIN.max(AHEAD_S.saturating_mul(throughput));
+    per_second.map_or(busy, |per_second| busy.min(AHEAD_PACED_S * u64::from(per_second.max(1))))
+}
+
 /// How many unique contacts may be written to outside of their service windows, by all numbers of a portfolio, in 24 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Portfolio {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Broadcast, Skip, State};
 use crate::experiment::Deed;
 use crate::id::OutboxRef;
+use crate::send::ParkReason;
 use crate::status::DeliveryState;
 use crate::time::UnixMs;
 
@@ -73,6 +74,13 @@ impl Tally {
     /// Those of them that wait for something else than their turn.
     pub fn parked(&self) -> u64 {
         self.under(Self::PARKED).values().sum()
+    }
+
+    /// Those that wait in front of whoever comes next: all but those that wait for something of their own player.
+    pub fn ahead(&self) -> u64 {
+        let of_one = |name: &str| ParkReason::parse(name).is_some_and(ParkReason::is_of_one_player);
+        let parked = self.under(Self::PARKED).into_iter().filter(|(name, _)| of_one(name)).map(|(_, count)| count);
+        self.waiting().saturating_sub(parked.sum())
     }
 
     /// Refusals in the answer to a request; others come later, by webhook.

@@ -341,6 +341,34 @@ fn progress_is_what_was_counted() {
 }
 
 #[test]
+fn what_holds_everybody_is_ahead_and_what_holds_one_player_is_not() {
+    let mut tally = Tally::default();
+    let counts = [("queued", 100), ("accepted", 10), ("parked:in-game", 20), ("parked:local-hours", 5), ("parked:template-paused", 30)];
+    counts.into_iter().for_each(|(name, count)| tally.add(name, count));
+    assert_eq!((tally.waiting(), tally.ahead()), (90, 65));
+    assert_eq!(ahead_max(None, 80), 2_400, "thirty seconds of its number");
+    assert_eq!(ahead_max(None, 10), 2_000);
+    assert_eq!((ahead_max(Some(5), 1_000), ahead_max(Some(1_000), 80)), (50, 2_400), "ten seconds of its pace");
+}
+
+#[test]
+fn a_pause_has_its_beginning_and_an_old_draft_its_end() {
+    let mut one = broadcast(Audience::Segment(Segment::default()), None);
+    let later = NOW.plus_ms(DRAFT_KEPT_MS);
+    assert!(!one.clone().outlive(UnixMs(later.0 - 1)), "a draft is kept for thirty days");
+    let mut old = one.clone();
+    assert!(old.outlive(later) && old.state == State::Cancelled && old.ended_at == Some(later));
+    assert!(old.outlive(later), "what broke off is done again");
+    assert_eq!(one.order(Order::Start, NOW), Ok(true));
+    assert_eq!(one.order(Order::Pause, NOW.plus_ms(5)), Ok(true));
+    assert_eq!(one.order(Order::Pause, NOW.plus_ms(9)), Ok(false));
+    assert_eq!(one.paused_at, Some(NOW.plus_ms(5)));
+    assert!(!one.outlive(later) && one.state == State::Paused, "it was started");
+    assert_eq!(one.order(Order::Resume, NOW.plus_ms(9)), Ok(true));
+    assert_eq!(one.paused_at, None);
+}
+
+#[test]
 fn the_same_key_is_the_same_broadcast() {
     let id = BroadcastId::of_digest(&[0xab; 32]);
     assert_eq!(id.as_str(), "babababababababababab");

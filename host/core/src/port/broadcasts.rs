@@ -44,6 +44,9 @@ pub trait Broadcasts: Send + Sync {
     /// Nothing is left to be done of one: it is over, and no message of it waits.
     async fn close_broadcast(&self, game: &GameId, id: &BroadcastId) -> Result<(), StoreError>;
 
+    /// Forgets one as if it had never been; its list has to be forgotten before.
+    async fn forget_broadcast(&self, game: &GameId, id: &BroadcastId) -> Result<(), StoreError>;
+
     /// Keeps a piece of a list.
     async fn put_piece(&self, game: &GameId, id: &BroadcastId, upload: &str, number: u64, piece: &Piece) -> Result<(), StoreError>;
 

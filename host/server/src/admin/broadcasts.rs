@@ -55,6 +55,9 @@ pub(super) struct Told {
     progress: Option<Progress>,
     #[serde(skip_serializing_if = "Option::is_none")]
     standing: Option<ToldStanding>,
+    /// Why it does not go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -69,7 +72,8 @@ impl Told {
         let Broadcast { id, wish, state, created_at, created_by, started_at, ended_at, list, .. } = broadcast;
         let told = |List { recipients, duplicates, refused, .. }| ToldList { recipients, duplicates, refused };
         let list = list.map(told);
-        Self { id, state, wish, created_at, created_by: created_by.to_string(), started_at, ended_at, list, progress, standing: None }
+        let created_by = created_by.to_string();
+        Self { id, state, wish, created_at, created_by, started_at, ended_at, list, progress, standing: None, problem: None }
     }
 }
 
@@ -260,7 +264,8 @@ pub(super) async fn one(State(admin): State<Arc<Admin>>, Path((game, id)): Path<
     let (_, broadcast) = known(&admin, &game, &id).await?;
     let progress = admin.broadcasts.progress(&broadcast).await?;
     let standing = admin.broadcasts.standing(&broadcast).await?;
-    Ok(Json(Told { standing, ..Told::of(broadcast, Some(progress)) }))
+    let problem = admin.broadcasts.problem(&broadcast.id);
+    Ok(Json(Told { standing, problem, ..Told::of(broadcast, Some(progress)) }))
 }
 
 #[derive(Deserialize)]

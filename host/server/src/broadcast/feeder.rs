@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use questline_core::broadcast::{Broadcast, BroadcastId, Hold, Order, State, ready_to_feed};
+use futures_util::stream::{self, StreamExt};
+use questline_core::broadcast::{Broadcast, BroadcastId, Hold, Order, State, ahead_max, ready_to_feed};
 use questline_core::id::{CampaignId, GameId};
 use questline_core::port::StoreError;
 use questline_core::time::{MINUTE_MS, SECOND_MS, UnixMs};
@@ -21,10 +22,8 @@ use super::{BroadcastDesk, campaign_of, numbers_of};
 const TICK: Duration = Duration::from_millis(250);
 /// Recipients of a batch.
 const BATCH_MAX: usize = 500;
-/// Messages of a broadcast that wait in the lanes at once, at least; else as many as its numbers send in so many seconds. What is
-/// parked does not count: it may be there for days.
-const AHEAD_MIN: u64 = 2_000;
-const AHEAD_S: u64 = 30;
+/// Broadcasts that are seen to at the same time: one whose players are looked up slowly keeps no other back.
+const AT_ONCE: usize = 16;
 /// How long a count of what waits is good.
 const COUNT_MS: u64 = SECOND_MS;
 /// How often an experiment is judged.
@@ -38,20 +37,25 @@ const HOLD_MS: u64 = 30 * SECOND_MS;
 #[derive(Default)]
 struct Known {
     counted_at: UnixMs,
-    /// Messages that wait for their turn.
-    ready: u64,
+    /// Messages that wait in front of whoever comes next.
+    ahead: u64,
     /// Messages that wait at all.
     waiting: u64,
     /// When its experiment was judged.
     judged_at: UnixMs,
+    /// Why it does not go on, as it was told last.
+    problem: Option<String>,
+    /// Whom it was for is forgotten.
+    is_forgotten: bool,
     /// It is over and nothing of it waits, but what players do is watched still; it need not be looked at before then.
     rests: Option<(UnixMs, Option<Watched>)>,
 }
 
 /// Runs until `stop`.
 pub async fn run(desk: Arc<BroadcastDesk>, stop: CancellationToken) {
-    let mut known = HashMap::new();
+    let (mut known, mut swept_at) = (HashMap::new(), None);
     while !stop.is_cancelled() {
+        desk.sweep(&mut swept_at).await;
         let is_busy = match desk.round(&mut known).await {
             Ok(is_busy) => is_busy,
             Err(problem) => {
@@ -68,19 +72,24 @@ pub async fn run(desk: Arc<BroadcastDesk>, stop: CancellationToken) {
 }
 
 impl BroadcastDesk {
-    /// Reads what is held back, before anything is sent.
+    /// Reads what is held back, before anything is sent. The store is this host's alone now, so whoever has fed a broadcast
+    /// before can put nothing into the outbox any more: nobody waits for the end of its hold.
     pub async fn start(&self) -> Result<(), StoreError> {
-        let mut held = HashMap::new();
+        let (mut held, seen) = (HashMap::new(), self.gate.seen());
         for (game, id) in self.store.open_broadcasts().await? {
             let Some(broadcast) = self.store.broadcast(&game, &id).await? else { continue };
             held.extend(held_of(&broadcast));
+            if broadcast.feed.held.is_some() {
+                self.store.change_broadcast(&game, &id, Box::new(|one| one.feed.held = None)).await?;
+            }
         }
-        self.gate.set(held);
+        self.gate.set(held, seen);
         Ok(())
     }
 
     /// Sees to each open broadcast once. True when one could go on at once.
     async fn round(&self, known: &mut HashMap<BroadcastId, Known>) -> Result<bool, StoreError> {
+        let seen = self.gate.seen();
         let open = self.store.open_broadcasts().await?;
         known.retain(|id, _| open.iter().any(|(_, other)| other == id));
         let (mut held, mut is_busy, mut failed) = (HashMap::new(), false, None);
@@ -102,23 +111,46 @@ impl BroadcastDesk {
             watched.entry(game).or_default().extend(Watched::of(&broadcast));
             running.push(broadcast);
         }
-        self.gate.set(held);
+        self.gate.set(held, seen);
         watched.retain(|_, of_game| !of_game.is_empty());
         self.deeds.watch(watched);
+        let mut seen_to = Vec::with_capacity(running.len());
         for broadcast in running {
-            let id = broadcast.id.clone();
-            match self.see_to(broadcast, known.entry(id.clone()).or_default()).await {
+            let mut one = known.remove(&broadcast.id).unwrap_or_default();
+            seen_to.push(async move {
+                let id = broadcast.id.clone();
+                let outcome = self.see_to(broadcast, &mut one).await;
+                (id, one, outcome)
+            });
+        }
+        let mut seen_to = stream::iter(seen_to).buffer_unordered(AT_ONCE);
+        while let Some((id, mut one, outcome)) = seen_to.next().await {
+            match outcome {
                 Ok(more) => is_busy |= more,
                 // One that fails keeps no other back.
                 Err(Unready::Store(problem)) => failed = Some(problem),
-                Err(problem) => tracing::warn!(%problem, broadcast = %id, "a broadcast does not go on now"),
+                Err(problem) => {
+                    // It is tried again all the time, and told once.
+                    let told = problem.to_string();
+                    if one.problem.as_ref() != Some(&told) {
+                        tracing::warn!(%problem, broadcast = %id, "a broadcast does not go on now");
+                    }
+                    one.problem = Some(told);
+                }
             }
+            known.insert(id, one);
         }
+        drop(seen_to);
+        let problems = known.iter().filter_map(|(id, one)| Some((id.clone(), one.problem.clone()?))).collect();
+        *self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = problems;
         failed.map_or(Ok(is_busy), Err)
     }
 
     async fn see_to(&self, broadcast: Broadcast, known: &mut Known) -> Result<bool, Unready> {
         let now = self.clock.now();
+        if broadcast.state != State::Running || broadcast.feed.is_over {
+            known.problem = None;
+        }
         if broadcast.started_at.is_some() && now.since_ms(known.judged_at) >= JUDGE_MS {
             known.judged_at = now;
             self.promote(&broadcast, now).await?;
@@ -145,12 +177,16 @@ impl BroadcastDesk {
             }
             State::Running => self.feed(broadcast, known, now).await,
             State::Done | State::Cancelled => {
+                // Nobody of the list is handed over any more, whatever waits still.
+                if !known.is_forgotten {
+                    self.forget_recipients(&broadcast).await?;
+                    known.is_forgotten = true;
+                }
                 if known.rests.is_none() {
                     self.count(&broadcast, known, now).await?;
                     if known.waiting > 0 {
                         return Ok(false);
                     }
-                    self.forget_recipients(&broadcast).await?;
                 }
                 match watched_until(&broadcast) {
                     Some(until) if now < until => known.rests = Some((now.plus_ms(REST_MS), Watched::of(&broadcast))),
@@ -181,7 +217,8 @@ impl BroadcastDesk {
         self.count(&broadcast, known, now).await?;
         let numbers = numbers_of(&game, &broadcast);
         let throughput: u64 = numbers.iter().map(|number| u64::from(self.numbers.get(number).copied().unwrap_or(1))).sum();
-        if known.ready >= AHEAD_MIN.max(AHEAD_S * throughput) {
+        if known.ahead >= ahead_max(broadcast.wish.per_second, throughput) {
+            known.problem = None;
             return Ok(false);
         }
         if !self.hold(&broadcast, now).await? {
@@ -218,8 +255,9 @@ impl BroadcastDesk {
             one.feed.held = Some(Hold { by: by.clone(), until: now.plus_ms(HOLD_MS) });
         });
         self.store.change_broadcast(&broadcast.game, &broadcast.id, move_on).await?;
-        known.ready += taken;
+        known.ahead += taken;
         known.waiting += taken;
+        known.problem = None;
         Ok(broadcast.wish.per_second.is_none() || taken == 0)
     }
 
@@ -247,13 +285,12 @@ impl BroadcastDesk {
         }
         let Some(campaign) = campaign_of(&broadcast.id) else { return Ok(()) };
         let tally = self.audiences.tally(&broadcast.game, &campaign).await?;
-        let waiting = tally.waiting();
-        (known.counted_at, known.waiting, known.ready) = (now, waiting, waiting.saturating_sub(tally.parked()));
+        (known.counted_at, known.waiting, known.ahead) = (now, tally.waiting(), tally.ahead());
         Ok(())
     }
 
     /// Forgets whom it was for.
-    async fn forget_recipients(&self, broadcast: &Broadcast) -> Result<(), StoreError> {
+    pub(super) async fn forget_recipients(&self, broadcast: &Broadcast) -> Result<(), StoreError> {
         let (game, id) = (&broadcast.game, &broadcast.id);
         if let Some(list) = &broadcast.list {
             self.store.forget_list(game, id, &list.upload, list.pieces()).await?;
@@ -296,7 +333,7 @@ impl BroadcastDesk {
 /// What a broadcast's state holds back.
 fn held_of(broadcast: &Broadcast) -> Option<(CampaignId, Held)> {
     let held = match broadcast.state {
-        State::Paused => Held::Paused,
+        State::Paused => Held::Paused { since: broadcast.paused_at.unwrap_or_default() },
         State::Cancelled => Held::Cancelled,
         State::Draft | State::Scheduled | State::Running | State::Done => return None,
     };

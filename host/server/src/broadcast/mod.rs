@@ -6,10 +6,11 @@ mod feeder;
 mod gate;
 mod judge;
 mod recipients;
+mod sweep;
 mod upload;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use questline_core::broadcast::{Broadcast, BroadcastId, Limits, Portfolio, Progress};
 use questline_core::id::{CampaignId, GameId, NumberId};
@@ -62,6 +63,8 @@ pub struct BroadcastDesk {
     pub clock: Arc<dyn Clock>,
     /// This host's name for itself, new at each start.
     pub name: Box<str>,
+    /// Why broadcasts do not go on.
+    pub(crate) problems: Mutex<HashMap<BroadcastId, String>>,
     pub(crate) wake: Notify,
     pub(crate) heavy: Semaphore,
 }
@@ -116,6 +119,7 @@ impl BroadcastDesk {
             audit,
             clock,
             name: name.into(),
+            problems: Mutex::default(),
             wake: Notify::new(),
             heavy: Semaphore::new(HEAVY_MAX),
         }
@@ -153,11 +157,21 @@ impl BroadcastDesk {
 
     /// Forgets what there is of a list that did not arrive, or is needed no more.
     pub(crate) async fn forget_upload(&self, game: &GameId, id: &BroadcastId, upload: &str) -> Result<(), StoreError> {
-        let mut pieces = 0;
-        while self.store.piece(game, id, upload, pieces).await?.is_some() {
+        let (mut pieces, mut missing) = (0, 0);
+        // Pieces that were on their way at the same time may be there without those in front of them.
+        while missing < upload::PARTS_MAX {
+            match self.store.piece(game, id, upload, pieces).await? {
+                Some(_) => missing = 0,
+                None => missing += 1,
+            }
             pieces += 1;
         }
         self.store.forget_list(game, id, upload, pieces).await
+    }
+
+    /// Why a broadcast does not go on, if it does not.
+    pub(crate) fn problem(&self, id: &BroadcastId) -> Option<String> {
+        self.problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(id).cloned()
     }
 
     /// Has the feeder look again at once.

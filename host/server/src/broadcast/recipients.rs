@@ -51,6 +51,9 @@ pub(crate) enum Unready {
     /// The game declares the template no more.
     #[error("the game declares no template {0:?}")]
     NoTemplate(String),
+    /// Nobody is written to from a number that the game has not.
+    #[error("the game does not talk from {0}")]
+    NoNumber(String),
     /// The list is not whole.
     #[error("the list is not whole")]
     NoPiece,
@@ -67,6 +70,11 @@ impl BroadcastDesk {
         now: UnixMs,
     ) -> Result<Batch, Unready> {
         let template = template_of(game, broadcast).ok_or_else(|| Unready::NoTemplate(broadcast.wish.wording.template.clone()))?;
+        match &broadcast.wish.number {
+            Some(number) if !game.rules.numbers.contains(number) => return Err(Unready::NoNumber(format!("its number {number}"))),
+            None if game.rules.numbers.is_empty() => return Err(Unready::NoNumber("any number".to_owned())),
+            _ => {}
+        }
         match &broadcast.wish.audience {
             Audience::List => self.of_list(game, broadcast, template, place, limit, now).await,
             Audience::Segment(segment) => {

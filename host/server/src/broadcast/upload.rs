@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use questline_core::broadcast::{COLUMNS_MAX, Header, List, ListBuilder, Piece, Row, Wording};
 use questline_core::port::StoreError;
 use serde::Serialize;
@@ -23,7 +24,7 @@ const ROW_BYTES_MAX: usize = 64 << 10;
 /// Rows whose problem is named; more are counted.
 const PROBLEMS_MAX: usize = 1_000;
 /// Parts of the body, and pieces of the list, that wait for the other side.
-const PARTS_MAX: usize = 4;
+pub(super) const PARTS_MAX: usize = 4;
 
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,13 +95,15 @@ impl BroadcastDesk {
         if let Some(before) = before {
             self.forget_upload(game, id, &before).await?;
         }
-        let taken = self.take_pieces(game, id, wording, format, body, &upload).await;
+        let pieces = AtomicU64::new(0);
+        let taken = self.take_pieces(game, id, wording, format, body, (&upload, &pieces)).await;
         let taken = match taken {
             Ok((list, answer)) => self.put_list(game, id, list).await.map(|()| answer),
             Err(problem) => Err(problem),
         };
         if taken.is_err() {
-            self.forget_upload(game, id, &upload).await?;
+            // All that was put, whoever has forgotten what there was of it meanwhile: it went on coming.
+            self.store.forget_list(game, id, &upload, pieces.into_inner()).await?;
         }
         taken
     }
@@ -112,7 +115,7 @@ impl BroadcastDesk {
         wording: Wording,
         format: Format,
         body: Body,
-        upload: &str,
+        (upload, put): (&str, &AtomicU64),
     ) -> Result<(List, Upload), UploadFailed> {
         let (parts, read) = mpsc::channel(PARTS_MAX);
         let (pieces, mut made) = mpsc::channel(PARTS_MAX);
@@ -137,12 +140,11 @@ impl BroadcastDesk {
             Ok(())
         };
         let keep = async {
-            let mut number = 0;
-            while let Some(piece) = made.recv().await {
-                self.store.put_piece(game, id, upload, number, &piece).await?;
-                number += 1;
-            }
-            Ok::<_, UploadFailed>(())
+            let pieces = stream::poll_fn(|context| made.poll_recv(context)).map(|piece| {
+                let number = put.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, UploadFailed>(async move { Ok(self.store.put_piece(game, id, upload, number, &piece).await?) })
+            });
+            pieces.try_buffer_unordered(PARTS_MAX).try_collect::<()>().await
         };
         tokio::try_join!(pump, keep)?;
         reading.await.map_err(|_| UploadFailed::Unreadable("the list could not be read".to_owned()))?

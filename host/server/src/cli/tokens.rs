@@ -1,9 +1,11 @@
 //! `questline tokens`: tokens of studios, made, listed and revoked by the operator.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand};
 use questline_core::id::GameId;
 use questline_core::time::UnixMs;
-use serde::{Deserialize, Serialize};
+use questline_core::token::Scope;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -28,8 +30,8 @@ enum Command {
         #[arg(long = "game", required = true, value_parser = GameId::parse)]
         games: Vec<GameId>,
         /// What it opens.
-        #[arg(long = "scope", required = true)]
-        scopes: Vec<ScopeName>,
+        #[arg(long = "scope", required = true, value_parser = scopes())]
+        scopes: Vec<Scope>,
         /// Days until it expires, at most 366.
         #[arg(long, default_value_t = 90)]
         days: u64,
@@ -47,21 +49,11 @@ enum Command {
     },
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum ScopeName {
-    /// Upload, activate, list and roll back releases.
-    Releases,
-    /// Send game events.
-    Events,
-    /// See and close tickets.
-    Desk,
-    /// Start and check one-time codes.
-    Verifications,
-    /// Record consent, and see the evidence of it.
-    Consents,
-    /// Fetch files that players sent.
-    Media,
+/// The scopes' names, with what each opens.
+fn scopes() -> impl TypedValueParser<Value = Scope> {
+    let name = |scope: &Scope| PossibleValue::new(scope.as_str()).help(scope.about().trim_end_matches('.'));
+    let known = |name: String| Scope::ALL.iter().copied().find(|scope| scope.as_str() == name);
+    PossibleValuesParser::new(Scope::ALL.iter().map(name)).try_map(move |name| known(name).ok_or("there is no such scope"))
 }
 
 #[derive(Deserialize)]

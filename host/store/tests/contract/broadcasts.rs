@@ -110,6 +110,28 @@ pub async fn the_oldest_that_are_over_are_forgotten<E: Engine>() {
     assert!(store.broadcast(&game("a"), &id(2)).await.unwrap().is_some());
 }
 
+pub async fn one_that_is_forgotten_leaves_nothing<E: Engine>() {
+    let mut world = World::<E>::new().await;
+    for n in 1..=3 {
+        assert_eq!(world.store().add_broadcast(broadcast(n, "a")).await.unwrap(), AddedBroadcast::New);
+    }
+    assert_eq!(ordered(&world, 1, Order::Start).await, State::Running);
+    let outcome = UnknownOutcome { message: OutboxRef { conversation: ConversationId(1), seq: OutboxSeq(1) }, at: START };
+    let campaign = CampaignId::parse(id(1).as_str()).unwrap();
+    world.store().note_unknown(&game("a"), &campaign, vec![outcome]).await.unwrap();
+    for n in [1, 2] {
+        world.store().forget_broadcast(&game("a"), &id(n)).await.unwrap();
+    }
+    world.restart().await;
+    let store = world.store();
+    let listed: Vec<_> = store.broadcasts(&game("a"), 9).await.unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!((listed, store.open_broadcasts().await.unwrap()), (vec![id(3)], Vec::new()));
+    assert_eq!(store.broadcast(&game("a"), &id(1)).await.unwrap(), None);
+    assert_eq!(store.unknown(&game("a"), &campaign).await.unwrap(), (Vec::new(), 0));
+    assert_eq!(store.add_broadcast(broadcast(1, "a")).await.unwrap(), AddedBroadcast::New, "its name may be given again");
+    store.forget_broadcast(&game("a"), &id(99)).await.unwrap();
+}
+
 pub async fn a_lists_pieces_are_kept_until_they_are_forgotten<E: Engine>() {
     let mut world = World::<E>::new().await;
     let entry = |n: u64| Entry {

@@ -199,6 +199,7 @@ macro_rules! contract {
                     windows_that_are_over_are_forgotten
                 }
                 broadcasts {
+                    one_that_is_forgotten_leaves_nothing
                     a_broadcast_is_kept_and_no_change_of_it_is_lost
                     what_was_started_is_seen_to_until_it_is_closed
                     the_oldest_that_are_over_are_forgotten
