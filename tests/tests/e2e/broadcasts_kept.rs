@@ -48,8 +48,9 @@ async fn a_draft_that_nobody_starts_is_forgotten_with_its_list(engine: Engine) {
     let mut planned = utility();
     planned["schedule"] = json!({ "at": crate::broadcasts::far_ahead(), "zone": "UTC" });
     let planned = described(&host, "k-2", &planned).await;
+    let list = crowd(&stage, 3);
     for id in [&draft, &planned] {
-        assert_eq!(upload(&host, id, "text/csv", crowd(&stage, 3)).await.0, 200);
+        assert_eq!(upload(&host, id, "text/csv", list.clone()).await.0, 200);
     }
     order(&host, &planned, "start").await;
     clock.advance(29 * DAY_MS);
