@@ -104,10 +104,35 @@ impl Host {
         self.child.kill().await.expect("it is killed");
     }
 
+    fn pid(&self) -> rustix::process::Pid {
+        self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)).expect("it runs")
+    }
+
+    /// Whether it comes to be ready, and does not end before.
+    pub async fn is_ready(&mut self) -> bool {
+        let url = format!("http://{}/readyz", self.api.address);
+        let ready = async || {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return Some(false);
+            }
+            self.api.http.get(&url).send().await.ok()?.status().is_success().then_some(true)
+        };
+        eventually("the host is ready, or has ended", ready).await
+    }
+
+    /// Stops it where it is, as a machine that hangs does.
+    pub fn freeze(&self) {
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::STOP).expect("it is stopped");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::CONT).expect("it goes on");
+    }
+
     /// Ends it as an operator does; says how it ended.
     pub async fn stop(&mut self) -> std::process::ExitStatus {
-        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)).expect("it runs");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is asked to stop");
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM).expect("it is asked to stop");
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it stops in time").expect("it ends")
     }
 }

@@ -275,6 +275,18 @@ impl Stage {
         std::fs::write(self.config(), text).expect("questline.toml");
     }
 
+    /// Writes the configuration of another host on the same store, which listens there; says where it lies.
+    pub fn write_config_of_another(&self, name: &str, address: SocketAddr) -> PathBuf {
+        self.write_config();
+        let (config, data) = (self.dir.path().join(format!("{name}.toml")), self.dir.path().join(name));
+        let text = std::fs::read_to_string(self.config()).expect("questline.toml");
+        let text = text.replace(&self.address.to_string(), &address.to_string());
+        let text = text.replace(&format!("dir = {:?}\nkeys", self.dir.path().join("data")), &format!("dir = {data:?}\nkeys"));
+        share_compiled(&data);
+        std::fs::write(&config, text).expect("a configuration");
+        config
+    }
+
     /// Starts the host and waits until it is ready.
     pub async fn start(&self) -> Host {
         self.write_config();

@@ -5,6 +5,7 @@
 
 mod audience;
 mod list;
+mod local;
 mod pace;
 mod progress;
 mod schedule;
@@ -31,6 +32,7 @@ pub use list::{
     COLUMNS_MAX, ENTRY_BYTES_MAX, Entry, Header, InvalidHeader, KeyColumn, List, ListBuilder, PIECE_ENTRIES, Piece, Row, RowProblem, Who,
     has_language, is_locale, piece_of,
 };
+pub use local::{LATE_MS_MAX, LocalTime, Round, Wall, Whereabouts, estimate_in_zones};
 pub use pace::{Bound, Estimate, Limits, Portfolio, ahead_max, estimate, ready_to_feed};
 pub use progress::{Progress, Tally, UNKNOWN_LISTED_MAX, UnknownOutcome, passed};
 pub use schedule::{InvalidSchedule, begins_at};
@@ -219,6 +221,9 @@ pub struct Definition {
     /// When it begins; none: when it is started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begins_at: Option<UnixMs>,
+    /// Everybody gets it when their own clock shows this; it begins with the first clocks that do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<LocalTime>,
     /// Recipients a second, at most; none: as fast as the number may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second: Option<u32>,
@@ -268,6 +273,9 @@ pub struct Feed {
     /// Every recipient was looked at.
     #[serde(default)]
     pub is_over: bool,
+    /// Where everybody has their own time: the round that recipients are handed over in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<Round>,
     /// Up to when the pace is used up.
     #[serde(default)]
     pub paced_until: UnixMs,
@@ -297,6 +305,14 @@ pub struct Hold {
 }
 
 impl Feed {
+    /// Moves on behind a batch: up to `place`, or, behind the last, to the next round, if there is one.
+    pub fn move_on(&mut self, place: FeedPlace, is_last: bool, round: Option<Round>) {
+        let following = round.filter(|_| is_last).and_then(|round| round.following());
+        self.is_over = is_last && following.is_none();
+        self.place = if following.is_some() { FeedPlace::default() } else { place };
+        self.round = following.or(round);
+    }
+
     /// Whether this host may hand recipients over: nobody else does.
     pub fn may_be_held(&self, by: &str, now: UnixMs) -> bool {
         self.held.as_ref().is_none_or(|hold| *hold.by == *by || hold.until <= now)
@@ -435,8 +451,8 @@ impl Broadcast {
         experiment.variants.get(usize::from(place)).map(|variant| (place, variant.template.as_str()))
     }
 
-    /// When a message that is handed over now is dropped.
-    pub fn expires_at(&self, now: UnixMs) -> UnixMs {
-        now.plus_ms(self.wish.expires_after_ms)
+    /// When a message is dropped whose time is this one.
+    pub fn expires_at(&self, due: UnixMs) -> UnixMs {
+        due.plus_ms(self.wish.expires_after_ms)
     }
 }

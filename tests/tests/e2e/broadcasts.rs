@@ -356,6 +356,12 @@ async fn an_outage_reaches_those_whom_it_concerns_once(engine: Engine) {
     let invites = json!({ "template": "news", "values": ["you", "here"] });
     let (status, refused, _) = host.post_once("/games/cup/outages", "o-3", &invites).await;
     assert!(status == 400 && refused["detail"].as_str().unwrap().contains("marketing"), "{refused}");
+    for (field, value) in [("class", json!("low")), ("schedule", json!({ "at": far_ahead(), "zone": "UTC" }))] {
+        let mut outage = outage.clone();
+        outage[field] = value;
+        let (status, refused, _) = host.post_once("/games/cup/outages", "o-4", &outage).await;
+        assert!(status == 400 && refused["detail"].as_str().unwrap().contains("there is no such field"), "{refused}");
+    }
     assert!(host.get("/games/cup/audit?limit=500").await["rows"].to_string().contains("outage-told"));
 }
 

@@ -9,6 +9,8 @@ mod audit;
 mod authentication;
 mod broadcasts;
 mod broadcasts_kept;
+mod broadcasts_local;
+mod broadcasts_takeover;
 mod clicks;
 mod code_channels;
 mod code_numbers;

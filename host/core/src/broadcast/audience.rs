@@ -128,11 +128,14 @@ pub enum Skip {
     NoTemplate,
     /// The template's values ask for what is not known of them.
     NoValue,
+    /// Their own time is over for too long.
+    TooLate,
 }
 
 impl Skip {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::NoConsent, Self::MarketingHeld, Self::NoContact, Self::NoLanguage, Self::NoTemplate, Self::NoValue];
+    pub const ALL: [Self; 7] =
+        [Self::NoConsent, Self::MarketingHeld, Self::NoContact, Self::NoLanguage, Self::NoTemplate, Self::NoValue, Self::TooLate];
 
     /// The name in the API and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -143,6 +146,7 @@ impl Skip {
             Self::NoLanguage => "no-language",
             Self::NoTemplate => "no-template",
             Self::NoValue => "no-value",
+            Self::TooLate => "too-late",
         }
     }
 }

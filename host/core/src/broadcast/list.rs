@@ -8,7 +8,9 @@ use super::RECIPIENTS_MAX;
 use super::wording::{COLUMN_BYTES_MAX, Wording, WordingProblem};
 use crate::contact::{Bsuid, PhoneNumber};
 use crate::id::PlayerId;
+use crate::permit::hours::is_zone;
 use crate::template::Template;
+use crate::time::UnixMs;
 
 /// Recipients of a piece; the last one may have fewer.
 pub const PIECE_ENTRIES: u64 = 500;
@@ -80,6 +82,12 @@ pub struct Entry {
     /// Their language, if the row named one.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<Box<str>>,
+    /// Their time zone, if the row named one.
+    #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Box<str>>,
+    /// Their own time; it stays what it was found to be when the broadcast began.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<UnixMs>,
     /// The template's values: header, body, buttons.
     #[serde(rename = "v", default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Box<str>>,
@@ -150,6 +158,9 @@ pub enum RowProblem {
     /// It is no name.
     #[error("{0}")]
     Name(String),
+    /// It is no time zone.
+    #[error("zone: takes the IANA name of a time zone, for instance Europe/Berlin")]
+    Zone,
     /// It is no locale.
     #[error("locale: takes a language as BCP 47 writes it, for instance pt-BR")]
     Locale,
@@ -222,6 +233,8 @@ type Seen = [u32; 3];
 /// Takes rows and makes pieces of them.
 pub struct ListBuilder {
     wording: Wording,
+    /// Rows may name their time zone.
+    with_zones: bool,
     upload: Box<str>,
     key: Option<KeyColumn>,
     piece: Piece,
@@ -237,6 +250,7 @@ impl ListBuilder {
     pub fn new(wording: Wording, upload: impl Into<Box<str>>) -> Self {
         Self {
             wording,
+            with_zones: false,
             upload: upload.into(),
             key: None,
             piece: Vec::new(),
@@ -245,6 +259,11 @@ impl ListBuilder {
             duplicates: 0,
             refused: 0,
         }
+    }
+
+    /// Where everybody has their own time, a row may name their zone.
+    pub fn with_zones(self, with_zones: bool) -> Self {
+        Self { with_zones, ..self }
     }
 
     /// Takes a row. A piece that is full now is handed out, to be stored.
@@ -300,8 +319,13 @@ impl ListBuilder {
         if locale.is_some_and(|locale| !is_locale(locale)) {
             return Err(RowProblem::Locale);
         }
+        let zone = row.field("zone").filter(|_| self.with_zones);
+        if zone.is_some_and(|zone| !is_zone(zone)) {
+            return Err(RowProblem::Zone);
+        }
         let values = self.wording.values(|column| row.field(column))?;
-        let bytes = who.key().len() + locale.map_or(0, str::len) + values.iter().map(|value| value.len()).sum::<usize>();
+        let bytes =
+            who.key().len() + locale.map_or(0, str::len) + zone.map_or(0, str::len) + values.iter().map(|value| value.len()).sum::<usize>();
         if bytes > ENTRY_BYTES_MAX {
             return Err(RowProblem::TooLong);
         }
@@ -310,7 +334,7 @@ impl ListBuilder {
             std::collections::hash_map::Entry::Occupied(first) => return Err(RowProblem::Duplicate { first: u64::from(*first.get()) }),
             std::collections::hash_map::Entry::Vacant(place) => place.insert(line),
         };
-        Ok(Entry { line: row.line, who, locale: locale.map(Box::from), values })
+        Ok(Entry { line: row.line, who, locale: locale.map(Box::from), zone: zone.map(Box::from), due: None, values })
     }
 }
 

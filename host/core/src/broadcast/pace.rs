@@ -58,6 +58,8 @@ pub enum Bound {
     Pace,
     /// The portfolio's limit: some have to wait for another day.
     Portfolio,
+    /// Everybody has their own time.
+    LocalTime,
 }
 
 /// How long it takes.

@@ -109,6 +109,9 @@ pub struct Progress {
     pub seen: u64,
     /// Every one was.
     pub is_fed: bool,
+    /// When it goes on with those whose own time comes next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<UnixMs>,
     /// Those who do not get it, by reason.
     pub skipped: BTreeMap<Skip, u64>,
     /// Messages that were made.
@@ -147,6 +150,7 @@ impl Progress {
             recipients: broadcast.list.as_ref().map(|list| list.recipients),
             seen: broadcast.feed.seen,
             is_fed: broadcast.feed.is_over,
+            next_at: broadcast.next_round_at(),
             skipped: broadcast.feed.skipped.clone(),
             messages: tally.get(Tally::QUEUED),
             queued: tally.waiting().saturating_sub(tally.parked()),

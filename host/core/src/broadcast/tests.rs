@@ -35,6 +35,7 @@ fn broadcast(audience: Audience, begins_at: Option<UnixMs>) -> Broadcast {
         audience,
         class: MessageClass::Low,
         begins_at,
+        local: None,
         per_second: None,
         expires_after_ms: EXPIRES_AFTER_MS,
         experiment: None,
@@ -366,6 +367,27 @@ fn a_pause_has_its_beginning_and_an_old_draft_its_end() {
     assert!(!one.outlive(later) && one.state == State::Paused, "it was started");
     assert_eq!(one.order(Order::Resume, NOW.plus_ms(9)), Ok(true));
     assert_eq!(one.paused_at, None);
+}
+
+#[test]
+fn a_row_names_its_zone_where_that_counts() {
+    let rows = |with_zones: bool, zone: &str| {
+        let mut builder = ListBuilder::new(wording(&[]), "u1").with_zones(with_zones);
+        builder.add(Row { line: 2, fields: &[("phone", "15550100"), ("zone", zone)] }).map(|_| builder.finish().0.unwrap()[0].zone.clone())
+    };
+    assert_eq!(rows(true, " Asia/Tokyo "), Ok(Some("Asia/Tokyo".into())));
+    assert_eq!(rows(true, ""), Ok(None));
+    assert_eq!(rows(true, "Mars/Olympus"), Err(RowProblem::Zone));
+    assert_eq!(rows(false, "Mars/Olympus"), Ok(None), "it is a column like any other");
+}
+
+#[test]
+fn whose_time_is_long_over_is_left_out() {
+    let mut one = broadcast(Audience::List, None);
+    assert!(!one.is_too_late(NOW, NOW.plus_ms(LATE_MS_MAX)) && one.is_too_late(NOW, NOW.plus_ms(LATE_MS_MAX + 1)), "as if it began now");
+    one.started_at = Some(NOW);
+    assert!(!one.is_too_late(NOW, NOW.plus_ms(EXPIRES_AFTER_MS - 1)), "others were in front");
+    assert!(one.is_too_late(NOW, NOW.plus_ms(EXPIRES_AFTER_MS)), "its message would be dropped");
 }
 
 #[test]

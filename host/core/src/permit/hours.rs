@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
+use crate::contact::Contact;
 use crate::send::ParkReason;
 use crate::template::Category;
 use crate::time::UnixMs;
@@ -52,6 +53,22 @@ fn zone(name: &str) -> Option<TimeZone> {
     jiff::tz::db().get(name).ok()
 }
 
+/// Asks about the zones that somebody may be in: the one that was told, else those of their country, as it was told or by their
+/// number, else the one for all others.
+pub fn in_zones_of<T>(
+    zone: Option<&str>,
+    country: Option<&str>,
+    contact: Option<&Contact>,
+    fallback: &str,
+    ask: impl FnOnce(&[&str]) -> T,
+) -> T {
+    if let Some(zone) = zone.filter(|name| is_zone(name)) {
+        return ask(&[zone]);
+    }
+    let country = country.and_then(zones_of).or_else(|| zones_of(country_of(contact?)));
+    ask(country.unwrap_or(&[fallback]))
+}
+
 fn minute(text: &str) -> Result<u16, InvalidHours> {
     let wrong = || InvalidHours::Time(text.to_owned());
     let [h1, h2, b':', m1, m2] = text.as_bytes() else { return Err(wrong()) };
@@ -77,6 +94,11 @@ impl LocalHours {
         Ok(Self { from_min, to_min: to_min % DAY_MINUTES, zone: zone.into(), templates })
     }
 
+    /// The zone where nothing better is known.
+    pub fn zone(&self) -> &str {
+        &self.zone
+    }
+
     /// Templates that are reminders.
     pub fn templates(&self) -> &[String] {
         &self.templates
@@ -94,14 +116,8 @@ impl LocalHours {
             return Verdict::Go;
         }
         let known = message.known.as_deref();
-        let country = || {
-            let told = known.and_then(|known| known.country.as_deref());
-            told.and_then(zones_of).or_else(|| zones_of(country_of(&message.contact)))
-        };
-        let until = match known.and_then(|known| known.time_zone.as_deref()).filter(|name| is_zone(name)) {
-            Some(zone) => self.opens_at(&[zone], now),
-            None => self.opens_at(country().unwrap_or(&[&self.zone]), now),
-        };
+        let (zone, country) = (known.and_then(|known| known.time_zone.as_deref()), known.and_then(|known| known.country.as_deref()));
+        let until = in_zones_of(zone, country, Some(&message.contact), &self.zone, |zones| self.opens_at(zones, now));
         if until <= now { Verdict::Go } else { Verdict::Park { until, reason: ParkReason::LocalHours } }
     }
 

@@ -198,14 +198,17 @@ pub(super) async fn recipients(
         return Err(Problem::conflict(format!("it is {}: a list is for a draft", broadcast.state.as_str())));
     }
     let _room = heavy(&admin)?;
-    let wording = broadcast.wish.wording.clone();
     let taken =
-        admin.broadcasts.take_list(&game.rules.id, &broadcast.id, wording, format, body).await.map_err(|problem| match problem {
-            UploadFailed::TooLarge => Problem { status: StatusCode::PAYLOAD_TOO_LARGE, title: "too large", detail: problem.to_string() },
-            UploadFailed::Unreadable(_) | UploadFailed::BrokeOff => Problem::invalid(problem.to_string()),
-            UploadFailed::Started => Problem::conflict(problem.to_string()),
-            UploadFailed::Store(problem) => problem.into(),
-        })?;
+        admin.broadcasts.take_list(&game.rules.id, &broadcast.id, &broadcast.wish, format, body).await.map_err(
+            |problem| match problem {
+                UploadFailed::TooLarge => {
+                    Problem { status: StatusCode::PAYLOAD_TOO_LARGE, title: "too large", detail: problem.to_string() }
+                }
+                UploadFailed::Unreadable(_) | UploadFailed::BrokeOff => Problem::invalid(problem.to_string()),
+                UploadFailed::Started => Problem::conflict(problem.to_string()),
+                UploadFailed::Store(problem) => problem.into(),
+            },
+        )?;
     let detail =
         format!("{}: {} recipients, {} duplicates, {} rows refused", broadcast.id, taken.recipients, taken.duplicates, taken.refused);
     audit::note(&admin, &bearer, std::slice::from_ref(&game.rules.id), Action::BroadcastListTaken, &detail).await?;

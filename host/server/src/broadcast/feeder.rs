@@ -9,13 +9,13 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use questline_core::broadcast::{Broadcast, BroadcastId, Hold, Order, State, ahead_max, ready_to_feed};
 use questline_core::id::{CampaignId, GameId};
-use questline_core::port::StoreError;
+use questline_core::port::{Enqueued, StoreError};
 use questline_core::time::{MINUTE_MS, SECOND_MS, UnixMs};
 use tokio_util::sync::CancellationToken;
 
 use super::deeds::{Watched, watched_until};
 use super::gate::Held;
-use super::recipients::Unready;
+use super::recipients::{Recipient, Unready};
 use super::{BroadcastDesk, campaign_of, numbers_of};
 
 /// How often it looks what is to be done.
@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_millis(250);
 const BATCH_MAX: usize = 500;
 /// Broadcasts that are seen to at the same time: one whose players are looked up slowly keeps no other back.
 const AT_ONCE: usize = 16;
+/// Batches of which nobody's time has come that are passed over in one go.
+const PASSED_MAX: usize = 50;
 /// How long a count of what waits is good.
 const COUNT_MS: u64 = SECOND_MS;
 /// How often an experiment is judged.
@@ -204,6 +206,10 @@ impl BroadcastDesk {
         }
         // A release that is loaded later may bring the game back.
         let Some(game) = self.games.get(&broadcast.game) else { return Ok(false) };
+        if broadcast.next_round_at().is_some_and(|at| now < at) {
+            known.problem = None;
+            return Ok(false);
+        }
         let (paced, after) = match broadcast.wish.per_second {
             Some(per_second) => {
                 let (ready, after) = ready_to_feed(broadcast.feed.paced_until, per_second, now);
@@ -224,29 +230,45 @@ impl BroadcastDesk {
         if !self.hold(&broadcast, now).await? {
             return Ok(false);
         }
-        let from = broadcast.feed.place;
-        let batch = self.batch(&game, &broadcast, from, paced.min(BATCH_MAX), now).await?;
+        let (from, of_round, mut round) = (broadcast.feed.place, broadcast.feed.round, broadcast.round(now));
+        let limit = paced.min(BATCH_MAX);
+        let mut batch = self.batch(&game, &broadcast, from, round.as_mut(), limit, now).await?;
+        for _ in 0..PASSED_MAX {
+            // Where nobody's time has come there is nothing to note.
+            if round.is_none() || batch.is_last || batch.timed.is_some() || !batch.recipients.is_empty() {
+                break;
+            }
+            batch = self.batch(&game, &broadcast, batch.place, round.as_mut(), limit, now).await?;
+        }
+        if let (Some((number, piece)), Some(list)) = (&batch.timed, &broadcast.list) {
+            self.store.put_piece(&broadcast.game, &broadcast.id, &list.upload, *number, piece).await?;
+        }
         let (mut messages, mut skipped) = (Vec::with_capacity(batch.recipients.len()), HashMap::new());
-        let seen = batch.recipients.len() as u64;
-        for recipient in batch.recipients {
-            match recipient.outcome {
-                Ok((message, _)) => messages.push(*message),
-                Err(skip) => *skipped.entry(skip).or_insert(0) += 1,
+        let (mut seen, mut of_earlier_rounds) = (0, Vec::new());
+        for Recipient { outcome, is_of_earlier_round, .. } in batch.recipients {
+            seen += u64::from(!is_of_earlier_round);
+            match outcome {
+                Ok((message, _)) => {
+                    of_earlier_rounds.extend(is_of_earlier_round.then_some(messages.len()));
+                    messages.push(*message);
+                }
+                Err(skip) => *skipped.entry(skip).or_insert(0) += u64::from(!is_of_earlier_round),
             }
         }
-        let taken = messages.len() as u64;
+        let taken = (messages.len() - of_earlier_rounds.len()) as u64;
         if !messages.is_empty() {
-            self.outbox.enqueue(messages).await?;
+            let enqueued = self.outbox.enqueue(messages).await?;
+            let is_new = |n: &&usize| matches!(enqueued.get(**n), Some(Enqueued::Queued(_)));
+            seen += of_earlier_rounds.iter().filter(is_new).count() as u64;
         }
         let (place, is_last, paced_until) = (batch.place, batch.is_last, after.map(|after| after(taken)));
         let by = self.name.clone();
         let move_on = Box::new(move |one: &mut Broadcast| {
             // Somebody else has handed over the same batch: it counts once.
-            if one.feed.place != from || one.feed.is_over {
+            if one.feed.place != from || one.feed.round != of_round || one.feed.is_over {
                 return;
             }
-            one.feed.place = place;
-            one.feed.is_over = is_last;
+            one.feed.move_on(place, is_last, round);
             one.feed.seen += seen;
             for (skip, count) in &skipped {
                 *one.feed.skipped.entry(*skip).or_insert(0) += count;

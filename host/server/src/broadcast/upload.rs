@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use super::BroadcastDesk;
-use questline_core::broadcast::{Broadcast, BroadcastId};
+use questline_core::broadcast::{Broadcast, BroadcastId, Definition};
 use questline_core::id::GameId;
 
 /// Bytes of a list.
@@ -83,7 +83,7 @@ impl BroadcastDesk {
         &self,
         game: &GameId,
         id: &BroadcastId,
-        wording: Wording,
+        wish: &Definition,
         format: Format,
         body: Body,
     ) -> Result<Upload, UploadFailed> {
@@ -96,7 +96,7 @@ impl BroadcastDesk {
             self.forget_upload(game, id, &before).await?;
         }
         let pieces = AtomicU64::new(0);
-        let taken = self.take_pieces(game, id, wording, format, body, (&upload, &pieces)).await;
+        let taken = self.take_pieces(game, id, wish, format, body, (&upload, &pieces)).await;
         let taken = match taken {
             Ok((list, answer)) => self.put_list(game, id, list).await.map(|()| answer),
             Err(problem) => Err(problem),
@@ -112,14 +112,15 @@ impl BroadcastDesk {
         &self,
         game: &GameId,
         id: &BroadcastId,
-        wording: Wording,
+        wish: &Definition,
         format: Format,
         body: Body,
         (upload, put): (&str, &AtomicU64),
     ) -> Result<(List, Upload), UploadFailed> {
         let (parts, read) = mpsc::channel(PARTS_MAX);
         let (pieces, mut made) = mpsc::channel(PARTS_MAX);
-        let builder = ListBuilder::new(wording.clone(), upload);
+        let wording = wish.wording.clone();
+        let builder = ListBuilder::new(wording.clone(), upload).with_zones(wish.local.is_some());
         let reading =
             tokio::task::spawn_blocking(move || Reading { builder, wording, problems: Vec::new(), left_off: 0, pieces }.run(format, read));
         let pump = async move {

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use questline_core::id::GameId;
+use questline_core::time::UnixMs;
 use serde_json::Value;
 
 use super::client::{Client, Remote};
+use super::releases::date;
 use super::{Failure, Outcome};
 use crate::config::Config;
 
@@ -168,6 +170,10 @@ fn dry_run(answer: &Value) {
             (None, None) => "somebody unknown".to_owned(),
         };
         println!("  {who}: {}", text(&row["reason"]));
+    }
+    for hour in answer["hours"].as_array().into_iter().flatten() {
+        let at = UnixMs(hour["at"].as_u64().unwrap_or_default());
+        println!("  from {} UTC: {}", date(at), hour["gets"]);
     }
     println!("{} s, by its {}", answer["estimate"]["seconds"], text(&answer["estimate"]["bound"]));
 }

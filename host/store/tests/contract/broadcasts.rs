@@ -36,6 +36,7 @@ fn broadcast(n: u16, of: &str) -> Broadcast {
         audience: Audience::Segment(Segment::default()),
         class: MessageClass::Low,
         begins_at: None,
+        local: None,
         per_second: Some(7),
         expires_after_ms: EXPIRES_AFTER_MS,
         experiment: None,
@@ -138,6 +139,8 @@ pub async fn a_lists_pieces_are_kept_until_they_are_forgotten<E: Engine>() {
         line: n,
         who: Who::Phone(PhoneNumber::parse(&format!("1555{n:05}")).unwrap()),
         locale: n.is_multiple_of(2).then(|| "de".into()),
+        zone: n.is_multiple_of(3).then(|| "Asia/Tokyo".into()),
+        due: n.is_multiple_of(5).then(|| START.plus_ms(n)),
         values: vec!["Hi".into(), format!("{n}").into()],
     };
     let piece = |from: u64| (from..from + 500).map(entry).collect::<Vec<_>>();

@@ -11,13 +11,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use questline_core::broadcast::{Audience, Broadcast, Estimate, FeedPlace, Limits, Skip, estimate};
+use questline_core::broadcast::{Audience, Broadcast, Estimate, FeedPlace, Limits, Skip, estimate, estimate_in_zones};
 use questline_core::id::PlayerId;
 use questline_core::permit::Verdict;
 use questline_core::permit::windows::{MARKETING_SPAN_MS, marketing_window};
 use questline_core::send::ParkReason;
 use questline_core::template::Category;
-use questline_core::time::UnixMs;
+use questline_core::time::{HOUR_MS, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use super::{heavy, known};
@@ -72,6 +72,9 @@ struct Sum {
     waits: BTreeMap<&'static str, u64>,
     #[serde(skip)]
     counted: u64,
+    /// How many get it at which time, where everybody has their own.
+    #[serde(skip)]
+    at: BTreeMap<UnixMs, u64>,
 }
 
 #[derive(Serialize)]
@@ -79,11 +82,33 @@ struct Answer {
     #[serde(flatten)]
     sum: Sum,
     estimate: Estimate,
+    /// How many get it in which hour, where everybody has their own time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hours: Vec<Hour>,
     limits: Limits,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rows: Vec<Row>,
     #[serde(skip_serializing_if = "is_zero")]
     rows_left_off: u64,
+}
+
+/// Those whose time is in one hour.
+#[derive(Serialize)]
+struct Hour {
+    at: UnixMs,
+    gets: u64,
+}
+
+fn hours(at: &BTreeMap<UnixMs, u64>) -> Vec<Hour> {
+    let mut hours: Vec<Hour> = Vec::new();
+    for (due, count) in at {
+        let begins = UnixMs(due.0 - due.0 % HOUR_MS);
+        match hours.last_mut().filter(|hour| hour.at == begins) {
+            Some(hour) => hour.gets += count,
+            None => hours.push(Hour { at: begins, gets: *count }),
+        }
+    }
+    hours
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -93,7 +118,7 @@ fn is_zero(number: &u64) -> bool {
 fn unready(problem: Unready) -> Problem {
     match problem {
         Unready::Store(problem) => problem.into(),
-        Unready::NoTemplate(_) | Unready::NoNumber(_) => Problem::conflict(problem.to_string()),
+        Unready::NoTemplate(_) | Unready::NoNumber(_) | Unready::NoTime(_) => Problem::conflict(problem.to_string()),
         Unready::Players(_) | Unready::NoPiece => {
             tracing::warn!(%problem, "a dry run could not be made");
             Problem { status: StatusCode::SERVICE_UNAVAILABLE, title: "not now", detail: format!("{problem}. Try again.") }
@@ -114,8 +139,8 @@ impl Walk {
     async fn next(&mut self) -> Result<Option<Vec<Recipient>>, Problem> {
         let Some(place) = self.place else { return Ok(None) };
         let now = self.admin.clock.now();
-        let batch = self.admin.broadcasts.batch(&self.game, &self.broadcast, place, PART, now).await.map_err(unready)?;
-        let Batch { recipients, place, is_last } = batch;
+        let batch = self.admin.broadcasts.batch(&self.game, &self.broadcast, place, None, PART, now).await.map_err(unready)?;
+        let Batch { recipients, place, is_last, .. } = batch;
         self.place = (!is_last).then_some(place);
         for recipient in &recipients {
             self.sum.recipients += 1;
@@ -123,6 +148,9 @@ impl Walk {
                 Ok((_, counts)) => {
                     self.sum.gets += 1;
                     self.sum.counted += u64::from(*counts);
+                    if let Some(due) = recipient.due {
+                        *self.sum.at.entry(due.max(now)).or_insert(0) += 1;
+                    }
                 }
                 Err(skip) => *self.sum.skipped.entry(*skip).or_insert(0) += 1,
             }
@@ -159,8 +187,11 @@ impl Walk {
 
     async fn answer(self, rows: Vec<Row>, rows_left_off: u64) -> Result<Answer, Problem> {
         let limits = self.admin.broadcasts.limits(&self.game, &self.broadcast).await?;
-        let estimate = estimate(self.sum.gets, self.sum.counted, limits);
-        Ok(Answer { sum: self.sum, estimate, limits, rows, rows_left_off })
+        let estimate = match self.sum.at.is_empty() {
+            true => estimate(self.sum.gets, self.sum.counted, limits),
+            false => estimate_in_zones(&self.sum.at, self.sum.counted, limits),
+        };
+        Ok(Answer { hours: hours(&self.sum.at), sum: self.sum, estimate, limits, rows, rows_left_off })
     }
 }
 
@@ -179,7 +210,7 @@ pub(in crate::admin) async fn dry_run(
         return Err(Problem::conflict(format!("it is {}: there is nobody left to look at", broadcast.state.as_str())));
     }
     let _room = heavy(&admin)?;
-    let sum = Sum { recipients: 0, gets: 0, skipped: BTreeMap::new(), waits: BTreeMap::new(), counted: 0 };
+    let sum = Sum { recipients: 0, gets: 0, skipped: BTreeMap::new(), waits: BTreeMap::new(), counted: 0, at: BTreeMap::new() };
     let mut walk = Walk { admin: admin.clone(), game, broadcast, place: Some(FeedPlace::default()), sum };
     if let Some(Rows::All) = rows {
         return Ok(lines(walk));

@@ -1,13 +1,14 @@
 //! A broadcast as the API takes it. Every error names its field.
 
 use questline_core::broadcast::{
-    Audience, Definition, EXPIRES_AFTER_MS, Kind, OUTAGE_EXPIRES_AFTER_MS, Segment, TITLE_CHARS_MAX, Wording, begins_at, class_of,
-    is_locale,
+    Audience, Definition, EXPIRES_AFTER_MS, Kind, LocalTime, OUTAGE_EXPIRES_AFTER_MS, Segment, TITLE_CHARS_MAX, Wording, begins_at,
+    class_of, is_locale,
 };
 use questline_core::experiment::{Experiment, Goal, Variant};
 use questline_core::game::Game;
 use questline_core::id::NumberId;
 use questline_core::outbox::MessageClass;
+use questline_core::permit::hours::is_zone;
 use questline_core::time::{DAY_MS, MINUTE_MS, SECOND_MS, UnixMs};
 use serde::Deserialize;
 
@@ -57,7 +58,9 @@ pub(super) fn definition(mut fields: Fields<'_>, kind: Kind, game: &Game, now: U
         }
         wording.check(other).map_err(|problem| Problem::invalid(format!("values: in template {}: {problem}", variant.template)))?;
     }
-    let class = fields.take::<MessageClass>("class", "one of high, normal and low")?;
+    // An outage is told at once, and before all else.
+    let is_planned = kind == Kind::Broadcast;
+    let class = if is_planned { fields.take::<MessageClass>("class", "one of high, normal and low")? } else { None };
     let class = class_of(kind, template.category, class).map_err(|problem| Problem::invalid(format!("class: {problem}")))?;
     let audience = audience(&mut fields, kind)?;
     if matches!(audience, Audience::Segment(_))
@@ -66,7 +69,7 @@ pub(super) fn definition(mut fields: Fields<'_>, kind: Kind, game: &Game, now: U
         let known = SEGMENT_COLUMNS.join(", ");
         return Err(Problem::invalid(format!("values: {column:?} is not known of a segment's players; known are {known}. Upload a list")));
     }
-    let begins_at = schedule(&mut fields, now)?;
+    let (begins_at, local) = if is_planned { schedule(&mut fields, game, now)? } else { (None, None) };
     let per_second = fields.take::<u32>("per_second", "1 to 1000: recipients a second, at most")?;
     if per_second.is_some_and(|pace| !(1..=PER_SECOND_MAX).contains(&pace)) {
         return Err(fields.wrong("per_second", "1 to 1000: recipients a second, at most"));
@@ -92,6 +95,7 @@ pub(super) fn definition(mut fields: Fields<'_>, kind: Kind, game: &Game, now: U
         audience,
         class,
         begins_at,
+        local,
         per_second,
         expires_after_ms: expires.unwrap_or(default),
         experiment: experiment.map(Box::new),
@@ -164,12 +168,28 @@ fn audience(fields: &mut Fields<'_>, kind: Kind) -> Result<Audience, Problem> {
     Ok(Audience::Segment(segment))
 }
 
-fn schedule(fields: &mut Fields<'_>, now: UnixMs) -> Result<Option<UnixMs>, Problem> {
-    let Some(json) = fields.raw("schedule") else { return Ok(None) };
+/// What stands for each recipient's own zone.
+const ZONE_OF_RECIPIENT: &str = "recipient";
+
+fn schedule(fields: &mut Fields<'_>, game: &Game, now: UnixMs) -> Result<(Option<UnixMs>, Option<LocalTime>), Problem> {
+    let Some(json) = fields.raw("schedule") else { return Ok((None, None)) };
     let mut fields = object(json.get().as_bytes(), "schedule.")?;
-    let (takes_at, takes_zone) = ("a local time, for instance \"2026-12-24T18:00\"", "a time zone, for instance \"Europe/Berlin\"");
+    let takes_at = "a local time, for instance \"2026-12-24T18:00\"";
+    let takes_zone = "a time zone, for instance \"Europe/Berlin\", or \"recipient\": each recipient's own";
+    let takes_fallback = "the time zone of those of whom nobody knows where they are, for instance \"Europe/Berlin\"";
     let at = fields.take::<String>("at", takes_at)?.ok_or_else(|| fields.wrong("at", takes_at))?;
     let zone = fields.take::<String>("zone", takes_zone)?.ok_or_else(|| fields.wrong("zone", takes_zone))?;
-    fields.end("at, zone")?;
-    begins_at(&at, &zone, now).map(Some).map_err(|problem| Problem::invalid(format!("schedule.{problem}")))
+    let wrong = |problem| Problem::invalid(format!("schedule.{problem}"));
+    if zone != ZONE_OF_RECIPIENT {
+        fields.end("at, zone")?;
+        return begins_at(&at, &zone, now).map(|at| (Some(at), None)).map_err(wrong);
+    }
+    let named = fields.take::<String>("fallback_zone", takes_fallback)?;
+    let of_game = || game.sending.local_hours.as_ref().map(|hours| hours.zone().to_owned());
+    let fallback_zone = named.or_else(of_game).filter(|zone| is_zone(zone));
+    let fallback_zone = fallback_zone.ok_or_else(|| fields.wrong("fallback_zone", takes_fallback))?;
+    fields.end("at, zone, fallback_zone")?;
+    let local = LocalTime { at, fallback_zone };
+    let first = local.check(now).map_err(wrong)?.first();
+    Ok((Some(first), Some(local)))
 }
