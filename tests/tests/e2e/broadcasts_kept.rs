@@ -25,7 +25,7 @@ on_both_stores![
 const DAY_MS: u64 = 86_400_000;
 
 /// Pieces of lists in the store.
-fn pieces(stage: &Stage) -> usize {
+pub(crate) fn pieces(stage: &Stage) -> usize {
     let names: Vec<String> = match &stage.redis {
         Some(redis) => redis::cmd("KEYS").arg("*broadcast/*").query(&mut redis.connect()).unwrap(),
         None => {
@@ -144,6 +144,12 @@ async fn what_a_broadcast_lacks_holds_it_up_and_is_told(engine: Engine) {
     std::fs::remove_file(&template).unwrap();
     host = stage.start().await;
     assert_eq!(held_up(&host, "declares no template \"come_back\"").await, 2, "and once for the other reason");
+    host.stop().await;
+    let other = String::from_utf8(kept.clone()).unwrap().replacen("There is news", "There is news for {{1}}", 1);
+    assert_ne!(other.as_bytes(), kept, "it takes a value now");
+    std::fs::write(&template, other).unwrap();
+    host = stage.start().await;
+    assert_eq!(held_up(&host, "do not fit the template").await, 3);
     host.stop().await;
     std::fs::write(&template, kept).unwrap();
     host = stage.start().await;

@@ -150,7 +150,7 @@ async fn a_segment_has_its_times_too(engine: Engine) {
     }
     at_rest(&stage, &played.host).await;
     let at = evening(&played.clock, 2);
-    let (berlin, tijuana) = (due(&at, Some("Europe/Berlin"), "1"), due(&at, Some("America/Tijuana"), "1"));
+    let (berlin, tijuana) = (due(&at, Some("Europe/Berlin"), "15550111"), due(&at, Some("America/Tijuana"), "15550111"));
     let mut segment = own(&at);
     segment["audience"] = json!({ "segment": { "tiers": ["gold", "silver"] } });
     let id = described(&played.host, "k-1", &segment).await;
@@ -172,7 +172,7 @@ async fn a_segment_has_its_times_too(engine: Engine) {
 async fn whose_time_is_long_over_is_left_out(engine: Engine) {
     let stage = stage(engine).await;
     let host = stage.start().await;
-    // Two days from now at noon of UTC is no good here: it is five hours ago in UTC.
+    // Five hours ago in UTC, and an hour ago four zones to the west.
     let now = UnixMs(crate::support::now_s() * 1_000);
     let then = UnixMs(now.0 - 5 * HOUR_MS);
     let of_day = then.0 % DAY_MS / MINUTE_MS;
@@ -192,7 +192,7 @@ async fn whose_time_is_long_over_is_left_out(engine: Engine) {
     })
     .await;
     assert_eq!((have_it(&stage), &told["skipped"]), (phones(&["15550003"]), &json!({ "too-late": 2 })), "{told}");
-    assert_eq!((&told["seen"], &told["next_at"]), (&json!(3), &json!(due(&at, Some("Etc/GMT+12"), "1"))), "{told}");
+    assert_eq!((&told["seen"], &told["next_at"]), (&json!(3), &json!(due(&at, Some("Etc/GMT+12"), "15550111"))), "{told}");
     order(&host, &id, "cancel").await;
     eventually("it is cancelled for those to come", async || (progress(&host, &id).await["next_at"].is_null()).then_some(())).await;
 }

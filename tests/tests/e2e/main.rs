@@ -9,6 +9,7 @@ mod audit;
 mod authentication;
 mod broadcasts;
 mod broadcasts_kept;
+mod broadcasts_large;
 mod broadcasts_local;
 mod broadcasts_takeover;
 mod clicks;

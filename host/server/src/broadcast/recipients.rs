@@ -12,7 +12,7 @@ use questline_core::id::{NumberId, PlayerId};
 use questline_core::outbox::{Campaign, Content};
 use questline_core::permit::Known;
 use questline_core::port::{DedupKey, Enqueue, ServiceError, StoreError};
-use questline_core::template::Template;
+use questline_core::template::{Template, TemplateMismatch};
 use questline_core::time::UnixMs;
 
 use super::{BroadcastDesk, campaign_of, template_of};
@@ -60,6 +60,9 @@ pub(crate) enum Unready {
     /// The game declares the template no more.
     #[error("the game declares no template {0:?}")]
     NoTemplate(String),
+    /// Its values are for another template than the game declares now.
+    #[error("its values do not fit the template any more: {0}")]
+    NoFit(TemplateMismatch),
     /// Nobody is written to from a number that the game has not.
     #[error("the game does not talk from {0}")]
     NoNumber(String),
@@ -100,6 +103,7 @@ impl BroadcastDesk {
         now: UnixMs,
     ) -> Result<Batch, Unready> {
         let template = template_of(game, broadcast).ok_or_else(|| Unready::NoTemplate(broadcast.wish.wording.template.clone()))?;
+        broadcast.wish.wording.check(template).map_err(Unready::NoFit)?;
         match &broadcast.wish.number {
             Some(number) if !game.rules.numbers.contains(number) => return Err(Unready::NoNumber(format!("its number {number}"))),
             None if game.rules.numbers.is_empty() => return Err(Unready::NoNumber("any number".to_owned())),

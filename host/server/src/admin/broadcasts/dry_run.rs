@@ -118,7 +118,7 @@ fn is_zero(number: &u64) -> bool {
 fn unready(problem: Unready) -> Problem {
     match problem {
         Unready::Store(problem) => problem.into(),
-        Unready::NoTemplate(_) | Unready::NoNumber(_) | Unready::NoTime(_) => Problem::conflict(problem.to_string()),
+        Unready::NoTemplate(_) | Unready::NoFit(_) | Unready::NoNumber(_) | Unready::NoTime(_) => Problem::conflict(problem.to_string()),
         Unready::Players(_) | Unready::NoPiece => {
             tracing::warn!(%problem, "a dry run could not be made");
             Problem { status: StatusCode::SERVICE_UNAVAILABLE, title: "not now", detail: format!("{problem}. Try again.") }
