@@ -34,7 +34,7 @@ pub use list::{
 };
 pub use local::{LATE_MS_MAX, LocalTime, Round, Wall, Whereabouts, estimate_in_zones};
 pub use pace::{Bound, Estimate, Limits, Portfolio, ahead_max, estimate, ready_to_feed};
-pub use progress::{Progress, Tally, UNKNOWN_LISTED_MAX, UnknownOutcome, passed};
+pub use progress::{Progress, Rates, Tally, UNKNOWN_LISTED_MAX, UnknownOutcome, passed};
 pub use schedule::{InvalidSchedule, begins_at};
 pub use wording::{COLUMN_BYTES_MAX, VALUE_BYTES_MAX, Wording, WordingProblem};
 

@@ -312,7 +312,7 @@ impl Host {
             two_factor: two_factor.clone(),
             sending: sending.clone(),
             templates: templates.clone(),
-            outbox: OutboxDesk { outbox: store.outbox.clone(), traffic: traffic.clone() },
+            outbox: OutboxDesk::new(store.outbox.clone(), traffic.clone()),
             games: games.clone(),
             metrics: metrics.clone(),
             clock: clock.clone(),

@@ -120,6 +120,27 @@ async fn a_link_leads_on_and_counts_once(engine: Engine) {
     eventually("and one of another player", async || (host.get(&path).await["progress"]["clicked"] == 2).then_some(())).await;
     assert_eq!(follow(&host, Method::POST, &to_ada).await.0, 405);
 
+    // What became of the template's messages, and of the broadcast's.
+    let expected = json!({ "delivered": 1.0, "clicked": 1.0, "opted_out": 0.0 });
+    let progress = eventually("both are delivered", async || {
+        let progress = host.get(&path).await["progress"].clone();
+        (progress["delivered"] == 2).then_some(progress)
+    })
+    .await;
+    for (name, rate) in expected.as_object().unwrap() {
+        assert_eq!(&progress["rates"][name], rate, "{progress}");
+    }
+    let measured = host.get("/games/cup/measures/templates").await;
+    let rows = measured["templates"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "{measured}");
+    let counts = ["broadcasts", "messages", "accepted", "delivered", "failed", "clicked"].map(|name| rows[0][name].as_u64().unwrap());
+    assert_eq!((rows[0]["template"].as_str(), counts), (Some("cup_open"), [1, 2, 2, 2, 0, 2]), "{measured}");
+    assert_eq!(host.get("/games/cup/measures/templates?from=2020-01-01&to=2020-01-02").await["templates"], json!([]));
+    let figure = async |outcome: &str| {
+        host.metric(&format!("questline_template_messages_total{{game=\"cup\",template=\"cup_open\",outcome=\"{outcome}\"}}")).await
+    };
+    assert_eq!((figure("accepted").await, figure("clicked").await), (2.0, 2.0));
+
     // A flow's own message needs no campaign.
     says(&ada, "say hello").await;
     ada.send("template cup_news").await.unwrap();

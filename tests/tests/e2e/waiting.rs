@@ -33,6 +33,9 @@ async fn a_held_number_holds_up_no_other(engine: Engine) {
     .await;
     assert!(class(&waiting, "normal")["oldest_at"].as_u64().is_some(), "{waiting}");
     assert_eq!(waiting["numbers"][0]["number"], NUMBER);
+    let age = async |class: &str| running.metric(&format!("questline_outbox_oldest_age_seconds{{class=\"{class}\"}}")).await;
+    eventually("the figures tell how old the oldest is", async || (age("normal").await >= 1.0).then_some(())).await;
+    assert_eq!(age("critical").await, 0.0);
     let quiet = stage.player("+15559990001", "Quiet").with_number(SECOND_NUMBER).unwrap();
     assert_eq!(says(&quiet, "me too").await.text(), "echo: me too");
     let left = async || (class(&running.get("/games/quiet/outbox").await, "normal")["queued"] == 0).then_some(());

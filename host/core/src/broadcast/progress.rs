@@ -97,8 +97,40 @@ pub fn passed(before: DeliveryState, after: DeliveryState) -> impl Iterator<Item
         .map(|(_, name)| name)
 }
 
+/// How well messages do: parts of one, 0 to 1, to four places; none where there is nothing to be a part of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Rates {
+    /// On a device, of those that Meta took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<f64>,
+    /// Opened, of those on a device; who has turned receipts off opens nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<f64>,
+    /// Their link was followed, of those on a device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clicked: Option<f64>,
+    /// Their player took no marketing any more within a day, of those on a device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opted_out: Option<f64>,
+}
+
+impl Rates {
+    /// From what was counted.
+    pub fn of(tally: &Tally) -> Self {
+        let (accepted, delivered) = (tally.total(Tally::ACCEPTED), tally.total("delivered"));
+        // A player without a receipt of delivery may still follow a link or opt out.
+        let part = |count: u64, of: u64| (of > 0).then(|| ((count.min(of) as f64 / of as f64) * 1e4).round() / 1e4);
+        Self {
+            delivered: part(delivered, accepted),
+            read: part(tally.total("read"), delivered),
+            clicked: part(tally.total(Deed::Click.counted_as()), delivered),
+            opted_out: part(tally.total(Deed::OptOut.counted_as()), delivered),
+        }
+    }
+}
+
 /// How far a broadcast is, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Progress {
     /// Where it stands.
     pub state: State,
@@ -140,6 +172,8 @@ pub struct Progress {
     pub dropped: BTreeMap<String, u64>,
     /// Those that were sent again, for nobody knows whether the first time came through: a player may have them twice.
     pub unknown: u64,
+    /// How well it does.
+    pub rates: Rates,
 }
 
 impl Progress {
@@ -165,6 +199,7 @@ impl Progress {
             failed: tally.under(Tally::FAILED),
             dropped: tally.under(Tally::DROPPED),
             unknown,
+            rates: Rates::of(tally),
         }
     }
 }
@@ -176,4 +211,23 @@ pub struct UnknownOutcome {
     pub message: OutboxRef,
     /// When that was noted.
     pub at: UnixMs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_parts_of_what_could_be() {
+        let tally = |counts: &[(&str, i64)]| Tally { counts: counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect() };
+        assert_eq!(Rates::of(&Tally::default()), Rates::default(), "of nothing there is no part");
+        let none = Rates::of(&tally(&[("accepted", 4)]));
+        assert_eq!((none.delivered, none.read), (Some(0.0), None));
+        let counted = [("accepted", 8), ("delivered", 6), ("read", 3), ("clicked:10", 1), ("clicked:11", 1), ("opted-out:10", 1)];
+        let rates = Rates::of(&tally(&counted));
+        let expected = Rates { delivered: Some(0.75), read: Some(0.5), clicked: Some(0.3333), opted_out: Some(0.1667) };
+        assert_eq!(rates, expected);
+        // A click without a receipt of delivery is no rate over one.
+        assert_eq!(Rates::of(&tally(&[("accepted", 1), ("delivered", 1), ("clicked:1", 2)])).clicked, Some(1.0));
+    }
 }

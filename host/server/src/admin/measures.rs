@@ -1,4 +1,5 @@
-//! How well codes do: `GET /v1/games/{game}/verifications/measures` tells it by day, country and channel.
+//! How well codes do: `GET /v1/games/{game}/verifications/measures` tells it by day, country and channel. And how well templates do:
+//! `GET /v1/games/{game}/measures/templates`.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::events::known_game;
 use super::{Admin, Problem};
+use crate::broadcast::TemplateMeasure;
 
 /// Days of one answer.
 const DAYS_MAX: u32 = 92;
@@ -86,8 +88,32 @@ pub(super) async fn codes(
     Path(game): Path<String>,
     period: Result<Query<Period>, QueryRejection>,
 ) -> Result<Json<Measures>, Problem> {
-    let Query(Period { from, to }) = period.map_err(|problem| Problem::invalid(problem.body_text()))?;
     let game = known_game(&admin, &game)?;
+    let (first, last) = days(&admin, period)?;
+    let days = admin.codes.measures(&game.rules.id, first, last).await?;
+    Ok(Json(Measures { days: days.into_iter().map(OneDay::from).collect() }))
+}
+
+/// Templates of a period.
+#[derive(Serialize)]
+pub(super) struct Templates {
+    templates: Vec<TemplateMeasure>,
+}
+
+/// Templates of broadcasts that began in a period, both days included; today where none is named.
+pub(super) async fn templates(
+    State(admin): State<Arc<Admin>>,
+    Path(game): Path<String>,
+    period: Result<Query<Period>, QueryRejection>,
+) -> Result<Json<Templates>, Problem> {
+    let game = known_game(&admin, &game)?;
+    let (first, last) = days(&admin, period)?;
+    Ok(Json(Templates { templates: admin.broadcasts.template_measures(&game.rules.id, first, last).await? }))
+}
+
+/// The first day and the last.
+fn days(admin: &Admin, period: Result<Query<Period>, QueryRejection>) -> Result<(Day, Day), Problem> {
+    let Query(Period { from, to }) = period.map_err(|problem| Problem::invalid(problem.body_text()))?;
     let day = |name: &str, text: &str| Day::parse(text).map_err(|problem| Problem::invalid(format!("{name}: {problem}")));
     let today = Day::of(admin.clock.now());
     let last = to.map_or(Ok(today), |to| day("to", &to))?;
@@ -95,6 +121,5 @@ pub(super) async fn codes(
     if first > last || last.0 - first.0 >= DAYS_MAX {
         return Err(Problem::invalid(format!("from, to: 1 to {DAYS_MAX} days, the first one in from")));
     }
-    let days = admin.codes.measures(&game.rules.id, first, last).await?;
-    Ok(Json(Measures { days: days.into_iter().map(OneDay::from).collect() }))
+    Ok((first, last))
 }

@@ -177,6 +177,7 @@ fn v1() -> Routes {
         .post("/games/{game}/broadcasts/{id}/resume", broadcasts::resume)
         .post("/games/{game}/broadcasts/{id}/cancel", broadcasts::cancel)
         .get("/games/{game}/broadcasts/{id}/unknown", broadcasts::unknown)
+        .get("/games/{game}/measures/templates", measures::templates)
         .post("/games/{game}/outages", broadcasts::outage);
     Routes::default()
         .get("/openapi.json", openapi::document)
@@ -230,6 +231,10 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     let depth = admin.desk.depth().await.ok();
     if let Ok(limits) = admin.sending.limits().await {
         admin.metrics.sending.limits(&limits);
+    }
+    let numbers: Vec<_> = admin.games.numbers().cloned().collect();
+    if let Some(ages) = admin.outbox.ages(&numbers, admin.clock.now()).await {
+        admin.metrics.lanes.oldest(ages);
     }
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], admin.metrics.render(depth)).into_response()
 }

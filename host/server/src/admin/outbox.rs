@@ -2,11 +2,12 @@
 //! something else than their turn, and for what. Neither says what a message says, or to whom.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
+use questline_core::id::NumberId;
 use questline_core::lane::LaneKind;
 use questline_core::outbox::MessageClass;
 use questline_core::port::{LaneWaiting, Outbox, ParkedMessage};
@@ -27,6 +28,39 @@ pub struct OutboxDesk {
     pub outbox: Arc<dyn Outbox>,
     /// What is on its way.
     pub traffic: Arc<Traffic>,
+    ages: Mutex<Option<(UnixMs, Ages)>>,
+}
+
+/// Seconds for which the oldest message of each class has waited for its turn.
+type Ages = [u64; MessageClass::ALL.len()];
+
+/// For so long ages are not looked at again: each look reads the heads of all lanes.
+const AGES_MS: u64 = 5 * SECOND_MS;
+
+impl OutboxDesk {
+    /// Over an outbox.
+    pub fn new(outbox: Arc<dyn Outbox>, traffic: Arc<Traffic>) -> Self {
+        Self { outbox, traffic, ages: Mutex::default() }
+    }
+
+    /// How old the oldest message of each class is, a few seconds ago at most; none where the store does not answer.
+    pub(super) async fn ages(&self, numbers: &[NumberId], now: UnixMs) -> Option<Ages> {
+        let known = *self.ages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, ages)) = known
+            && now.since_ms(at) < AGES_MS
+        {
+            return Some(ages);
+        }
+        let mut ages = Ages::default();
+        for lane in self.outbox.waiting(numbers).await.ok()? {
+            let age = lane.lane.kind.class().and_then(|class| ages.get_mut(class as usize));
+            if let (Some(age), Some(oldest)) = (age, lane.oldest) {
+                *age = (*age).max(now.since_ms(oldest) / SECOND_MS);
+            }
+        }
+        *self.ages.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, ages));
+        Some(ages)
+    }
 }
 
 /// A lane, or all of a class.

@@ -5,6 +5,7 @@ mod deeds;
 mod feeder;
 mod gate;
 mod judge;
+mod measures;
 mod recipients;
 mod sweep;
 mod upload;
@@ -29,6 +30,7 @@ pub use deeds::Deeds;
 pub use feeder::run;
 pub use gate::{Gate, Gated};
 pub(crate) use judge::ToldStanding;
+pub(crate) use measures::TemplateMeasure;
 pub(crate) use recipients::{Batch, Recipient, Unready};
 pub(crate) use upload::{Format, Upload, UploadFailed};
 

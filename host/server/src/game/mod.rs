@@ -120,6 +120,11 @@ impl Games {
         self.by_number.iter().filter(move |(_, of)| *of == game).map(|(number, _)| number)
     }
 
+    /// All numbers that games talk from.
+    pub fn numbers(&self) -> impl Iterator<Item = &NumberId> {
+        self.by_number.keys()
+    }
+
     /// All of them.
     pub fn all(&self) -> Vec<Arc<LoadedGame>> {
         self.by_id.load().values().cloned().collect()

@@ -1,8 +1,11 @@
 //! Figures of the outbox's lanes: how long messages wait to be sent, which are parked and why, which came too late.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use questline_core::outbox::MessageClass;
@@ -21,11 +24,19 @@ struct OfReason {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Dropped {
+    class: &'static str,
+    reason: &'static str,
+}
+
 /// The figures.
 pub struct LaneMetrics {
     wait_seconds: Family<OfClass, Histogram, fn() -> Histogram>,
     parked: Family<OfReason, Counter>,
     expired: Family<OfClass, Counter>,
+    dropped: Family<Dropped, Counter>,
+    oldest: Family<OfClass, Gauge<f64, AtomicU64>>,
 }
 
 impl LaneMetrics {
@@ -34,12 +45,29 @@ impl LaneMetrics {
             wait_seconds: Family::new_with_constructor(|| Histogram::new(WAIT_SECONDS)),
             parked: Family::default(),
             expired: Family::default(),
+            dropped: Family::default(),
+            oldest: Family::default(),
         };
         let help = "From when a message could be sent until its send began, by class";
         registry.register("outbox_wait_seconds", help, metrics.wait_seconds.clone());
         registry.register("outbox_parked", "Messages that were parked, by reason", metrics.parked.clone());
         registry.register("outbox_expired", "Messages that were too late to be sent, by class", metrics.expired.clone());
+        registry.register("outbox_dropped", "Messages that are not sent, by class and reason", metrics.dropped.clone());
+        let help = "Age of the oldest message that waits for its turn, by class; 0 where none does";
+        registry.register("outbox_oldest_age_seconds", help, metrics.oldest.clone());
         metrics
+    }
+
+    /// A message is not sent, ever.
+    pub fn dropped(&self, class: MessageClass, reason: &'static str) {
+        self.dropped.get_or_create(&Dropped { class: class.as_str(), reason }).inc();
+    }
+
+    /// How old the oldest message of each class is now.
+    pub fn oldest(&self, ages_s: [u64; MessageClass::ALL.len()]) {
+        for (class, age_s) in MessageClass::ALL.iter().zip(ages_s) {
+            self.oldest.get_or_create(&OfClass { class: class.as_str() }).set(age_s as f64);
+        }
     }
 
     /// A send begins, so long after it could.
@@ -63,5 +91,7 @@ impl LaneMetrics {
         self.waited(MessageClass::Normal, 1);
         self.parked(ParkReason::InGame);
         self.expired(MessageClass::Low);
+        self.dropped(MessageClass::Low, "expired");
+        self.oldest([0; MessageClass::ALL.len()]);
     }
 }

@@ -45,7 +45,10 @@ pub struct SendingFigures {
     alerts: Family<Outcome, Counter>,
     in_game: Gauge,
     throughput: Family<OfNumber, Gauge<i64, AtomicI64>>,
+    throughput_tier: Family<OfNumber, Gauge<i64, AtomicI64>>,
     portfolio_left: Family<OfPortfolio, Gauge<i64, AtomicI64>>,
+    portfolio_limit: Family<OfPortfolio, Gauge<i64, AtomicI64>>,
+    portfolio_used: Family<OfPortfolio, Gauge<i64, AtomicI64>>,
 }
 
 impl SendingFigures {
@@ -56,6 +59,11 @@ impl SendingFigures {
         registry.register("players_in_game", "Players who are not disturbed now", self.in_game.clone());
         registry.register("throughput_per_second", "Messages a second that a number may send now", self.throughput.clone());
         registry.register("portfolio_left", "Users a portfolio may still write to today; -1: no limit", self.portfolio_left.clone());
+        let help = "Messages a second of a number's tier";
+        registry.register("throughput_tier_per_second", help, self.throughput_tier.clone());
+        let help = "Users a portfolio may write to in 24 hours; -1: no limit";
+        registry.register("portfolio_limit", help, self.portfolio_limit.clone());
+        registry.register("portfolio_used", "Users a portfolio wrote to in the last 24 hours", self.portfolio_used.clone());
     }
 
     /// A message was granted its permits (`granted`), or parked for a reason.
@@ -85,17 +93,23 @@ impl SendingFigures {
         self.breaker("number", "open");
         self.alert("raised");
         self.throughput.get_or_create(&OfNumber { number: "100".to_owned() }).set(80);
-        self.portfolio_left.get_or_create(&OfPortfolio { portfolio: "main".to_owned() }).set(250);
+        self.throughput_tier.get_or_create(&OfNumber { number: "100".to_owned() }).set(80);
+        for family in [&self.portfolio_left, &self.portfolio_limit, &self.portfolio_used] {
+            family.get_or_create(&OfPortfolio { portfolio: "main".to_owned() }).set(250);
+        }
     }
 
     /// The limits as of now.
     pub fn limits(&self, limits: &SendingLimits) {
         for number in &limits.numbers {
             self.throughput.get_or_create(&OfNumber { number: number.number.clone() }).set(number.per_second.into());
+            self.throughput_tier.get_or_create(&OfNumber { number: number.number.clone() }).set(number.tier_per_second.into());
         }
         for portfolio in &limits.portfolios {
-            let left = portfolio.left.map_or(-1, i64::from);
-            self.portfolio_left.get_or_create(&OfPortfolio { portfolio: portfolio.portfolio.clone() }).set(left);
+            let of = OfPortfolio { portfolio: portfolio.portfolio.clone() };
+            self.portfolio_left.get_or_create(&of).set(portfolio.left.map_or(-1, i64::from));
+            self.portfolio_limit.get_or_create(&of).set(portfolio.limit.map_or(-1, i64::from));
+            self.portfolio_used.get_or_create(&of).set(portfolio.used.into());
         }
         self.present(limits.in_game);
     }

@@ -210,7 +210,14 @@ impl Sender {
     }
 
     /// A message is not sent, ever: a person may look at it among the dead letters, or it is counted as one of many.
-    pub(super) fn give_up(&self, message: &OutboxMessage, reason: &str, detail: &str, recorder: &mpsc::UnboundedSender<record::Entry>) {
+    pub(super) fn give_up(
+        &self,
+        message: &OutboxMessage,
+        reason: &'static str,
+        detail: &str,
+        recorder: &mpsc::UnboundedSender<record::Entry>,
+    ) {
+        self.metrics.lanes.dropped(message.message.class, reason);
         let result = SendResult::Dead { reason: reason.to_owned(), detail: detail.to_owned(), at: self.clock.now() };
         let _ = recorder.send(record::Entry::done(SendRecord { id: message.id, result }));
     }
