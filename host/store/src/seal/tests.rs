@@ -102,3 +102,16 @@ proptest! {
         prop_assert!(matches!(&error, StoreError::Corrupt(said) if text.len() < 12 || !said.contains(&text)), "{}", error);
     }
 }
+
+#[test]
+fn keys_for_something_else_are_of_one_label_and_one_key() {
+    let secrets = |keys: &[&str], label: &str| -> Vec<([u8; 4], [u8; 32])> {
+        StoreKeys::new(keys).unwrap().derived(label).iter().map(|key| (key.id, *key.secret)).collect()
+    };
+    let (one, two) = ("the first of two keys for a store, in full", "the second of two keys for a store, in full");
+    let both = secrets(&[two, one], "links");
+    assert_eq!(both.len(), 2);
+    assert_eq!(secrets(&[one], "links"), both[1..], "the same one, wherever it stands");
+    assert_ne!(both[0].1, both[1].1);
+    assert_ne!(secrets(&[one], "other")[0].1, both[1].1);
+}
