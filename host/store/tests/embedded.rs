@@ -132,7 +132,7 @@ fn another_version_is_refused_and_left_alone() {
         Connection::open(&file).unwrap().execute("UPDATE meta SET value = ?1 WHERE key = 'schema_version'", [version]).unwrap();
         let before = std::fs::read(&file).unwrap();
         let error = refusal(dir.path());
-        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 9 } if found == version), "{error}");
+        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 10 } if found == version), "{error}");
         assert!(error.to_string().contains(advice), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), before);
     }
@@ -340,6 +340,6 @@ async fn data_of_earlier_versions_is_taken_over() {
         let found: i64 = connection.query_row("SELECT value FROM meta WHERE key = 'schema_version'", [], |row| row.get(0)).unwrap();
         let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('document', 'conversation_player')";
         let made: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!((found, made), (9, 2), "from version {version}");
+        assert_eq!((found, made), (10, 2), "from version {version}");
     }
 }
