@@ -188,7 +188,9 @@ impl Step<'_> {
                 }
             }
             if let Some(until) = locked_until {
-                (key, minutes) = ("host-challenge-locked", until.since_ms(self.now).div_ceil(MINUTE_MS).to_string());
+                // The lock began a little after this step: in whole minutes, the nearest.
+                let whole = (until.since_ms(self.now) + MINUTE_MS / 2) / MINUTE_MS;
+                (key, minutes) = ("host-challenge-locked", whole.max(1).to_string());
                 self.note(Action::ChallengesLocked, Actor::Host, &open.player, format!("too many denials; for {minutes} minutes"));
             }
         }
