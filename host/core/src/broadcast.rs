@@ -6,6 +6,7 @@
 mod audience;
 mod list;
 mod local;
+mod of_flows;
 mod pace;
 mod progress;
 mod schedule;
@@ -33,6 +34,7 @@ pub use list::{
     has_language, is_locale, piece_of,
 };
 pub use local::{LATE_MS_MAX, LocalTime, Round, Wall, Whereabouts, estimate_in_zones};
+pub use of_flows::{campaign_of_template, campaigns_of_template, counted_as, is_of_flows};
 pub use pace::{Bound, Estimate, Limits, Portfolio, ahead_max, estimate, ready_to_feed};
 pub use progress::{Progress, Rates, Tally, UNKNOWN_LISTED_MAX, UnknownOutcome, passed};
 pub use schedule::{InvalidSchedule, begins_at};

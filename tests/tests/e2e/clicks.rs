@@ -23,6 +23,7 @@ on_both_stores![
     forged_and_cut_tokens_lead_nowhere,
     links_outlive_a_restart_and_a_new_key,
     an_experiment_that_hopes_for_clicks_sees_them,
+    what_flows_send_is_measured_too,
 ];
 
 const HOUR_MS: u64 = 3_600_000;
@@ -318,4 +319,45 @@ async fn an_experiment_that_hopes_for_clicks_sees_them(engine: Engine) {
     eventually("it is looked at", async || (clicks(&host, "followed").await == count as f64 + 1.0).then_some(())).await;
     assert_eq!(host.get(&path).await["progress"]["clicked"], count);
     running.stop().await;
+}
+
+/// By template: how many Meta took, how many arrived, what came of them.
+async fn what_flows_send_is_measured_too(engine: Engine) {
+    let stage = stage(engine).await;
+    let offer = template("cup_offer", "https://game.example/offer").replace("utility", "marketing");
+    stage.write("cup", "templates/cup_offer.toml", &offer);
+    for template in &questline::game::templates(&stage.game_dir("cup")).unwrap() {
+        questline::dev::approve(&stage.emulator, template);
+    }
+    let mut host = stage.start().await;
+    let (ada, bob) = (stage.player("+15550111", "Ada"), stage.player("+15550122", "Bob"));
+    let mut links = Vec::new();
+    for player in [&ada, &bob] {
+        says(player, "START").await;
+        links.push(token(&says(player, "template cup_offer").await));
+    }
+    says(&ada, "template cup_news").await;
+    at_rest(&stage, &host).await;
+    assert_eq!(follow(&host, Method::GET, &links[0]).await.1.as_deref(), Some("https://game.example/offer"));
+    says(&bob, "STOP").await;
+    at_rest(&stage, &host).await;
+    let of = |measures: &Value, name: &str| measures["templates"].as_array().unwrap().iter().find(|row| row["template"] == name).cloned();
+    let seen = async |host: &Api| {
+        let measures = host.get("/games/cup/measures/templates").await;
+        let offer = of(&measures, "cup_offer")?;
+        (offer["clicked"] == 1 && offer["delivered"] == 2).then_some((offer, of(&measures, "cup_news")))
+    };
+    for restart in [false, true] {
+        if restart {
+            host.kill().await;
+            host = stage.start().await;
+        }
+        let (offer, news) = eventually("it is counted", async || seen(&host).await).await;
+        assert_eq!((&offer["messages"], &offer["accepted"], &offer["opted_out"]), (&json!(2), &json!(2), &json!(1)), "{offer}");
+        assert_eq!((&offer["broadcasts"], &offer["rates"]["clicked"]), (&json!(0), &json!(0.5)), "{offer}");
+        let news = news.expect("another template's row");
+        assert_eq!((&news["accepted"], &news["clicked"], &news["opted_out"]), (&json!(1), &json!(0), &json!(0)), "{news}");
+    }
+    let long_ago = host.get("/games/cup/measures/templates?from=2020-01-01&to=2020-01-31").await;
+    assert_eq!(long_ago["templates"], json!([]));
 }

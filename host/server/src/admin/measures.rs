@@ -100,7 +100,7 @@ pub(super) struct Templates {
     templates: Vec<TemplateMeasure>,
 }
 
-/// Templates of broadcasts that began in a period, both days included; today where none is named.
+/// Templates that flows sent in a period, both days included, and those of broadcasts that began in it; today where none is named.
 pub(super) async fn templates(
     State(admin): State<Arc<Admin>>,
     Path(game): Path<String>,
@@ -108,7 +108,7 @@ pub(super) async fn templates(
 ) -> Result<Json<Templates>, Problem> {
     let game = known_game(&admin, &game)?;
     let (first, last) = days(&admin, period)?;
-    Ok(Json(Templates { templates: admin.broadcasts.template_measures(&game.rules.id, first, last).await? }))
+    Ok(Json(Templates { templates: admin.broadcasts.template_measures(&game.rules, first, last).await? }))
 }
 
 /// The first day and the last.

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use questline_core::broadcast::{Broadcast, State, Tally};
+use questline_core::broadcast::{Broadcast, State, Tally, campaigns_of_template};
 use questline_core::commit::Commit;
 use questline_core::consent::Marketing;
+use questline_core::day::Day;
 use questline_core::event::Event;
 use questline_core::experiment::{Deed, Experiment, Goal};
+use questline_core::game::Game;
 use questline_core::id::{CampaignId, ConversationId, GameId};
 use questline_core::port::{DeedNote, Exposures, InboxEntry, StoreError};
+use questline_core::template::Category;
 use questline_core::time::{DAY_MS, HOUR_MS, UnixMs};
 
 use super::campaign_of;
@@ -75,11 +78,16 @@ impl Deeds {
     }
 
     /// Notes what a step shows of its player, before the step is written: a step that is run again notes nothing twice.
-    pub async fn note(&self, game: &GameId, entry: &InboxEntry, commit: &Commit) -> Result<(), StoreError> {
+    pub async fn note(&self, rules: &Game, entry: &InboxEntry, commit: &Commit) -> Result<(), StoreError> {
+        let (game, conversation) = (&rules.id, commit.conversation.id);
+        let is_withdrawn = commit.consents.iter().any(|record| record.marketing != Marketing::Granted);
+        if is_withdrawn {
+            for template in rules.templates.values().filter(|template| template.category == Category::Marketing) {
+                self.of_flow(game, &template.name, conversation, Deed::OptOut, OPT_OUT_WITHIN_MS, entry.received_at).await?;
+            }
+        }
         let watched = self.watched.load();
         let Some(watched) = watched.get(game) else { return Ok(()) };
-        let conversation = commit.conversation.id;
-        let is_withdrawn = commit.consents.iter().any(|record| record.marketing != Marketing::Granted);
         for one in watched {
             match (&*entry.event, &one.event) {
                 (Event::GameEvent(event), Some((name, within_ms))) if event.name == *name => {
@@ -115,6 +123,35 @@ impl Deeds {
             at,
         };
         self.store.note_deed(note).await
+    }
+
+    /// Somebody followed a link in a template that a flow sent.
+    pub(crate) async fn click_of_flow(
+        &self,
+        game: &GameId,
+        template: &str,
+        conversation: ConversationId,
+        at: UnixMs,
+    ) -> Result<bool, StoreError> {
+        self.of_flow(game, template, conversation, Deed::Click, CLICK_WITHIN_MS, at).await
+    }
+
+    /// Notes what somebody did after a template that a flow sent.
+    async fn of_flow(
+        &self,
+        game: &GameId,
+        template: &str,
+        conversation: ConversationId,
+        deed: Deed,
+        within_ms: u64,
+        at: UnixMs,
+    ) -> Result<bool, StoreError> {
+        for (campaign, _) in campaigns_of_template(template, Day::of(at.minus_ms(within_ms)), Day::of(at)) {
+            if self.store.note_deed(DeedNote { game: game.clone(), campaign, conversation, deed, within_ms, at }).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn count(

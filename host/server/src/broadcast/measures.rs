@@ -1,11 +1,12 @@
-//! How well templates do in broadcasts: what was counted of each broadcast, added up by the template that it was sent by.
+//! How well templates do: what was counted of what flows send by each, and of each broadcast, added up by the template that it was
+//! sent by.
 
 use std::collections::BTreeMap;
 
-use questline_core::broadcast::{Broadcast, Rates, Tally};
+use questline_core::broadcast::{Broadcast, Rates, Tally, campaigns_of_template};
 use questline_core::day::Day;
 use questline_core::experiment::Deed;
-use questline_core::id::GameId;
+use questline_core::game::Game;
 use questline_core::port::StoreError;
 use serde::Serialize;
 
@@ -56,9 +57,20 @@ fn template_of(broadcast: &Broadcast, variant: Option<u8>) -> &str {
 }
 
 impl BroadcastDesk {
-    /// All templates by which broadcasts were sent that began on one of these days.
-    pub(crate) async fn template_measures(&self, game: &GameId, first: Day, last: Day) -> Result<Vec<TemplateMeasure>, StoreError> {
+    /// All templates by which something was sent: by flows on these days, and by broadcasts that began on one of them.
+    pub(crate) async fn template_measures(&self, rules: &Game, first: Day, last: Day) -> Result<Vec<TemplateMeasure>, StoreError> {
+        let game = &rules.id;
         let mut found: BTreeMap<String, (u64, Vec<Tally>)> = BTreeMap::new();
+        for name in rules.templates.keys() {
+            for (campaign, days) in campaigns_of_template(name, first, last) {
+                let tallies = self.deeds.tallies(game, &campaign).await?.into_iter();
+                let tallies = tallies.filter(|(day, _)| day.is_some_and(|day| days.contains(&day))).map(|(_, tally)| tally);
+                let tallies = tallies.collect::<Vec<_>>();
+                if !tallies.is_empty() {
+                    found.entry(name.clone()).or_default().1.extend(tallies);
+                }
+            }
+        }
         for broadcast in self.store.broadcasts(game, BROADCASTS_MAX).await? {
             let day = broadcast.started_at.map(Day::of);
             let (true, Some(campaign)) = (day.is_some_and(|day| (first..=last).contains(&day)), campaign_of(&broadcast.id)) else {

@@ -42,9 +42,11 @@ impl ClickDesk {
 
     async fn count(&self, click: &Click) -> Result<(), StoreError> {
         self.metrics.templates.message(&click.game, &click.button.template, "clicked");
-        if let Some(campaign) = &click.link.campaign {
-            self.deeds.click(&click.game, &campaign.id, click.link.message.conversation, click.at).await?;
-        }
+        let conversation = click.link.message.conversation;
+        match &click.link.campaign {
+            Some(campaign) => self.deeds.click(&click.game, &campaign.id, conversation, click.at).await?,
+            None => self.deeds.click_of_flow(&click.game, &click.button.template, conversation, click.at).await?,
+        };
         Ok(())
     }
 }

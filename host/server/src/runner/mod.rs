@@ -160,7 +160,7 @@ impl Runner {
                 }
             };
             commit.outbox.iter_mut().for_each(|message| game.rules.sending.time_to_live.bound(message));
-            self.deeds.note(&game.rules.id, entry, &commit).await?;
+            self.deeds.note(&game.rules, entry, &commit).await?;
             if place + 1 < count {
                 conversation = Some(commit.conversation.clone());
             }

@@ -1,6 +1,6 @@
 //! A step: all of it or nothing.
 
-use questline_core::broadcast::Tally;
+use questline_core::broadcast::{Tally, counted_as};
 use questline_core::commit::{Bury, DeadLetter, Letter, Resend, TimerChange};
 use questline_core::contact::Contact;
 use questline_core::id::{ConversationId, InboxSeq, OutboxRef, OutboxSeq};
@@ -144,7 +144,7 @@ impl Writer {
         let place = self.next_message()?;
         let lane = self.lane_of(&message)?;
         let (at, due_at) = (message.committed_at, message.committed_at);
-        let campaign = message.campaign.clone().map(|campaign| self.campaign(&message.game, campaign, at)).transpose()?;
+        let campaign = counted_as(&message).map(|campaign| self.campaign(&message.game, campaign, at)).transpose()?;
         self.count(campaign, Tally::QUEUED, 1);
         let sql = "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content, lane, campaign)
             VALUES (?1, ?2, ?1, ?3, ?4, 0, ?4, ?5, ?6, ?7)";

@@ -1,6 +1,6 @@
 //! Many messages at once, in one transaction: their conversations are found or begun, and what came before is told apart.
 
-use questline_core::broadcast::Tally;
+use questline_core::broadcast::{Tally, counted_as};
 use questline_core::contact::Address;
 use questline_core::id::{OutboxRef, OutboxSeq};
 use questline_core::outbox::NewMessage;
@@ -55,7 +55,7 @@ impl Writer {
                 Some(until) => {
                     let place = self.next_message()?;
                     let (at, lane) = (message.committed_at, self.lane_of(&message)?);
-                    let campaign = message.campaign.map(|campaign| self.campaign(&message.game, campaign, at)).transpose()?;
+                    let campaign = counted_as(&message).map(|campaign| self.campaign(&message.game, campaign, at)).transpose()?;
                     self.count(campaign, Tally::QUEUED, 1);
                     self.count(campaign, parked(ParkReason::Scheduled.as_str()), 1);
                     let sql = "INSERT INTO message(seq, conversation, place, state, at_ms, attempts, due_ms, content, park_ms, park_reason,

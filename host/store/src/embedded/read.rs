@@ -84,7 +84,7 @@ pub(super) fn lane(connection: &Connection, sealer: &Sealer, lane: &Lane, after:
 /// What was queued before the messages that these looks are for, in other lanes of their conversations.
 pub(super) fn behind(connection: &Connection, sealer: &Sealer, looks: &[Look]) -> Result<Vec<Placed>> {
     let sql = "SELECT place, conversation, seq, state, at_ms, attempts, due_ms, content FROM message INDEXED BY message_talk
-        WHERE conversation = ?1 AND place < ?2 AND place IS NOT NULL AND park_ms IS NULL AND campaign IS NULL ORDER BY place";
+        WHERE conversation = ?1 AND place < ?2 AND place IS NOT NULL AND park_ms IS NULL AND (campaign IS NULL OR campaign < 0) ORDER BY place";
     let mut found = Vec::new();
     for look in looks {
         let rows = all(connection, sql, (look.conversation.0, look.before), |row| placed(sealer, row))?;

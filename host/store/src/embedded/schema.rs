@@ -134,7 +134,8 @@ CREATE TABLE exposure(campaign INTEGER NOT NULL, conversation INTEGER NOT NULL, 
 
 /// Version 10: what waits of a conversation in all its lanes, in its order.
 const TALK: &str = "
-CREATE INDEX message_talk ON message(conversation, place) WHERE place IS NOT NULL AND park_ms IS NULL AND campaign IS NULL;
+CREATE INDEX message_talk ON message(conversation, place) WHERE place IS NOT NULL AND park_ms IS NULL
+  AND (campaign IS NULL OR campaign < 0);
 ";
 
 /// What has to be done to tables of an older version, by that version, in order.

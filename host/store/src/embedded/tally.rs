@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use lru::LruCache;
-use questline_core::broadcast::Tally;
+use questline_core::broadcast::{Tally, is_of_flows};
 use questline_core::id::{CampaignId, GameId};
 use questline_core::outbox::Campaign;
 use questline_core::port::StoreError;
@@ -52,7 +52,14 @@ impl Writer {
         let id = match found {
             Some(id) => id,
             None => {
-                let sql = "INSERT INTO campaign(game, name, variant, at_ms) VALUES (?1, ?2, ?3, ?4)";
+                // Numbers below 0 say that its messages are no bulk: the index of what waits of conversations has them.
+                let sql = if is_of_flows(&key.1.id) {
+                    "INSERT INTO campaign(id, game, name, variant, at_ms)
+                     VALUES ((SELECT min(ifnull(min(id), 0), 0) - 1 FROM campaign), ?1, ?2, ?3, ?4)"
+                } else {
+                    "INSERT INTO campaign(id, game, name, variant, at_ms)
+                     VALUES ((SELECT max(ifnull(max(id), 0), 0) + 1 FROM campaign), ?1, ?2, ?3, ?4)"
+                };
                 self.execute(sql, (game.as_str(), name, variant, at.0))?;
                 self.connection.last_insert_rowid()
             }

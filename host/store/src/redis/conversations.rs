@@ -15,6 +15,7 @@ use redis::{Cmd, Value};
 
 use super::RedisStore;
 use super::desk::rank;
+use super::enqueue::mark_of;
 use super::keys::Partition;
 use super::letter::{self, LetterHead};
 use super::memory::{Bucket, Inbox, News};
@@ -263,7 +264,7 @@ impl RedisStore {
 
         command.arg(outbox.len());
         for (message, json) in &outbox {
-            command.arg(millis(message.committed_at)).arg(json).arg(Lane::of(message).to_string());
+            command.arg(millis(message.committed_at)).arg(json).arg(Lane::of(message).to_string()).arg(mark_of(message));
         }
         let resend = commit.resend.iter().filter(|resend| resend.id.conversation == id);
         command.arg(resend.clone().count());

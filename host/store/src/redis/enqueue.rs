@@ -1,5 +1,6 @@
 //! Many messages at once: one script for each partition that they go to, all in one pipeline.
 
+use questline_core::broadcast::counted_as;
 use questline_core::conversation::Conversation;
 use questline_core::id::{OutboxRef, OutboxSeq};
 use questline_core::lane::Lane;
@@ -157,9 +158,9 @@ impl RedisStore {
     }
 }
 
-/// What a message of a campaign is marked with.
-fn mark_of(message: &NewMessage) -> String {
-    let mark = message.campaign.as_ref().map(|campaign| {
+/// What a message that is counted is marked with.
+pub(super) fn mark_of(message: &NewMessage) -> String {
+    let mark = counted_as(message).map(|campaign| {
         let variant = campaign.variant.map_or_else(String::new, |variant| variant.to_string());
         format!("{}/{} {variant}", message.game, campaign.id)
     });

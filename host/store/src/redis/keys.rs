@@ -16,7 +16,7 @@
 //! | `parked`, `parked:why` | sorted set, hash | those of them that wait for a time and are in no lane's order, by that time, and why |
 //! | `b:<day>` | hash | what messages say, until they are delivered or a day has passed |
 //! | `r:<day>` | hash | receipts: `<state> <at> <attempts> <wamid>` |
-//! | `g:<day>` | hash, expires | messages of campaigns: `<game>/<campaign> <variant>` |
+//! | `g:<day>` | hash, expires | messages that are counted: `<game>/<campaign> <variant>` |
 //! | `tally:<game>/<campaign>` | hash, expires | what became of its messages in this partition, by name: core's `Tally` |
 //! | `s:<day>` | set, expires | digests of what came, by the day of its own time |
 //! | `k:<digest>` | string, expires | when an event came whose key has no time of its own |

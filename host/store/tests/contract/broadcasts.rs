@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use questline_core::audit::Actor;
 use questline_core::broadcast::{
     Audience, Broadcast, BroadcastId, Definition, EXPIRES_AFTER_MS, Entry, Kind, OPEN_MAX, Order, REMEMBERED_MAX, Segment, State, Tally,
-    UNKNOWN_LISTED_MAX, UnknownOutcome, Who, Wording,
+    UNKNOWN_LISTED_MAX, UnknownOutcome, Who, Wording, campaign_of_template,
 };
 use questline_core::contact::{Address, PhoneNumber};
+use questline_core::day::Day;
 use questline_core::event::StatusError;
 use questline_core::experiment::{Arm, Deed, EXPERIMENT_OF_META, REACHED, cohorts, hour_of};
 use questline_core::id::{CampaignId, ConversationId, OutboxRef, OutboxSeq};
-use questline_core::outbox::{Campaign, Content, MessageClass};
+use questline_core::outbox::{Campaign, Content, MessageClass, NewMessage};
 use questline_core::port::{AddedBroadcast, DeedNote, Enqueue, Enqueued, StatusUpdate};
 use questline_core::send::{ParkReason, SendResult};
 use questline_core::status::DeliveryState;
@@ -313,6 +314,68 @@ pub async fn what_is_parked_of_a_campaign_is_counted_while_it_is<E: Engine>() {
     let tally = world.store().tally(&game("starfall"), &CampaignId::parse("b1").unwrap()).await.unwrap();
     assert_eq!((tally.waiting(), tally.parked()), (1, 0));
     let _ = two;
+}
+
+pub async fn what_flows_send_by_templates_is_counted_and_is_no_bulk<E: Engine>() {
+    let world = World::<E>::new().await;
+    let name = "cup_invite_of_this_winter";
+    let send = async || {
+        world.append([incoming(&player(1), "hello")]).await;
+        let work = world.take().await;
+        let mut commit = done(&work);
+        let template = TemplateMessage {
+            name: name.to_owned(),
+            language: "en".to_owned(),
+            category: Category::Marketing,
+            header: None,
+            body: Vec::new(),
+            buttons: Vec::new(),
+        };
+        let text = reply(&work.conversation, "first", world.now());
+        let message = NewMessage { class: MessageClass::High, content: Content::Template(template), ..text.clone() };
+        commit.outbox = vec![text, message];
+        let ids = world.commit(commit).await.outbox;
+        world.release(&work).await;
+        assert_eq!(world.take_messages(2).await.iter().map(|message| message.id).collect::<Vec<_>>(), ids, "in order, as all that is said");
+        world.store().begin(ids.clone(), world.now()).await.unwrap();
+        world.record(ids[0], SendResult::Done).await;
+        ids[1]
+    };
+    let tally = async |day: Day| {
+        let Campaign { id, variant } = campaign_of_template(name, day).unwrap();
+        let counts = world.store().tallies(&game("starfall"), &id).await.unwrap().remove(&variant).unwrap_or_default().counts;
+        counts.into_iter().filter(|(_, count)| *count != 0).collect::<Vec<_>>()
+    };
+    let (first, today) = (send().await, Day::of(world.now()));
+    world.record(first, SendResult::Accepted { wamid: questline_core::event::Wamid("w1".into()), at: world.now() }).await;
+    world.status(Some(first), "w1", DeliveryState::Read).await;
+    let reached = format!("{REACHED}{}", hour_of(world.now()));
+    let passed = [("queued", 1), ("accepted", 1), ("sent", 1), ("delivered", 1), ("read", 1), (reached.as_str(), 1)];
+    assert_eq!(tally(today).await, these(&passed));
+    // The next day's is counted by itself, and what somebody does then is due to it.
+    world.setup.clock.pass_ms(24 * HOUR_MS);
+    let (second, next) = (send().await, Day::of(world.now()));
+    world.record(second, SendResult::Accepted { wamid: questline_core::event::Wamid("w2".into()), at: world.now() }).await;
+    let deed = DeedNote {
+        game: game("starfall"),
+        campaign: campaign_of_template(name, next).unwrap().id,
+        conversation: second.conversation,
+        deed: Deed::OptOut,
+        within_ms: HOUR_MS,
+        at: world.now().plus_ms(5),
+    };
+    assert!(world.store().note_deed(deed.clone()).await.unwrap());
+    assert!(!world.store().note_deed(deed).await.unwrap(), "once");
+    let hour = hour_of(world.now());
+    let (reached, left) = (format!("{REACHED}{hour}"), format!("{}{hour}", Deed::OptOut.counted_as()));
+    assert_eq!(tally(next).await, these(&[("queued", 1), ("accepted", 1), (&reached, 1), (&left, 1)]));
+    assert_eq!(tally(today).await, these(&passed));
+    // One that is not sent is a dead letter, as of all that is said.
+    let third = send().await;
+    let result = SendResult::Dead { reason: "expired".to_owned(), detail: "too late".to_owned(), at: world.now() };
+    world.record(third, result).await;
+    assert_eq!(world.store().dead_letters(None, None, 9).await.unwrap().len(), 1);
+    assert!(tally(next).await.contains(&("dropped:expired".to_owned(), 1)));
 }
 
 pub async fn what_people_do_after_a_campaigns_message_is_counted_once<E: Engine>() {

@@ -210,6 +210,7 @@ macro_rules! contract {
                     what_becomes_of_a_campaigns_messages_is_counted_once
                     what_is_parked_of_a_campaign_is_counted_while_it_is
                     what_people_do_after_a_campaigns_message_is_counted_once
+                    what_flows_send_by_templates_is_counted_and_is_no_bulk
                 }
                 consents {
                     marketing_begins_only_while_the_player_agrees

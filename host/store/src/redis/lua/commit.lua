@@ -46,7 +46,7 @@ local seqs, first_place = {}, '0'
 local last = tonumber(was[3] or '0')
 local known_day = arg()
 for n = 1, num() do
-  local at, body, lane = num(), arg(), arg()
+  local at, body, lane, campaign = num(), arg(), arg(), arg()
   last = math.max(last + 1, at)
   seqs[n] = int(last)
   local day, ref = day_of(last), conversation .. '.' .. int(last)
@@ -54,6 +54,10 @@ for n = 1, num() do
   if day ~= known_day then
     touch('b:' .. day, '0')
     known_day = day
+  end
+  if campaign ~= '' then
+    mark(ref, day, campaign)
+    count(campaign, 'queued', 1)
   end
   local place = queue(ref, '0', int(at), lane, '')
   if n == 1 then
@@ -87,7 +91,7 @@ for _ = 1, num() do
   if body and attempts then
     redis.call('HDEL', bodies, ref)
     -- One of many is counted by its reason, and not kept.
-    if not campaign_of(ref) then
+    if not is_bulk(campaign_of(ref)) then
       bury(game, at, letter_of(conversation, game, attempts, head, body))
     end
   end

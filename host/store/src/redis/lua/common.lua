@@ -82,6 +82,11 @@ local function lane_of(live)
   return string.match(live, '^%d+ %d+ %d+ (%S+) ')
 end
 
+-- core::broadcast::of_flows: what flows send by a template is counted, and is no bulk.
+local function is_bulk(campaign)
+  return campaign and not string.find(campaign, '/t-', 1, true)
+end
+
 -- Messages of a campaign are marked, `<game>/<campaign> <variant>`, and what becomes of them is counted.
 local MARKED_S, COUNTED_S = 60 * 86400, 100 * 86400
 local function mark(ref, day, campaign)
@@ -107,7 +112,18 @@ local function reached_key(campaign)
   return base .. 'reached:' .. string.match(campaign, '^(%S+) ')
 end
 local function reached(campaign, conversation, at)
-  if campaign and redis.call('HSETNX', reached_key(campaign), conversation, at .. ' ' .. string.match(campaign, ' (%d*)$')) == 1 then
+  if not campaign then
+    return
+  end
+  local kept = at .. ' ' .. string.match(campaign, ' (%d*)$')
+  local is_new = redis.call('HSETNX', reached_key(campaign), conversation, kept) == 1
+  -- Of what flows send, each day's first counts: what follows is due to the last one.
+  if not is_new and not is_bulk(campaign) then
+    local variant = string.match(redis.call('HGET', reached_key(campaign), conversation), ' (%d*)$')
+    redis.call('HSET', reached_key(campaign), conversation, kept)
+    is_new = variant ~= string.match(campaign, ' (%d*)$')
+  end
+  if is_new then
     redis.call('EXPIRE', reached_key(campaign), COUNTED_S)
     count(campaign, 'reached:' .. int(math.floor(tonumber(at) / HOUR_MS)), 1)
   end

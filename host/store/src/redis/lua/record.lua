@@ -50,7 +50,7 @@ local head, reason = arg(), arg()
 local body = redis.call('HGET', base .. 'b:' .. day, ref)
 redis.call('HDEL', base .. 'b:' .. day, ref)
 count(campaign, 'dropped:' .. reason, 1)
-if not campaign then
+if not is_bulk(campaign) then
   bury(game, at, letter_of(conversation, game, attempts, head, body))
 end
 return { 1 }
