@@ -17,7 +17,7 @@ mod index;
 mod keys;
 mod wamid;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,6 +43,8 @@ const TAG_LEN: usize = 16;
 const DRAFT_BYTES: usize = 512;
 /// Room for opening that a thread keeps.
 const SCRATCH_BYTES_MAX: usize = 256 << 10;
+/// Nonces that a thread has in stock: 384 bytes.
+const NONCES_MAX: usize = 32;
 /// Stands in a store's list of keys for what was written before anything was sealed.
 pub(crate) const PLAIN: &str = "plain";
 
@@ -246,6 +248,7 @@ const PLAIN_BIT: u32 = 1 << 31;
 
 thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static NONCES: RefCell<([[u8; NONCE_LEN]; NONCES_MAX], usize)> = const { RefCell::new(([[0; NONCE_LEN]; NONCES_MAX], 0)) };
 }
 
 impl Sealer {
@@ -320,9 +323,7 @@ impl Sealer {
     pub(crate) fn seal(&self, owner: Owner<'_>, draft: Draft) -> Result<Vec<u8>, StoreError> {
         let Draft(mut bytes) = draft;
         let key = self.first();
-        let mut nonce = [0; NONCE_LEN];
-        let no_luck = |_| StoreError::Unavailable("the system gives no random bytes".to_owned());
-        self.0.random.fill(&mut nonce).map_err(no_luck)?;
+        let nonce = self.nonce()?;
         let (header, text) = bytes.split_at_mut(HEADER_LEN);
         header[0] = MARK;
         header[1..ID_END].copy_from_slice(&key.id.0);
@@ -332,6 +333,19 @@ impl Sealer {
         let tag = sealed.map_err(|_| StoreError::Corrupt(format!("{} is too long to be sealed", owner.kind.what())))?;
         bytes.extend_from_slice(tag.as_ref());
         Ok(bytes)
+    }
+
+    /// Random bytes that were never used: each thread takes some in stock, for the system is asked at the price of a call.
+    fn nonce(&self) -> Result<[u8; NONCE_LEN], StoreError> {
+        NONCES.with_borrow_mut(|(stock, left)| {
+            if *left == 0 {
+                let no_luck = |_| StoreError::Unavailable("the system gives no random bytes".to_owned());
+                self.0.random.fill(stock.as_flattened_mut()).map_err(no_luck)?;
+                *left = stock.len();
+            }
+            *left -= 1;
+            Ok(stock[*left])
+        })
     }
 
     /// Seals a value as JSON.

@@ -13,7 +13,9 @@ use questline_core::event::{Event, SystemChange, Wamid};
 use questline_core::id::{GameId, NumberId, OutboxRef, OutboxSeq, PlayerId};
 use questline_core::message::Outbound;
 use questline_core::outbox::{Content, MessageClass, NewMessage};
-use questline_core::port::{Audit, Batch, Clock, Conversations, Desk, Inbox, Incoming, Outbox, Sealing, StatusUpdate, StoreError, Work};
+use questline_core::port::{
+    Audiences, Audit, Batch, Clock, Conversations, Desk, Inbox, Incoming, Outbox, Sealing, StatusUpdate, StoreError, Work,
+};
 use questline_core::status::DeliveryState;
 use questline_core::time::UnixMs;
 use questline_store::embedded::{EmbeddedOptions, EmbeddedStore, OpenError};
@@ -132,7 +134,7 @@ fn another_version_is_refused_and_left_alone() {
         Connection::open(&file).unwrap().execute("UPDATE meta SET value = ?1 WHERE key = 'schema_version'", [version]).unwrap();
         let before = std::fs::read(&file).unwrap();
         let error = refusal(dir.path());
-        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 10 } if found == version), "{error}");
+        assert!(matches!(error, OpenError::SchemaVersion { found, supported: 11 } if found == version), "{error}");
         assert!(error.to_string().contains(advice), "{error}");
         assert_eq!(std::fs::read(&file).unwrap(), before);
     }
@@ -315,6 +317,48 @@ async fn the_log_stays_small() {
     assert!(largest <= 12 << 20, "the log grew to {largest} bytes");
 }
 
+/// A name is looked for in two places: it is in one of them, whatever comes, and they agree with what is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_name_is_in_the_log_or_in_its_table() {
+    const CONTACTS: u64 = 1_500;
+    let dir = tempfile::tempdir().unwrap();
+    let few = |names_waiting_max| {
+        let mut options = EmbeddedOptions::new(dir.path(), Arc::new(FixedClock));
+        options.names_waiting_max = names_waiting_max;
+        EmbeddedStore::open(options).unwrap()
+    };
+    let places = || {
+        let connection = Connection::open(dir.path().join("questline.db")).unwrap();
+        let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+        let both = count("SELECT count(*) FROM alias JOIN alias_new USING(name)");
+        let all =
+            count("SELECT count(DISTINCT conversation) FROM (SELECT * FROM alias UNION ALL SELECT name, conversation FROM alias_new)");
+        assert_eq!((both, all), (0, CONTACTS));
+        (count("SELECT count(*) FROM alias"), count("SELECT count(*) FROM alias_new"))
+    };
+    let mut store = few(300);
+    for from in (0..CONTACTS).step_by(50) {
+        let events = (from..from + 50).flat_map(|player| batch(player, 1).events).collect();
+        store.append(Batch { events, received_at: FixedClock.now(), ..Batch::default() }).await.unwrap();
+    }
+    let (moved, waiting) = places();
+    assert!(moved >= 1_000 && (200..=400).contains(&waiting), "{moved} moved, {waiting} wait");
+    for waiting_max in [300, 0, 10_000] {
+        for player in 0..CONTACTS {
+            let addresses = vec![batch(player, 1).events[0].address.clone()];
+            let found = store.conversations_at(addresses.clone()).await.unwrap().remove(0).unwrap();
+            assert_eq!(found.contact, addresses[0].contact, "player {player}");
+        }
+        assert_eq!(store.depth().await.unwrap().conversations, CONTACTS, "nobody is taken for somebody new");
+        drop(store);
+        store = few(waiting_max);
+        // Everybody writes again; a group that has nothing new moves names too.
+        let events = (0..CONTACTS).flat_map(|player| batch(player, 1).events).collect();
+        store.append(Batch { events, received_at: FixedClock.now(), ..Batch::default() }).await.unwrap();
+    }
+    assert_eq!(places(), (CONTACTS, 0));
+}
+
 /// Version 1 had no documents, version 2 no players beside the conversations, version 3 no pages,
 /// version 4 no chain of its audit records, version 5 nothing sealed: all are brought up to date, with what they hold.
 #[tokio::test(flavor = "multi_thread")]
@@ -340,6 +384,6 @@ async fn data_of_earlier_versions_is_taken_over() {
         let found: i64 = connection.query_row("SELECT value FROM meta WHERE key = 'schema_version'", [], |row| row.get(0)).unwrap();
         let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('document', 'conversation_player')";
         let made: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!((found, made), (10, 2), "from version {version}");
+        assert_eq!((found, made), (11, 2), "from version {version}");
     }
 }

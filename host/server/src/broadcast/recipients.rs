@@ -20,6 +20,9 @@ use crate::game::LoadedGame;
 
 /// Players that are looked up at the same time.
 const LOOKUPS_MAX: usize = 32;
+/// Recipients whose keys share a second, and the seconds that keys of a broadcast spread over.
+const NEIGHBOURS: u64 = 4_096;
+const HOUR_S: u64 = 3_600;
 /// Conversations that a part of a segment's walk looks at.
 const WALK: usize = 250;
 
@@ -169,6 +172,7 @@ impl BroadcastDesk {
         let Cast { broadcast, .. } = cast;
         let list = broadcast.list.as_ref().ok_or(Unready::NoPiece)?;
         let (number, skip) = piece_of(place.entries);
+        let first = place.entries;
         let mut piece = match place.entries < list.recipients {
             true => self.store.piece(&broadcast.game, &broadcast.id, &list.upload, number).await?.ok_or(Unready::NoPiece)?,
             false => Vec::new(),
@@ -220,7 +224,14 @@ impl BroadcastDesk {
                 None => Err(Skip::NoContact),
                 Some(address) => {
                     let conversation = found.conversation.as_ref();
-                    let to = To { address, conversation, locale: entry.locale.as_deref(), key: entry.who.key(), due: entry.due };
+                    let to = To {
+                        address,
+                        conversation,
+                        locale: entry.locale.as_deref(),
+                        key: entry.who.key(),
+                        place: first + n as u64,
+                        due: entry.due,
+                    };
                     self.message(cast, to, &entry.values)
                 }
             };
@@ -264,7 +275,7 @@ impl BroadcastDesk {
                 let contact = &address.contact;
                 let key = contact.phone().map(|phone| phone.digits()).or(contact.bsuid().map(|bsuid| bsuid.as_str()));
                 let key = key.unwrap_or_default().to_owned();
-                let to = To { address, conversation: Some(known), locale: None, key: &key, due };
+                let to = To { address, conversation: Some(known), locale: None, key: &key, place: known.id.0, due };
                 self.message(cast, to, &values)
             }
         };
@@ -293,7 +304,7 @@ impl BroadcastDesk {
         let message = wish.wording.message(template, locale, &game.rules.locale, values).map_err(|_| Skip::NoValue)?;
         let campaign = campaign_of(&broadcast.id).map(|id| Campaign { id, variant: variant.map(|(place, _)| place) });
         let enqueue = Enqueue {
-            dedup: dedup(broadcast, to.key),
+            dedup: dedup(broadcast, to.key, to.place),
             address: to.address,
             class: wish.class,
             content: Content::Template(message),
@@ -346,15 +357,18 @@ struct To<'a> {
     locale: Option<&'a str>,
     /// What names them in this broadcast, whatever else changes.
     key: &'a str,
+    /// About where they are in its order; it never changes either.
+    place: u64,
     /// Their own time, where everybody has one.
     due: Option<UnixMs>,
 }
 
 /// Once for each recipient of a broadcast, however often they are handed over.
-fn dedup(broadcast: &Broadcast, key: &str) -> DedupKey {
+fn dedup(broadcast: &Broadcast, key: &str, place: u64) -> DedupKey {
     let digest = crate::verification::dedup_key("broadcast", &broadcast.game, &[broadcast.id.as_str(), key]).digest;
-    // Keys of one broadcast share a time: they are written in one place. A key without one holds for all conversations, where
-    // somebody may have several.
+    // A key without a time holds for all conversations, where somebody may have several.
     let in_several = broadcast.wish.number.is_none() && broadcast.wish.audience != Audience::List;
-    DedupKey { sent_s: if in_several { 0 } else { broadcast.created_at.as_s() }, digest }
+    // Else keys lead with a time that goes on with the order: those of neighbours are written in one place.
+    let sent_s = broadcast.created_at.as_s() + place / NEIGHBOURS % HOUR_S;
+    DedupKey { sent_s: if in_several { 0 } else { sent_s }, digest }
 }

@@ -7,11 +7,11 @@ use questline_core::conversation::Conversation;
 use questline_core::id::{ConversationId, GameId};
 use questline_core::port::{Appended, DedupKey, StoreError};
 use questline_core::time::UnixMs;
-use rusqlite::ToSql;
 
 use crate::alias::{Alias, AliasChange};
 use crate::seal::{Index, Kind, Named, Owner, Sealer};
 
+use super::names::Looked;
 use super::op::{Answer, AppendOp};
 use super::read;
 use super::sealing::broken;
@@ -78,50 +78,18 @@ impl Writer {
     /// The conversation behind a contact, as [`crate::alias`] has the rules; a new one if there is none. `soon`: it is about
     /// to be loaded.
     pub(super) fn conversation_of(&mut self, address: &Address, soon: bool) -> Result<ConversationId, Failure> {
-        let phone = Alias::of_phone(&address.number, &address.contact);
-        let bsuid = Alias::of_bsuid(&address.number, &address.contact);
-        let by_phone = self.look_up(phone.as_ref())?;
-        let by_bsuid = self.look_up(bsuid.as_ref())?;
-        let Some(conversation) = by_phone.or(by_bsuid) else { return self.begin_conversation(address, phone, bsuid, soon) };
-        let known = |alias: &Option<Alias>, found| alias.is_none() || found == Some(conversation);
-        if !(known(&phone, by_phone) && known(&bsuid, by_bsuid)) {
+        let phone = self.look_up(Alias::of_phone(&address.number, &address.contact), soon)?;
+        let bsuid = self.look_up(Alias::of_bsuid(&address.number, &address.contact), soon)?;
+        let Some(conversation) = phone.conversation().or(bsuid.conversation()) else {
+            return self.begin_conversation(address, [phone, bsuid], soon);
+        };
+        if !(phone.agrees(conversation) && bsuid.agrees(conversation)) {
             self.learn(conversation, address)?;
         }
         Ok(conversation)
     }
 
-    fn look_up(&mut self, alias: Option<&Alias>) -> rusqlite::Result<Option<ConversationId>> {
-        let Some(alias) = alias else { return Ok(None) };
-        if let Some(conversation) = self.aliases.get(alias.as_str()) {
-            return Ok(Some(*conversation));
-        }
-        let found = self.read_alias(alias)?;
-        if let Some(conversation) = found {
-            self.aliases.put(alias.as_str().into(), conversation);
-        }
-        Ok(found)
-    }
-
-    /// Where a name points, under whichever key it lies.
-    fn read_alias(&self, alias: &Alias) -> rusqlite::Result<Option<ConversationId>> {
-        let sealer = &self.shared.sealer;
-        let find =
-            |name: &dyn ToSql| self.row("SELECT conversation FROM alias WHERE name = ?1", [name], |row| row.get(0).map(ConversationId));
-        for index in sealer.indexes(Named::Alias, &[alias.as_str()]) {
-            if let Some(found) = find(index.as_bytes())? {
-                return Ok(Some(found));
-            }
-        }
-        if sealer.has_plain() { find(&alias.as_str()) } else { Ok(None) }
-    }
-
-    fn begin_conversation(
-        &mut self,
-        address: &Address,
-        phone: Option<Alias>,
-        bsuid: Option<Alias>,
-        soon: bool,
-    ) -> Result<ConversationId, Failure> {
+    fn begin_conversation(&mut self, address: &Address, names: [Looked; 2], soon: bool) -> Result<ConversationId, Failure> {
         let id = ConversationId(self.ids.conversation + 1);
         let conversation = Conversation::new(id, address.clone());
         let sealer = &self.shared.sealer;
@@ -131,8 +99,10 @@ impl Writer {
         let sql = "INSERT INTO conversation(id, version, game, number, contact, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let (game, number) = (address.game.as_str(), address.number.as_str());
         self.execute(sql, (id.0, conversation.version, game, number, contact.as_bytes(), &doc))?;
-        for alias in phone.into_iter().chain(bsuid) {
-            self.point(&alias, id)?;
+        for name in names {
+            if let Looked::New(alias, name) = name {
+                self.begin_name(&alias, name, id, soon)?;
+            }
         }
         self.staged.conversations += 1;
         if soon {
@@ -159,42 +129,6 @@ impl Writer {
         for alias in Alias::all(&address.number, &address.contact) {
             self.point(&alias, id)?;
         }
-        Ok(())
-    }
-
-    /// Makes names follow a contact.
-    pub(super) fn move_aliases(&mut self, id: ConversationId, change: &AliasChange) -> rusqlite::Result<()> {
-        for alias in &change.forget {
-            let sealer = self.shared.sealer.clone();
-            let forget = |name: &dyn ToSql| self.execute("DELETE FROM alias WHERE name = ?1 AND conversation = ?2", (name, id.0));
-            for index in sealer.indexes(Named::Alias, &[alias.as_str()]) {
-                forget(index.as_bytes())?;
-            }
-            if sealer.has_plain() {
-                forget(&alias.as_str())?;
-            }
-            self.aliases.pop(alias.as_str());
-        }
-        for alias in &change.add {
-            self.point(alias, id)?;
-        }
-        Ok(())
-    }
-
-    fn point(&mut self, alias: &Alias, id: ConversationId) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO alias(name, conversation) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET conversation = excluded.conversation";
-        let sealer = &self.shared.sealer;
-        let parts = [alias.as_str()];
-        self.execute(sql, (sealer.index(Named::Alias, &parts).as_bytes(), id.0))?;
-        // Wherever it pointed under another key, it points no more.
-        let forget = "DELETE FROM alias WHERE name = ?1";
-        for older in sealer.older_indexes(Named::Alias, &parts) {
-            self.execute(forget, [older.as_bytes()])?;
-        }
-        if sealer.has_plain() {
-            self.execute(forget, [alias.as_str()])?;
-        }
-        self.aliases.put(alias.as_str().into(), id);
         Ok(())
     }
 

@@ -8,11 +8,9 @@ use questline_core::id::{CampaignId, ConversationId, GameId};
 use questline_core::port::{Audiences, ConversationPage, Exposures, StoreError};
 use rusqlite::Connection;
 
-use super::consents::alias_of;
-use super::{EmbeddedStore, read, unavailable};
+use super::{EmbeddedStore, Shared, read, unavailable};
 use crate::alias::Alias;
 use crate::broadcasts::broadcasts_over_documents;
-use crate::seal::Sealer;
 
 broadcasts_over_documents!(EmbeddedStore);
 
@@ -43,8 +41,8 @@ impl Audiences for EmbeddedStore {
     }
 
     async fn conversations_at(&self, addresses: Vec<Address>) -> Result<Vec<Option<Conversation>>, StoreError> {
-        let sealer = self.shared.sealer.clone();
-        self.read(move |connection| addresses.iter().map(|address| conversation_at(connection, &sealer, address)).collect()).await
+        let shared = self.shared.clone();
+        self.read(move |connection| addresses.iter().map(|address| conversation_at(connection, &shared, address)).collect()).await
     }
 
     async fn tally(&self, game: &GameId, campaign: &CampaignId) -> Result<Tally, StoreError> {
@@ -53,10 +51,10 @@ impl Audiences for EmbeddedStore {
 }
 
 /// The phone's conversation, else that of the user id: as for what arrives.
-fn conversation_at(connection: &Connection, sealer: &Sealer, address: &Address) -> Result<Option<Conversation>, StoreError> {
+fn conversation_at(connection: &Connection, shared: &Shared, address: &Address) -> Result<Option<Conversation>, StoreError> {
     for alias in Alias::all(&address.number, &address.contact) {
-        if let Some(id) = alias_of(connection, sealer, &alias)? {
-            let found = read::known_conversation(connection, sealer, ConversationId(id))?;
+        if let Some(id) = shared.names.conversation(connection, &shared.sealer, &alias)? {
+            let found = read::known_conversation(connection, &shared.sealer, ConversationId(id))?;
             return Ok(found.filter(|known| known.game == address.game));
         }
     }

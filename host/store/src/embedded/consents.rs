@@ -6,14 +6,14 @@ use questline_core::contact::Contact;
 use questline_core::id::{ConversationId, GameId, NumberId, OutboxRef};
 use questline_core::port::{Begun, ConsentPage, ConsentPlace, Consents, StoreError};
 use questline_core::time::UnixMs;
-use rusqlite::{Connection, OptionalExtension, ToSql};
+use rusqlite::Connection;
 
 use super::op::Answer;
 use super::sealing::blob;
 use super::writer::{Failure, Writer};
 use super::{EmbeddedStore, unavailable};
 use crate::alias::Alias;
-use crate::seal::{Kind, Named, Owner, Sealer};
+use crate::seal::{Kind, Owner, Sealer};
 
 impl Writer {
     /// Reads what holds and begins in the same transaction: what is withdrawn before is not begun.
@@ -41,18 +41,19 @@ impl Consents for EmbeddedStore {
     async fn consents_of(&self, game: &GameId, numbers: &[NumberId], contacts: &[Contact]) -> Result<Vec<ConsentRecord>, StoreError> {
         let aliases: Vec<Alias> =
             numbers.iter().flat_map(|number| contacts.iter().flat_map(move |contact| Alias::all(number, contact))).collect();
-        let (game, sealer) = (game.clone(), self.shared.sealer.clone());
+        let (game, shared) = (game.clone(), self.shared.clone());
         self.read(move |connection| {
+            let sealer = &shared.sealer;
             let mut found = Vec::new();
             for alias in &aliases {
-                let id = alias_of(connection, &sealer, alias)?;
+                let id = shared.names.conversation(connection, sealer, alias)?;
                 found.extend(id.filter(|id| !found.contains(id)));
             }
             let mut records = Vec::new();
             for id in found {
                 let sql = "SELECT c.id, c.conversation, c.doc FROM consent c JOIN conversation v ON v.id = c.conversation
                     WHERE c.conversation = ?1 AND v.game = ?2 ORDER BY c.id";
-                records.extend(rows(connection, &sealer, sql, (id, game.as_str()))?.into_iter().map(|(_, record)| record));
+                records.extend(rows(connection, sealer, sql, (id, game.as_str()))?.into_iter().map(|(_, record)| record));
             }
             Ok(records)
         })
@@ -71,20 +72,6 @@ impl Consents for EmbeddedStore {
         })
         .await
     }
-}
-
-/// Where a name points, under whichever key it lies.
-pub(super) fn alias_of(connection: &Connection, sealer: &Sealer, alias: &Alias) -> Result<Option<u64>, StoreError> {
-    let find = |name: &dyn ToSql| {
-        let mut statement = connection.prepare_cached("SELECT conversation FROM alias WHERE name = ?1")?;
-        statement.query_row([name], |row| row.get::<_, u64>(0)).optional()
-    };
-    for index in sealer.indexes(Named::Alias, &[alias.as_str()]) {
-        if let Some(found) = find(index.as_bytes()).map_err(unavailable)? {
-            return Ok(Some(found));
-        }
-    }
-    if sealer.has_plain() { find(&alias.as_str()).map_err(unavailable) } else { Ok(None) }
 }
 
 fn rows(

@@ -6,6 +6,7 @@
 //! that could be lost. A second thread owns a connection that only reads.
 
 mod append;
+mod asked;
 mod audiences;
 mod audit;
 mod clockwork;
@@ -18,6 +19,7 @@ mod enqueue;
 mod exposures;
 mod lanes;
 mod memory;
+mod names;
 mod op;
 mod pages;
 mod permits;
@@ -49,6 +51,7 @@ use crate::ready::ReadyQueue;
 use crate::seal::{MissingKeys, Sealer, StoreKeys};
 
 use memory::{Hot, Pending};
+use names::NewNames;
 use op::{Answer, Op, Request};
 use reader::Reader;
 
@@ -68,6 +71,9 @@ pub struct EmbeddedOptions {
     pub inbox_per_game_max: u64,
     /// Memory for what waits and for what was used last, all caches together, in bytes.
     pub cache_bytes_max: usize,
+    /// Names of new contacts that wait to be written to their table next to their neighbours, about; 60 bytes of memory
+    /// each.
+    pub names_waiting_max: usize,
     /// Of the audit log's pseudonyms; without one, the directory's own `audit.key` is taken, and made if it is not there.
     pub audit_key: Option<AuditKey>,
     /// What is personal is sealed under the first, and opens under all; without any, the directory's own `store.key` is
@@ -78,13 +84,14 @@ pub struct EmbeddedOptions {
 }
 
 impl EmbeddedOptions {
-    /// The defaults: 100,000 events, half of them for one game, and 6 MiB of caches.
+    /// The defaults: 100,000 events, half of them for one game, 6 MiB of caches, and 32,768 names.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         Self {
             dir: dir.into(),
             inbox_max: 100_000,
             inbox_per_game_max: 50_000,
             cache_bytes_max: 6 << 20,
+            names_waiting_max: 32_768,
             audit_key: None,
             keys: None,
             clock,
@@ -165,6 +172,7 @@ struct Shared {
     /// When the next timer is due, at the latest known; 0: look, [`NO_TIMER`]: there is none.
     timer_due_ms: AtomicU64,
     audit_key: AuditKey,
+    names: NewNames,
     sealer: Sealer,
     clock: Arc<dyn Clock>,
 }
@@ -218,6 +226,7 @@ impl EmbeddedStore {
         sealing::write_anew(&connection);
         audit::take_over(&mut connection).map_err(|error| OpenError::Damaged(error.to_string()))?;
         lanes::take_over(&mut connection, &sealer)?;
+        let names = NewNames::open(&mut connection, &sealer, options.names_waiting_max)?;
         let reading = schema::open_reader(&directory.database())?;
         let caches = options.cache_bytes_max / 4;
         let shared = Arc::new(Shared {
@@ -228,6 +237,7 @@ impl EmbeddedStore {
             counts: Counts::default(),
             timer_due_ms: AtomicU64::new(0),
             audit_key,
+            names,
             sealer,
             clock: options.clock,
         });

@@ -12,7 +12,7 @@ use super::OpenError;
 use crate::seal::PLAIN;
 
 /// The version of the tables that this build reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 10;
+pub(super) const SCHEMA_VERSION: i64 = 11;
 
 /// Page cache of the writing connection.
 const WRITER_CACHE_KB: i64 = 4 * 1024;
@@ -138,9 +138,24 @@ CREATE INDEX message_talk ON message(conversation, place) WHERE place IS NOT NUL
   AND (campaign IS NULL OR campaign < 0);
 ";
 
+/// Version 11: names that wait to be written to `alias` in its order, see [`super::names`].
+const NEW_NAMES: &str = "
+CREATE TABLE alias_new(id INTEGER PRIMARY KEY, name BLOB NOT NULL, conversation INTEGER NOT NULL);
+";
+
 /// What has to be done to tables of an older version, by that version, in order.
-const UPGRADES: [(i64, &str); 9] =
-    [(1, DOCUMENTS), (2, PLAYERS), (3, PAGES), (4, AUDIT), (5, SEALED), (6, PERMITS), (7, LANES), (8, CAMPAIGNS), (9, TALK)];
+const UPGRADES: [(i64, &str); 10] = [
+    (1, DOCUMENTS),
+    (2, PLAYERS),
+    (3, PAGES),
+    (4, AUDIT),
+    (5, SEALED),
+    (6, PERMITS),
+    (7, LANES),
+    (8, CAMPAIGNS),
+    (9, TALK),
+    (10, NEW_NAMES),
+];
 /// The last version whose rows lay open.
 const OPEN_VERSION: i64 = 5;
 

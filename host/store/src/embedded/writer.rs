@@ -1,6 +1,6 @@
 //! The thread that writes: it takes what waits, does it in one transaction, and answers when the disk has confirmed it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::Arc;
 
@@ -12,9 +12,11 @@ use questline_core::time::UnixMs;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::asked::{Asked, GROUP_MAX};
 use super::clockwork::PruneCursors;
 use super::directory::Directory;
 use super::memory::bounded;
+use super::names::NamesChange;
 use super::op::{Answer, Op, Request};
 use super::sealing::broken;
 use super::staged::{Arrived, Staged};
@@ -22,14 +24,8 @@ use super::tally::Campaigns;
 use super::{Shared, unavailable};
 use crate::seal::{Draft, Kind, Owner};
 
-/// Operations in a group.
-const GROUP_MAX: usize = 256;
-/// Rows in a group, about: what is over waits for the next one.
-const GROUP_WEIGHT_MAX: usize = 4_000;
 /// From a group of so many on, the next one waits for stragglers: callers are many, and at least one core is theirs.
 const GATHER_FROM: usize = 8;
-/// Looks in a row that find nobody new before the group begins; each lets other threads run first.
-const GATHER_LOOKS: u32 = 4;
 /// Names of contacts in memory.
 const ALIASES_MAX: usize = 8_192;
 /// Messages that Meta accepted lately, for statuses that do not say which message they are about.
@@ -101,6 +97,7 @@ pub(super) struct Writer {
     pub(super) hasher: RandomState,
     pub(super) cursors: PruneCursors,
     pub(super) campaigns: Campaigns,
+    pub(super) names: NamesChange,
     directory: Directory,
     closing: watch::Sender<bool>,
 }
@@ -120,6 +117,7 @@ impl Writer {
             hasher: RandomState::new(),
             cursors: PruneCursors::default(),
             campaigns: Campaigns::new(),
+            names: NamesChange::default(),
             directory,
             closing,
         }
@@ -127,19 +125,19 @@ impl Writer {
 
     /// Works until nobody can ask any more, or one asks to close.
     pub(super) fn run(mut self, mut requested: mpsc::Receiver<Request>) {
-        let mut taken = Vec::with_capacity(GROUP_MAX);
-        let mut waiting = VecDeque::with_capacity(GROUP_MAX);
+        let mut waiting = Asked::new();
         let mut replies = Vec::with_capacity(GROUP_MAX);
         let mut group_before = 0;
         loop {
             if waiting.is_empty() {
-                if requested.blocking_recv_many(&mut taken, GROUP_MAX) == 0 {
+                if !waiting.receive(&mut requested) {
                     break;
                 }
-                waiting.extend(taken.drain(..));
                 if group_before >= GATHER_FROM {
-                    Self::gather(&mut requested, &mut waiting);
+                    waiting.gather(&mut requested);
                 }
+            } else {
+                waiting.take(&mut requested);
             }
             group_before = waiting.len();
             if self.group(&mut waiting, &mut replies) {
@@ -170,31 +168,15 @@ impl Writer {
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
-    /// Lets callers catch up. Those of a large group, answered a moment ago, are about to ask for their next step: a few
-    /// looks later most are here, and one commit serves them all instead of two that take turns.
-    fn gather(requested: &mut mpsc::Receiver<Request>, waiting: &mut VecDeque<Request>) {
-        let mut looks = 0;
-        while looks < GATHER_LOOKS && waiting.len() < GROUP_MAX {
-            std::thread::yield_now();
-            let before = waiting.len();
-            while waiting.len() < GROUP_MAX
-                && let Ok(request) = requested.try_recv()
-            {
-                waiting.push_back(request);
-            }
-            looks = if waiting.len() == before { looks + 1 } else { 0 };
-        }
-    }
-
     /// Does a group of what waits. True when it was asked to close.
-    fn group(&mut self, waiting: &mut VecDeque<Request>, replies: &mut Vec<Reply>) -> bool {
+    fn group(&mut self, waiting: &mut Asked, replies: &mut Vec<Reply>) -> bool {
         let ids_before = self.ids;
         let mut weight = 0;
         let mut closing = false;
+        waiting.begin_group();
         let mut written = self.statement("BEGIN IMMEDIATE");
         while written.is_ok()
-            && weight < GROUP_WEIGHT_MAX
-            && let Some(Request { mut op, reply }) = waiting.pop_front()
+            && let Some(Request { mut op, reply }) = waiting.next(weight)
         {
             weight += op.weight();
             closing |= matches!(op, Op::Close);
@@ -207,11 +189,15 @@ impl Writer {
                 }
             }
         }
-        match written.and_then(|()| self.write_counts()).and_then(|()| self.statement("COMMIT")) {
-            Ok(()) => self.staged.publish(&self.shared),
+        let written = written.and_then(|()| self.move_names()).and_then(|()| self.write_counts());
+        match written.and_then(|()| self.statement("COMMIT")) {
+            Ok(()) => {
+                self.publish_names();
+                self.staged.publish(&self.shared);
+            }
             Err(error) => {
                 // Without even a beginning nobody was taken; those that wait are told as well, or they would wait on.
-                replies.extend(waiting.drain(..).map(|request| (request.reply, Ok(Answer::Done))));
+                replies.extend(waiting.drain().map(|request| (request.reply, Ok(Answer::Done))));
                 self.undo(ids_before, error, replies);
             }
         }
@@ -227,6 +213,7 @@ impl Writer {
         }
         self.staged.clear();
         self.campaigns.clear();
+        self.undo_names();
         // They may name what was undone.
         self.aliases.clear();
         self.accepted.clear();

@@ -22,6 +22,8 @@ impl Engine for Embedded {
         options.inbox_max = setup.inbox_max;
         options.inbox_per_game_max = setup.inbox_per_game_max;
         options.cache_bytes_max = setup.cache_bytes_max;
+        // So few that names lie here and there.
+        options.names_waiting_max = 4;
         Arc::new(tokio::task::spawn_blocking(move || EmbeddedStore::open(options)).await.unwrap().unwrap())
     }
 

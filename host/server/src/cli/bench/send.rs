@@ -2,8 +2,8 @@
 //! store and its real sender; this process plays Meta, which takes its time and counts what it is sent.
 
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
@@ -62,6 +62,10 @@ struct Report {
     messages: u64,
     enqueue_s: f64,
     enqueued_per_s: f64,
+    /// The same as below, while the messages were put into the queue.
+    critical_meanwhile_p50_ms: f64,
+    critical_meanwhile_p99_ms: f64,
+    critical_meanwhile_max_ms: f64,
     /// Messages that arrived at Meta, a second.
     sent_per_s: f64,
     /// How far that is from the number's throughput.
@@ -85,7 +89,8 @@ struct Report {
 /// What Meta counts.
 struct Heard {
     arrived: AtomicU64,
-    latencies: std::sync::Mutex<Histogram<u64>>,
+    /// Of critical messages, and of those while the queue is made.
+    latencies: [(&'static str, std::sync::Mutex<Histogram<u64>>); 2],
 }
 
 struct Talk {
@@ -136,12 +141,14 @@ pub(super) async fn run(args: &Args) -> Outcome {
     let mut host = HostProcess::start_as(&setup, &["bench", "send-host", "--at", at], Stdio::piped(), Stdio::piped()).await?;
     let (input, output) = host.pipes()?;
     let mut talk = Talk { input, output: BufReader::new(output).lines() };
-    let heard = Arc::new(Heard { arrived: AtomicU64::new(0), latencies: Histogram::new(3).map_err(Failure::new)?.into() });
+    let empty = || Histogram::new(3).map(std::sync::Mutex::new).map_err(Failure::new);
+    let latencies = [(send_host::MARK, empty()?), (send_host::MARK_MEANWHILE, empty()?)];
+    let heard = Arc::new(Heard { arrived: AtomicU64::new(0), latencies });
     let listening = tokio::spawn(listen(emulator.subscribe(), heard.clone(), Duration::from_millis(args.latency_ms)));
 
     let rss_idle_mib = host.rss_mib()?;
     note(&format!("{} messages ...", args.messages));
-    talk.tell(&format!("enqueue {}", args.messages)).await?;
+    talk.tell(&format!("enqueue {} {}", args.messages, args.critical_per_second)).await?;
     let enqueue_s = talk.hear("enqueued ").await? as f64 / 1e3;
     let rss_queue_mib = host.rss_mib()?;
     tokio::time::sleep(SETTLE).await;
@@ -160,7 +167,7 @@ pub(super) async fn run(args: &Args) -> Outcome {
     talk.tell("stop").await?;
     host.ended(Duration::from_secs(30)).await?;
     listening.abort();
-    let latencies = heard.latencies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let [latencies, meanwhile] = heard.latencies.each_ref().map(|(_, heard)| heard.lock().unwrap_or_else(PoisonError::into_inner));
     let quantile = |q: f64| latencies.value_at_quantile(q) as f64 / 1e3;
     let report = Report {
         store: args.store.clone(),
@@ -168,6 +175,9 @@ pub(super) async fn run(args: &Args) -> Outcome {
         messages: args.messages,
         enqueue_s,
         enqueued_per_s: args.messages as f64 / enqueue_s.max(1e-3),
+        critical_meanwhile_p50_ms: meanwhile.value_at_quantile(0.5) as f64 / 1e3,
+        critical_meanwhile_p99_ms: meanwhile.value_at_quantile(0.99) as f64 / 1e3,
+        critical_meanwhile_max_ms: meanwhile.max() as f64 / 1e3,
         sent_per_s,
         off_percent: (sent_per_s / f64::from(args.per_second) - 1.0) * 100.0,
         seconds_off,
@@ -216,18 +226,19 @@ async fn listen(mut accepted: tokio::sync::broadcast::Receiver<Arc<meta::Accepte
             Err(RecvError::Closed) => return,
         };
         heard.arrived.fetch_add(1, Ordering::Relaxed);
-        let Some(asked_us) = asked_us(&message.body) else { continue };
+        let asked = heard.latencies.iter().find_map(|(mark, latencies)| Some((asked_us(&message.body, mark)?, latencies)));
+        let Some((asked_us, latencies)) = asked else { continue };
         let now_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(message.instant.elapsed()).as_micros();
         let took_us = now_us.saturating_sub(latency.as_micros()).saturating_sub(asked_us);
-        let mut latencies = heard.latencies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut latencies = latencies.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = latencies.record(u64::try_from(took_us).unwrap_or(u64::MAX).max(1));
     }
 }
 
 /// When a critical message was asked for.
-fn asked_us(body: &[u8]) -> Option<u128> {
+fn asked_us(body: &[u8], mark: &str) -> Option<u128> {
     let text = std::str::from_utf8(body).ok()?;
-    let (_, rest) = text.split_once(&format!("\"{}", send_host::MARK))?;
+    let (_, rest) = text.split_once(&format!("\"{mark}"))?;
     rest.split_once('"')?.0.parse().ok()
 }
 
@@ -238,6 +249,10 @@ fn print(report: &Report) {
     let Report { store, messages, enqueue_s, enqueued_per_s, sent_per_s, off_percent, seconds_off, refused, .. } = report;
     println!("  {store} store, {messages} messages in the queue");
     println!("  enqueued          {enqueue_s:>9.1} s    {enqueued_per_s:.0} /s");
+    let Report { critical_meanwhile_p50_ms, critical_meanwhile_p99_ms, critical_meanwhile_max_ms, .. } = report;
+    println!(
+        "  critical, then    {critical_meanwhile_p50_ms:>9.1} ms p50, {critical_meanwhile_p99_ms:.1} ms p99, {critical_meanwhile_max_ms:.1} ms at most"
+    );
     println!(
         "  sent              {sent_per_s:>9.1} /s   {off_percent:+.2} % off, {seconds_off} seconds more than 1 % off, {refused} refused by Meta"
     );

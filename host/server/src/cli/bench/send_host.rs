@@ -30,6 +30,8 @@ const KEYS_A_SECOND: u64 = 4_096;
 pub(super) const TEMPLATE: &str = "season_started";
 /// In front of the time in a critical message.
 pub(super) const MARK: &str = "t=";
+/// The same, of those that are sent while the queue is made.
+pub(super) const MARK_MEANWHILE: &str = "m=";
 /// Contacts of critical messages: none of them hears more than Meta's pair limit allows.
 const CRITICAL_PLAYERS: u64 = 10_000;
 
@@ -53,12 +55,16 @@ pub(super) async fn run(args: &Args) -> Outcome {
         let (what, mut number) = (words.next().unwrap_or_default(), || words.next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0));
         match what {
             "enqueue" => {
-                let took = enqueue(&outbox, number()).await?;
+                let (messages, per_second) = (number(), number().max(1));
+                let took = tokio::select! {
+                    took = enqueue(&outbox, messages) => took?,
+                    ended = critical(&outbox, MARK_MEANWHILE, u64::MAX, per_second) => return ended.map(|_| ()),
+                };
                 println!("enqueued {}", took.as_millis());
             }
             "critical" => {
                 let (seconds, per_second) = (number(), number().max(1));
-                let sent = critical(&outbox, seconds, per_second).await?;
+                let sent = critical(&outbox, MARK, seconds * per_second, per_second).await?;
                 println!("critical {sent}");
             }
             "depth" => println!("depth {}", host.desk().depth().await.map_err(Failure::new)?.outbox),
@@ -129,9 +135,8 @@ async fn enqueue(outbox: &Arc<dyn Outbox>, messages: u64) -> Result<Duration, Fa
 }
 
 /// Critical messages at an even pace, each with the time at which it was asked for.
-async fn critical(outbox: &Arc<dyn Outbox>, seconds: u64, per_second: u64) -> Result<u64, Failure> {
+async fn critical(outbox: &Arc<dyn Outbox>, mark: &str, count: u64, per_second: u64) -> Result<u64, Failure> {
     let begun = Instant::now();
-    let count = seconds * per_second;
     for n in 0..count {
         tokio::time::sleep_until((begun + Duration::from_micros(n * 1_000_000 / per_second)).into()).await;
         let asked_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
@@ -140,7 +145,7 @@ async fn critical(outbox: &Arc<dyn Outbox>, seconds: u64, per_second: u64) -> Re
             address: address(14_400_000_000 + n % CRITICAL_PLAYERS)?,
             dedup: DedupKey { sent_s: now.as_s(), digest: asked_us.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835) },
             class: MessageClass::Critical,
-            content: Content::Reply { message: Outbound::Text { body: format!("{MARK}{asked_us}"), preview: false }, reply_to: None },
+            content: Content::Reply { message: Outbound::Text { body: format!("{mark}{asked_us}"), preview: false }, reply_to: None },
             committed_at: now,
             expires_at: Some(now.plus_ms(60_000)),
             not_before: None,
