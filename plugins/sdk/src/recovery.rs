@@ -30,6 +30,7 @@ impl Conversation {
 }
 
 /// How the host tells it, for tests.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn fact(state: &RecoveryState) -> Extension {
     Extension { name: FACT.to_owned(), value: serde_json::to_string(state).unwrap_or_default() }
 }

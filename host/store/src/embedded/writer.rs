@@ -140,7 +140,7 @@ impl Writer {
                 waiting.take(&mut requested);
             }
             group_before = waiting.len();
-            if self.group(&mut waiting, &mut replies) {
+            if self.group(&mut waiting, &mut requested, &mut replies) {
                 // What was sent before still comes; then the channel ends.
                 requested.close();
             }
@@ -169,16 +169,14 @@ impl Writer {
     }
 
     /// Does a group of what waits. True when it was asked to close.
-    fn group(&mut self, waiting: &mut Asked, replies: &mut Vec<Reply>) -> bool {
+    fn group(&mut self, waiting: &mut Asked, requested: &mut mpsc::Receiver<Request>, replies: &mut Vec<Reply>) -> bool {
         let ids_before = self.ids;
-        let mut weight = 0;
         let mut closing = false;
         waiting.begin_group();
         let mut written = self.statement("BEGIN IMMEDIATE");
         while written.is_ok()
-            && let Some(Request { mut op, reply }) = waiting.next(weight)
+            && let Some(Request { mut op, reply }) = waiting.next(requested)
         {
-            weight += op.weight();
             closing |= matches!(op, Op::Close);
             match self.apply(&mut op) {
                 Ok(answer) => replies.push((reply, Ok(answer))),
