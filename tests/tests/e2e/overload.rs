@@ -8,11 +8,16 @@ use questline_emulator::DeliveryOutcome;
 use questline_emulator::webhook::{Change, Message, Metadata, Sender, Webhook, sign};
 use questline_tests::stage::{ACCOUNT, NUMBER, SECOND_NUMBER, number};
 use questline_tests::{Engine, Stage, eventually};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 use crate::support::{at_rest, dead_letters, now_s, says, sent_texts};
 
-on_both_stores![a_full_inbox_asks_meta_to_come_again, bodies_that_do_not_fit_are_asked_to_come_again];
+on_both_stores![
+    a_full_inbox_asks_meta_to_come_again,
+    bodies_that_do_not_fit_are_asked_to_come_again,
+    who_is_refused_hears_why_and_may_go_on
+];
 
 const PLAYERS: usize = 200;
 const MESSAGES: usize = 3;
@@ -81,7 +86,7 @@ async fn bodies_that_do_not_fit_are_asked_to_come_again(engine: Engine) {
     let body = format!("{{\"object\":\"whatsapp_business_account\",\"entry\":[]{}}}", " ".repeat(3_000_000)).into_bytes();
 
     // One large body is on its way, and takes its time.
-    let mut slow = tokio::net::TcpStream::connect(stage.address()).await.unwrap();
+    let mut slow = TcpStream::connect(stage.address()).await.unwrap();
     let head = format!(
         "POST /webhooks/meta/main HTTP/1.1\r\nhost: {}\r\nx-hub-signature-256: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         stage.address(),
@@ -104,4 +109,45 @@ async fn bodies_that_do_not_fit_are_asked_to_come_again(engine: Engine) {
     slow.read_to_end(&mut answer).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     eventually("there is room again", async || (stage.post_webhook(&host, &body).await == 200).then_some(())).await;
+}
+
+/// One answer of a connection: its head, with the body read past.
+async fn answer(connection: &mut BufReader<TcpStream>) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(connection.read_line(&mut head).await.unwrap() > 0, "the connection ended: {head:?}");
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+    connection.read_exact(&mut vec![0; length]).await.unwrap();
+    head
+}
+
+async fn who_is_refused_hears_why_and_may_go_on(engine: Engine) {
+    let stage = Stage::new(engine).await.echo("echo", NUMBER);
+    let host = stage.start().await;
+    let post = |length: usize, more: &str| {
+        let to = "POST /webhooks/meta/main HTTP/1.1\r\nx-hub-signature-256: sha256=00";
+        format!("{to}\r\nhost: {}\r\ncontent-length: {length}\r\n{more}\r\n", stage.address()).into_bytes()
+    };
+    let connect = async || BufReader::new(TcpStream::connect(stage.address()).await.unwrap());
+    let mut kept = connect().await;
+    for _ in 0..3 {
+        let length = 4 << 20;
+        kept.write_all(&post(length, "")).await.unwrap();
+        kept.write_all(&vec![b' '; length]).await.unwrap();
+        let head = answer(&mut kept).await;
+        assert!(head.starts_with("HTTP/1.1 413") && !head.contains("connection: close"), "{head}");
+    }
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: questline\r\n\r\n").await.unwrap();
+    assert!(answer(&mut kept).await.starts_with("HTTP/1.1 200"), "the connection serves on");
+
+    // What is far too large is not waited for, nor is what nobody has asked for yet.
+    for (length, more) in [(1 << 30, ""), (4 << 20, "expect: 100-continue\r\n")] {
+        let mut refused = connect().await;
+        refused.write_all(&post(length, more)).await.unwrap();
+        let head = answer(&mut refused).await;
+        assert!(head.starts_with("HTTP/1.1 413") && head.contains("connection: close"), "{head}");
+        assert_eq!(refused.read(&mut [0; 1]).await.unwrap(), 0, "and it ends");
+    }
+    drop(host);
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use hyper::body::Incoming;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
@@ -15,6 +17,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
+
+use super::leftover;
 
 /// A request's header has to be there by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,10 +49,15 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
                 let router = router.clone();
                 let timeout = time_for(request.method(), request.uri());
                 async move {
-                    let answer = router.oneshot(request.map(Body::new));
-                    let response = tokio::time::timeout(timeout, answer).await;
-                    let late = || axum::response::IntoResponse::into_response(hyper::StatusCode::REQUEST_TIMEOUT);
-                    Ok::<_, Infallible>(response.unwrap_or_else(|_| Ok(late())).unwrap_or_else(|never| match never {}))
+                    if request.body().is_end_stream() {
+                        return Ok::<_, Infallible>(answer(router, request.map(Body::new), timeout).await);
+                    }
+                    let expects_continue = request.headers().contains_key(header::EXPECT);
+                    let (head, body) = request.into_parts();
+                    let (lent, left) = leftover::lend(body);
+                    let mut response = answer(router, hyper::Request::from_parts(head, Body::new(lent)), timeout).await;
+                    left.read_past(expects_continue, &mut response).await;
+                    Ok(response)
                 }
             });
             let connection = hyper::server::conn::http1::Builder::new()
@@ -69,6 +78,14 @@ pub async fn serve(listener: TcpListener, router: Router, connections_max: usize
     drop(listener);
     connections.close();
     connections.wait().await;
+}
+
+async fn answer(router: Router, request: hyper::Request<Body>, timeout: Duration) -> Response {
+    match tokio::time::timeout(timeout, router.oneshot(request)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => hyper::StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
 }
 
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {

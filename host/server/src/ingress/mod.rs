@@ -1,6 +1,7 @@
 //! Meta's webhooks: bytes in, durable events out. 200 only once the batch is stored; 503 when there is no room, so that
 //! Meta comes again.
 
+mod leftover;
 pub mod listen;
 mod room;
 
@@ -129,14 +130,6 @@ async fn receive(State(ingress): State<Arc<Ingress>>, Path(app): Path<String>, h
     response
 }
 
-/// Reads past a body that does not fit, unless it is far too large, without keeping it: who is still writing would not
-/// see the answer.
-async fn discard(mut body: Body, announced_bytes: usize, body_bytes_max: usize) {
-    if announced_bytes <= 4 * body_bytes_max {
-        while let Some(Ok(_)) = body.frame().await {}
-    }
-}
-
 impl Ingress {
     async fn receive(&self, app: &str, headers: &HeaderMap, body: Body) -> Result<Answer, Answer> {
         let app = self.apps.get(app).ok_or(Answer::UnknownApp)?;
@@ -144,11 +137,9 @@ impl Ingress {
         let signature = headers.get("x-hub-signature-256").ok_or(Answer::Unauthorized)?.as_bytes();
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|bytes| bytes > self.body_bytes_max) {
-            discard(body, announced.unwrap_or(0), self.body_bytes_max).await;
             return Err(Answer::TooLarge);
         }
         let Some(_room) = self.room.take(announced.unwrap_or(self.body_bytes_max)) else {
-            discard(body, announced.unwrap_or(0), self.body_bytes_max).await;
             return Err(Answer::Full);
         };
         let body = Limited::new(body, self.body_bytes_max).collect().await.map_err(|problem| match problem.is::<LengthLimitError>() {

@@ -257,8 +257,9 @@ impl Desk for RedisStore {
 
     async fn depth(&self) -> Result<Depth, StoreError> {
         let session = self.link.session()?;
-        let answers = self.ask_all(&session, |partition| self.fenced(Script::Depth, &session, partition, 16)).await?;
+        // The inbox first: what is stepped meanwhile is counted twice rather than nowhere.
         let mut depth = Depth { inbox: self.memory.waiting(), ..Depth::default() };
+        let answers = self.ask_all(&session, |partition| self.fenced(Script::Depth, &session, partition, 16)).await?;
         for answer in &answers {
             let [outbox, timers, dead_letters, tickets_open, conversations] = value::exactly(value::list(answer)?)?;
             depth.outbox += value::number(outbox)?;
