@@ -9,6 +9,7 @@ pub mod chats;
 mod codes;
 pub mod guests;
 pub mod host;
+pub mod port;
 pub mod redis;
 pub mod stage;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::DirBuilder;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::guests;
 use crate::host::{Host, TOKEN};
+use crate::port;
 use crate::redis::RedisServer;
 
 /// Meta's id of the first number; the second game's follows.
@@ -83,7 +84,7 @@ impl Stage {
     /// With an emulator set up otherwise.
     pub async fn with_meta(engine: Engine, meta: meta::Config) -> Self {
         let emulator = meta::Emulator::start(meta.clone()).await.expect("the emulator starts");
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let address = port::free();
         emulator.set_webhook_url(&format!("http://{address}/webhooks/meta/main")).expect("an address");
         let redis = (engine == Engine::Redis).then(RedisServer::start);
         let dir = tempfile::tempdir().expect("a folder");

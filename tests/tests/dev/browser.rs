@@ -1,11 +1,10 @@
 //! Headless Chromium behind its driver: WebDriver's own clicks and keys, so that what is covered or disabled cannot be
 //! used. Waits for conditions, within a bound.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
-use questline_tests::eventually;
+use questline_tests::{eventually, port};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -22,7 +21,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// A window as large as a desk's screen, or a phone's when it is narrow.
     pub(crate) async fn open(url: &str, width: u32, height: u32) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+        let port = port::free().port();
         let mut driver = Command::new("chromedriver");
         driver.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let driver = driver.spawn().expect("chromedriver runs: apt-get install chromium chromium-driver");

@@ -2,11 +2,10 @@
 //! where it was, so that nobody has the message twice.
 
 use std::collections::HashMap;
-use std::net::TcpListener;
 
 use questline_emulator as meta;
 use questline_tests::stage::{NUMBER, SECOND_NUMBER, number};
-use questline_tests::{Engine, Host, Stage, eventually};
+use questline_tests::{Engine, Host, Stage, eventually, port};
 use serde_json::json;
 
 use crate::broadcasts::{crowd, described, done, order, played, sent, upload};
@@ -38,7 +37,7 @@ async fn taken_over(is_killed: bool) {
     } else {
         first.freeze();
     }
-    let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+    let address = port::free();
     stage.emulator.set_webhook_url(&format!("http://{address}/webhooks/meta/main")).unwrap();
     // It waits for the store, and tells so; an operator starts it again until it has it.
     let config = stage.write_config_of_another("second", address);
