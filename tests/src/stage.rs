@@ -56,6 +56,7 @@ pub struct Stage {
     per_second: u32,
     portfolio_limit: String,
     breaker_open_ms: u64,
+    breaker_failures_max: u32,
     /// The store's keys, the one that seals first.
     store_keys: Mutex<Vec<String>>,
     identity_check: bool,
@@ -103,6 +104,7 @@ impl Stage {
             per_second: 1_000,
             portfolio_limit: "unlimited".to_owned(),
             breaker_open_ms: 500,
+            breaker_failures_max: 5,
             store_keys: Mutex::new(vec!["store key one, of thirty-two characters".to_owned()]),
             identity_check: false,
         }
@@ -154,6 +156,12 @@ impl Stage {
     /// How long a breaker stays open.
     pub fn breaker_open_ms(mut self, open_ms: u64) -> Self {
         self.breaker_open_ms = open_ms;
+        self
+    }
+
+    /// How many failures in a row open a breaker.
+    pub fn breaker_failures_max(mut self, failures_max: u32) -> Self {
+        self.breaker_failures_max = failures_max;
         self
     }
 
@@ -267,7 +275,7 @@ impl Stage {
                 self.identity_check
             );
         }
-        let _ = writeln!(text, "[sending.breaker]\nopen_ms = {}", self.breaker_open_ms);
+        let _ = writeln!(text, "[sending.breaker]\nopen_ms = {}\nfailures_max = {}", self.breaker_open_ms, self.breaker_failures_max);
         if !self.played.is_empty() {
             let _ = writeln!(text, "[[portfolios]]\nname = \"main\"\naccounts = [\"{ACCOUNT}\"]\nlimit = {:?}", self.portfolio_limit);
         }

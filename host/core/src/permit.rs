@@ -11,6 +11,7 @@ pub mod hours;
 pub mod learned;
 pub mod pause;
 pub mod presence;
+pub mod retry_budget;
 pub mod throughput;
 pub mod tier;
 pub mod windows;

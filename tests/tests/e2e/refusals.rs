@@ -15,8 +15,9 @@ use questline_whatsapp::error_table::{Rule, TABLE};
 use serde_json::Value;
 
 use crate::support::{at_rest, dead_letters, heard, hears, says};
+use crate::waiting::class;
 
-on_both_stores![a_breaker_opens_tells_the_operator_and_closes];
+on_both_stores![a_breaker_opens_tells_the_operator_and_closes, what_fails_again_and_again_waits_for_what_is_new];
 
 /// What becomes of an answer that Meta refuses with a code.
 #[derive(Debug, PartialEq)]
@@ -187,4 +188,24 @@ async fn a_breaker_opens_tells_the_operator_and_closes(engine: Engine) {
     }
     let text = serde_json::to_string(&*operator.alerts.lock().unwrap()).unwrap();
     assert!(!text.contains("1555018"), "no phone number in alerts");
+}
+
+async fn what_fails_again_and_again_waits_for_what_is_new(engine: Engine) {
+    let stage = Stage::new(engine).await.echo("echo", NUMBER).breaker_failures_max(100);
+    let host = stage.start().await;
+    // Meta fails with many, and not so often in a row that it is left alone.
+    stage.emulator.set_graph_faults(GraphFaults { server_error_rate: 0.8, ..GraphFaults::default() });
+    for n in 0..300 {
+        stage.player(&format!("+1555{n:07}"), "Player").send("hello").await.unwrap();
+    }
+    let sends = async |outcome: &str| host.metric(&format!("questline_sends_total{{outcome=\"{outcome}\"}}")).await;
+    let waiting = async || class(&host.get("/games/echo/outbox").await, "normal")["parked"]["retry"].as_u64().unwrap_or(0);
+    eventually("what is over waits", async || (waiting().await >= 20).then_some(())).await;
+    assert!(sends("refused-put-off").await >= 20.0);
+    assert!(dead_letters(&host).await.is_empty(), "it is not given up");
+    stage.emulator.clear_faults();
+    let player = stage.player("+15550999", "New");
+    assert_eq!(says(&player, "and I?").await.text(), "echo: and I?");
+    let soon = 300 - waiting().await as usize;
+    eventually("what is not over was tried again", async || (stage.emulator.counters().accepted as usize > soon).then_some(())).await;
 }

@@ -13,7 +13,7 @@ on_both_stores![a_held_number_holds_up_no_other, what_is_tried_again_much_later_
 const PLAYERS: usize = 300;
 
 /// What waits of a class, as the API says.
-fn class<'a>(waiting: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn class<'a>(waiting: &'a Value, name: &str) -> &'a Value {
     waiting["classes"].as_array().unwrap().iter().find(|row| row["class"] == name).unwrap()
 }
 

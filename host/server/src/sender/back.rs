@@ -6,7 +6,7 @@ use std::time::Duration;
 use questline_core::consent::Unwanted;
 use questline_core::event::StatusError;
 use questline_core::id::NumberId;
-use questline_core::outbox::{Content, OutboxMessage, SendState};
+use questline_core::outbox::{Content, MessageClass, OutboxMessage, SendState};
 use questline_core::port::Untold;
 use questline_core::send::{ParkReason, SendOutcome, SendRecord, SendResult};
 use questline_core::time::UnixMs;
@@ -118,7 +118,12 @@ impl Sender {
         let attempts = message.attempts + 1;
         let judged = match outcome {
             Ok(outcome) => {
-                let judged = judge(&message, outcome, now, crate::clock::random());
+                let mut judged = judge(&message, outcome, now, crate::clock::random());
+                // A login code's retry is taken from the budget, and never put off by it.
+                let may_retry = !judged.is_retry() || lanes.may_retry(&message.message.number, now);
+                if !may_retry && message.message.class != MessageClass::Critical {
+                    judged.put_off(now, crate::clock::random());
+                }
                 self.metrics.send(judged.name, took.as_secs_f64());
                 if let (Content::Code(promise), "accepted") = (&message.message.content, judged.name) {
                     self.metrics.code_send(&message.message.game, Some(&message.message.contact), promise.by.name(), "sent");

@@ -17,6 +17,9 @@ const NOT_SENT_HOLD: Hold = Hold::Growing { base_ms: 250, ceiling_ms: 15_000 };
 /// conversation's other messages wait behind it.
 const UNTOLD: Backoff = Backoff { base_ms: 500, ceiling_ms: 5_000, attempts_max: 24 };
 
+/// The wait of a message that Meta has failed with, where a number's retries are used up: so long that it holds up nobody.
+const PUT_OFF: Backoff = Backoff { base_ms: 180_000, ceiling_ms: 180_000, attempts_max: u32::MAX };
+
 /// What follows.
 pub(super) struct Judged {
     /// For metrics and logs.
@@ -52,6 +55,21 @@ fn pair_wait_ms(attempts: u32, random: u64) -> u64 {
 /// Whether an error says that Meta itself is broken.
 fn is_fault(code: u32, http_status: u16) -> bool {
     matches!(code, 2 | 131_000 | 131_016 | 133_004) || (http_status >= 500 && questline_whatsapp::error_table::find(code).is_none())
+}
+
+impl Judged {
+    /// Whether the message is sent again because Meta has failed with it.
+    pub(super) fn is_retry(&self) -> bool {
+        self.fault && self.code.is_some() && matches!(self.then, Then::Again { .. })
+    }
+
+    /// Has it wait for longer.
+    pub(super) fn put_off(&mut self, now: UnixMs, random: u64) {
+        if let Then::Again { due_at, .. } = &mut self.then {
+            self.name = "refused-put-off";
+            *due_at = now.plus_ms(PUT_OFF.wait_ms(1, random).unwrap_or(PUT_OFF.ceiling_ms)).max(*due_at);
+        }
+    }
 }
 
 /// What becomes of the message.

@@ -161,6 +161,11 @@ impl Lanes {
         self.holds.accepted(scopes, message);
     }
 
+    /// Whether one more message of a number, with which Meta has failed, may be sent again soon.
+    pub(super) fn may_retry(&mut self, number: &NumberId, now: UnixMs) -> bool {
+        self.of(number).is_none_or(|number| number.retries.take(now))
+    }
+
     /// Counts messages that came in on a number against its throughput: a burst in full, and of a lasting flood up to
     /// half, so that questions cannot silence the answers.
     pub(super) fn charge(&mut self, number: &NumberId, count: u32, now: UnixMs) {
@@ -182,6 +187,9 @@ impl Lanes {
             match number.next(&self.holds, &self.permits, now, critical_only) {
                 Next::Wait(due_at) => soonest = [soonest, due_at].into_iter().flatten().min(),
                 Next::Send(message) => {
+                    if message.attempts == 0 {
+                        number.retries.pay_in();
+                    }
                     self.holds.began(number.scopes(), now);
                     return Next::Send(message);
                 }

@@ -7,6 +7,7 @@ use questline_core::id::{ConversationId, NumberId};
 use questline_core::lane::{LaneKind, Turns};
 use questline_core::outbox::{OutboxMessage, SendState};
 use questline_core::permit::Verdict;
+use questline_core::permit::retry_budget::RetryBudget;
 use questline_core::rate::{PAIR, Pace, Pacer};
 use questline_core::send::ParkReason;
 use questline_core::time::UnixMs;
@@ -56,6 +57,7 @@ pub(super) struct NumberLanes {
     per_second: u32,
     /// Messages of each lane that are out.
     out: [usize; LaneKind::SENT],
+    pub(super) retries: RetryBudget,
 }
 
 /// One line: strictly in order, as far as it is in hand.
@@ -116,6 +118,7 @@ impl NumberLanes {
             window: window(number.per_second),
             per_second: number.per_second,
             out: Default::default(),
+            retries: RetryBudget::default(),
         }
     }
 
