@@ -71,7 +71,7 @@ pub struct EmbeddedOptions {
     pub inbox_per_game_max: u64,
     /// Memory for what waits and for what was used last, all caches together, in bytes.
     pub cache_bytes_max: usize,
-    /// Names of new contacts that wait to be written to their table next to their neighbours, about; 60 bytes of memory
+    /// Names of new contacts that wait to be written to their table next to their neighbours, about; 80 bytes of memory
     /// each.
     pub names_waiting_max: usize,
     /// Of the audit log's pseudonyms; without one, the directory's own `audit.key` is taken, and made if it is not there.
@@ -84,14 +84,14 @@ pub struct EmbeddedOptions {
 }
 
 impl EmbeddedOptions {
-    /// The defaults: 100,000 events, half of them for one game, 6 MiB of caches, and 32,768 names.
+    /// The defaults: 100,000 events, half of them for one game, 6 MiB of caches, and 65,536 names.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>) -> Self {
         Self {
             dir: dir.into(),
             inbox_max: 100_000,
             inbox_per_game_max: 50_000,
             cache_bytes_max: 6 << 20,
-            names_waiting_max: 32_768,
+            names_waiting_max: 65_536,
             audit_key: None,
             keys: None,
             clock,

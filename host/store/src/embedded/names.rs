@@ -1,11 +1,13 @@
 //! Names of contacts, as [`crate::alias`] has the rules, and where they point.
 //!
 //! Digests lie anywhere in their table: each one that comes alone writes a page of its own. So new names wait in a log, and
-//! in memory, until there are so many that neighbours go to the table together. A name is in the log or in the table, never
-//! in both; only names that were unknown come to the log, and only under the first key.
+//! in memory, until there are so many that neighbours go to the table together: a generation of them in the order of their
+//! digests, a part with each group. Once the table has all of a generation its rows leave the log, in the order in which they
+//! lie there. Until then a name is in both, and both say the same: whoever changes where it points takes it out of the log. Only
+//! names that were unknown come to the log, and only under the first key.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use questline_core::id::ConversationId;
@@ -17,7 +19,7 @@ use super::writer::Writer;
 use crate::alias::{Alias, AliasChange};
 use crate::seal::{Index, Named, Sealer};
 
-/// The part of the log that goes to the table at once at least.
+/// The part of a generation that goes to the table at once at least.
 const MOVED_PART: usize = 128;
 
 /// A name in the log.
@@ -33,6 +35,8 @@ type ByDigest = BTreeMap<Index, NewName>;
 pub(super) struct NewNames {
     waiting: Mutex<ByDigest>,
     waiting_max: usize,
+    /// The last row that was given. None is given again while a generation that it was in may leave the log.
+    last_row: AtomicI64,
 }
 
 impl NewNames {
@@ -51,8 +55,9 @@ impl NewNames {
             let name = Index::read(row.get_ref(0)?.as_bytes()?);
             Ok(name.zip(Some(NewName { conversation: ConversationId(row.get(1)?), row: row.get(2)? })))
         })?;
-        let waiting = rows.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?;
-        Ok(Self { waiting: Mutex::new(waiting), waiting_max })
+        let waiting = rows.filter_map(Result::transpose).collect::<rusqlite::Result<ByDigest>>()?;
+        let last_row = waiting.values().map(|new| new.row).max().unwrap_or_default();
+        Ok(Self { waiting: Mutex::new(waiting), waiting_max, last_row: AtomicI64::new(last_row) })
     }
 
     fn map(&self) -> MutexGuard<'_, ByDigest> {
@@ -66,7 +71,7 @@ impl NewNames {
     /// Where a name points, in the log or under whichever key it lies in the table.
     pub(super) fn conversation(&self, connection: &Connection, sealer: &Sealer, alias: &Alias) -> Result<Option<u64>, StoreError> {
         let first = sealer.index(Named::Alias, &[alias.as_str()]);
-        // The log first: a name leaves it when the table has it durably.
+        // The log first: it is in memory, and a name leaves it when the table has it durably.
         match self.find(&first) {
             Some(found) => Ok(Some(found.0)),
             None => in_table(connection, sealer, alias, &first).map(|found| found.map(|id| id.0)).map_err(unavailable),
@@ -74,15 +79,31 @@ impl NewNames {
     }
 }
 
-/// What a group does to the log, until it is durable or undone.
+/// What a group does to the log, until it is durable or undone; and the generation that is on its way to the table.
 #[derive(Default)]
 pub(super) struct NamesChange {
     /// What the group changed in memory, and what was there before.
     before: Vec<(Index, Option<NewName>)>,
-    /// Went to the table.
-    moved: Vec<Index>,
-    /// The last that went, of all groups: the next ones are behind it.
-    last_moved: Option<Index>,
+    /// Names that came since a part was moved.
+    came: usize,
+    generation: Generation,
+    /// As far as the group moves it.
+    staged: Option<Step>,
+}
+
+/// Names that go to the table together, and how far they are.
+#[derive(Default)]
+struct Generation {
+    names: Vec<(Index, NewName)>,
+    /// The table has all of them; they leave the log now.
+    in_table: bool,
+    done: usize,
+}
+
+/// The end of the part of a generation that a group moves.
+#[derive(Clone, Copy)]
+struct Step {
+    end: usize,
 }
 
 /// A contact's name, and what is known of it.
@@ -131,10 +152,12 @@ impl Writer {
 
     /// Notes where a name points that pointed nowhere.
     pub(super) fn begin_name(&mut self, alias: &Alias, name: Index, id: ConversationId, soon: bool) -> rusqlite::Result<()> {
-        self.execute("INSERT INTO alias_new(name, conversation) VALUES (?1, ?2)", (name.as_bytes(), id.0))?;
-        let new = NewName { conversation: id, row: self.connection.last_insert_rowid() };
+        let row = self.shared.names.last_row.fetch_add(1, Ordering::Relaxed) + 1;
+        self.execute("INSERT INTO alias_new(id, name, conversation) VALUES (?1, ?2, ?3)", (row, name.as_bytes(), id.0))?;
+        let new = NewName { conversation: id, row };
         let before = self.shared.names.map().insert(name, new);
         self.names.before.push((name, before));
+        self.names.came += 1;
         if soon {
             self.aliases.put(alias.as_str().into(), id);
         }
@@ -191,50 +214,75 @@ impl Writer {
         Ok(())
     }
 
-    /// The last thing that a group does with names: what is too much for the log goes to the table, neighbours together.
+    /// The last thing that a group does with names: a part of a generation goes on its way. Twice as many as came: so a
+    /// generation, half of what may wait, is in the table and out of the log when the next one is there.
     pub(super) fn move_names(&mut self) -> rusqlite::Result<()> {
-        let mut moved: Vec<(Index, NewName)> = {
-            let map = self.shared.names.map();
-            let waiting_max = self.shared.names.waiting_max;
-            let count = map.len().saturating_sub(waiting_max);
-            if count <= waiting_max / MOVED_PART {
+        let waiting_max = self.shared.names.waiting_max;
+        let generation_max = (waiting_max / 2).max(1);
+        let names = &mut self.names;
+        let waiting = self.shared.names.map().len();
+        if names.generation.names.is_empty() {
+            if waiting < generation_max {
                 return Ok(());
             }
-            let behind = self.names.last_moved.map_or(Bound::Unbounded, Bound::Excluded);
-            let all = map.range((behind, Bound::Unbounded)).chain(map.iter());
-            // Fewer than all: none comes round twice.
-            all.take(count).map(|(name, new)| (*name, *new)).collect()
-        };
-        self.names.last_moved = moved.last().map(|(name, _)| *name);
-        self.names.moved.extend(moved.iter().map(|(name, _)| *name));
-        {
+            names.generation.names = self.shared.names.map().iter().map(|(name, new)| (*name, *new)).collect();
+            // What came until now is the generation: its way begins with what comes from now on.
+            names.came = 0;
+        }
+        let count = (2 * names.came).max(waiting.saturating_sub(waiting_max));
+        if count < generation_max / MOVED_PART || count == 0 {
+            return Ok(());
+        }
+        let Generation { names: all, in_table, done } = &names.generation;
+        let end = all.len().min(done + count);
+        let part = all.get(*done..end).unwrap_or_default();
+        if *in_table {
+            if let Some((_, last)) = part.last() {
+                self.connection.prepare_cached(TAKE_UP_TO)?.execute([last.row])?;
+            }
+        } else {
             let mut point = self.connection.prepare_cached(POINT)?;
-            for (name, new) in &moved {
-                point.execute((name.as_bytes(), new.conversation.0))?;
+            for (name, new) in part {
+                // Unless it was taken out meanwhile: the table has what holds now.
+                if self.shared.names.map().get(name).is_some_and(|now| now.row == new.row) {
+                    point.execute((name.as_bytes(), new.conversation.0))?;
+                }
             }
         }
-        moved.sort_unstable_by_key(|(_, new)| new.row);
-        let mut take = self.connection.prepare_cached(TAKE_FROM_LOG)?;
-        for (_, new) in &moved {
-            take.execute([new.row])?;
-        }
+        names.staged = Some(Step { end });
         Ok(())
     }
 
     /// The group is durable.
     pub(super) fn publish_names(&mut self) {
-        self.names.before.clear();
-        if !self.names.moved.is_empty() {
+        let names = &mut self.names;
+        names.before.clear();
+        let Some(Step { end }) = names.staged.take() else { return };
+        names.came = 0;
+        let generation = &mut names.generation;
+        if generation.in_table {
             let mut map = self.shared.names.map();
-            for name in self.names.moved.drain(..) {
-                map.remove(&name);
+            for (name, gone) in generation.names.get(generation.done..end).unwrap_or_default() {
+                if map.get(name).is_some_and(|now| now.row == gone.row) {
+                    map.remove(name);
+                }
             }
+        }
+        generation.done = end;
+        if end < generation.names.len() {
+            return;
+        }
+        if generation.in_table {
+            *generation = Generation::default();
+        } else {
+            generation.names.sort_unstable_by_key(|(_, new)| new.row);
+            (generation.in_table, generation.done) = (true, 0);
         }
     }
 
     /// The group was not written: nothing of it happened.
     pub(super) fn undo_names(&mut self) {
-        self.names.moved.clear();
+        self.names.staged = None;
         let mut map = self.shared.names.map();
         for (name, before) in self.names.before.drain(..).rev() {
             match before {
@@ -247,6 +295,8 @@ impl Writer {
 
 const POINT: &str = "INSERT INTO alias(name, conversation) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET conversation = excluded.conversation";
 const TAKE_FROM_LOG: &str = "DELETE FROM alias_new WHERE id = ?1";
+/// What is in the log before a generation is of that generation, or of one that is gone.
+const TAKE_UP_TO: &str = "DELETE FROM alias_new WHERE id <= ?1";
 
 /// Where the table has a name point, under whichever key; `first` is its digest under the first.
 fn in_table(connection: &Connection, sealer: &Sealer, alias: &Alias, first: &Index) -> rusqlite::Result<Option<ConversationId>> {

@@ -331,7 +331,8 @@ impl Walk {
     fn aliases(&mut self, connection: &Connection, sealer: &Sealer) -> Result<Vec<Rewrite>, StoreError> {
         let left = older_aliases(connection, sealer, if self.conversations_unreadable { usize::MAX } else { CHUNK })?;
         if self.conversations_unreadable || left.is_empty() {
-            let sql = "SELECT (SELECT count(*) FROM alias) + (SELECT count(*) FROM alias_new)";
+            let sql = "SELECT (SELECT count(*) FROM alias) + (SELECT count(*) FROM alias_new AS new
+                WHERE NOT EXISTS (SELECT 1 FROM alias WHERE alias.name = new.name))";
             let all = connection.query_row(sql, [], |row| row.get::<_, u64>(0)).map_err(unavailable)?;
             self.tally.looked_at += all;
             self.tally.first_rows(sealer, all.saturating_sub(left.len() as u64));
