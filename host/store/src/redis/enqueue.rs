@@ -180,8 +180,8 @@ fn seq_of(answer: &str) -> Result<Option<(OutboxSeq, Option<u64>)>, StoreError> 
 /// Brings to memory what was put into the outbox.
 fn note_part(part: Part, answer: &Value, now: UnixMs, news: &mut News) -> Result<(), StoreError> {
     let [next, answer] = value::exactly(value::list(answer)?)?;
-    if let Some(new) = part.messages.first() {
-        news.timers.push((new.partition(), value::optional_number(next)?));
+    if let (Some(new), Some(next)) = (part.messages.first(), value::optional_number(next)?) {
+        news.timers.push((new.partition(), Some(next)));
     }
     let mut is_any = false;
     for (new, is) in part.messages.into_iter().zip(value::text(answer)?.split(',')) {

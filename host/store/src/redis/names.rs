@@ -133,6 +133,13 @@ struct Missing<'a> {
     conversation: Option<ConversationId>,
 }
 
+impl Missing<'_> {
+    /// It has one name and that can stand in one place: claiming finds it as well as looking would.
+    fn has_one_place(&self) -> bool {
+        matches!(&self.places[..], [places] if places.len() == 1)
+    }
+}
+
 /// All that may stand for a name, what is written first.
 pub(super) fn alias_places(sealer: &Sealer, alias: &Alias) -> Vec<Box<[u8]>> {
     let parts = [alias.as_str()];
@@ -191,7 +198,8 @@ impl RedisStore {
     }
 
     async fn find_or_claim(&self, session: &Session, missing: &mut [&mut Missing<'_>]) -> Result<(), StoreError> {
-        let lookups = missing.iter().flat_map(|missing| &missing.places).flatten().map(|place| {
+        let several = missing.iter().filter(|missing| !missing.has_one_place());
+        let lookups = several.flat_map(|missing| &missing.places).flatten().map(|place| {
             let mut command = redis::cmd("HGET");
             command.arg(self.keys.names(place)).arg(&place[..]);
             command
@@ -203,7 +211,8 @@ impl RedisStore {
         let mut found = Vec::with_capacity(missing.len());
         for missing in missing.iter_mut() {
             let mut of = Vec::with_capacity(missing.aliases.len());
-            for places in &missing.places {
+            let looked_for = if missing.has_one_place() { &[][..] } else { &missing.places };
+            for places in looked_for {
                 let found = answers.by_ref().take(places.len()).map(value::optional_number).collect::<Result<Vec<_>, _>>()?;
                 of.push(Found { of: found.iter().flatten().next().copied(), is_first: found.first().is_some_and(Option::is_some) });
             }

@@ -1,34 +1,37 @@
 -- Puts messages into the outbox, each once. Answers for each: d known, g the conversation is not there, q<name> <place> in
--- the queue, p<name> parked; and when something is due next ('' for never).
+-- the queue, p<name> parked; and when something is due next, if that changed.
 local now = arg()
 local known_day = arg()
-local answer, written = {}, {}
+local answer, written, is_parked = {}, {}, false
 for n = 1, num() do
   local conversation, game, seen, digest, doc, who = arg(), arg(), arg(), arg(), arg(), arg()
   local at, body, campaign, lane, not_before, reason = num(), arg(), arg(), arg(), arg(), arg()
   local key = base .. 'c:' .. conversation
-  if doc ~= '' and redis.call('HSETNX', key, 'v', '0') == 1 then
-    redis.call('HSET', key, 'd', doc, 'k', who, 'g', game)
-    redis.call('HINCRBY', base .. 'n', 'conversation', 1)
-  end
+  local known = redis.call('HMGET', key, 'v', 'o')
+  local begins = doc ~= '' and not known[1]
   local is_new
   if seen ~= '' then
     is_new = redis.call('SADD', base .. 's:' .. seen, digest) == 1
     written['s:' .. seen] = true
-  elseif redis.call('HEXISTS', key, 'v') == 0 then
+  elseif not known[1] and not begins then
     answer[n] = 'g'
   else
     -- A key without a time of its own: known for 15 days from its arrival.
-    local known = redis.call('GET', base .. 'k:' .. digest)
-    is_new = not known or tonumber(now) - tonumber(known) >= 15 * DAY_MS
+    local came = redis.call('GET', base .. 'k:' .. digest)
+    is_new = not came or tonumber(now) - tonumber(came) >= 15 * DAY_MS
     if is_new then
       redis.call('SET', base .. 'k:' .. digest, now, 'PX', 15 * DAY_MS)
     end
   end
-  if is_new then
-    local seq = math.max(tonumber(redis.call('HGET', key, 'o') or '0') + 1, at)
-    local ref, day = conversation .. '.' .. int(seq), day_of(seq)
+  local seq = is_new and math.max(tonumber(known[2] or '0') + 1, at)
+  if begins then
+    redis.call('HINCRBY', base .. 'n', 'conversation', 1)
+    redis.call('HSET', key, 'v', '0', 'd', doc, 'k', who, 'g', game, 'o', int(seq or 0))
+  elseif seq then
     redis.call('HSET', key, 'o', int(seq))
+  end
+  if seq then
+    local ref, day = conversation .. '.' .. int(seq), day_of(seq)
     redis.call('HSET', base .. 'b:' .. day, ref, body)
     if day ~= known_day then
       touch('b:' .. day, '0')
@@ -43,6 +46,7 @@ for n = 1, num() do
     else
       redis.call('HSET', base .. 'out', ref, '0 ' .. not_before .. ' 0 ' .. lane .. ' ')
       park(ref, not_before, reason)
+      is_parked = true
       answer[n] = 'p' .. int(seq)
     end
   else
@@ -56,4 +60,4 @@ for _ = 1, num() do
     redis.call('EXPIRE', base .. bucket, ttl)
   end
 end
-return { next_due(), table.concat(answer, ',') }
+return { is_parked and next_due(), table.concat(answer, ',') }
