@@ -12,7 +12,7 @@ use questline_emulator::{Fault, GraphFaults};
 use questline_tests::stage::NUMBER;
 use questline_tests::{Engine, Host, Stage, eventually};
 use questline_whatsapp::error_table::{Rule, TABLE};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{at_rest, dead_letters, heard, hears, says};
 use crate::waiting::class;
@@ -108,6 +108,16 @@ async fn every_code_of_the_table_has_its_reaction() {
                 assert_eq!(host.metric(&metric).await, 1.0, "{rule:?}");
                 assert_eq!(dead_letters(&host).await.len(), letters, "what waits is not given up: {rule:?}");
                 assert!(heard(&player).is_empty() || rule.first == 130_429, "{rule:?}");
+                // It is over at once, and grows if Meta says so again.
+                if rule.first != 130_429 {
+                    // An answer has no template: its number stands still instead.
+                    let scope = if scope == "template" { "number" } else { scope };
+                    eventually("what stands still is told", async || {
+                        let limits = host.get("/limits").await;
+                        (limits["stops"][0]["scope"] == scope && limits["stops"][0]["cause"] == "refused").then_some(())
+                    })
+                    .await;
+                }
                 // What is held stays so for minutes.
                 (stage, host) = fresh().await;
             }
@@ -168,6 +178,14 @@ async fn a_breaker_opens_tells_the_operator_and_closes(engine: Engine) {
     }
     let changes = async |to: &str| host.metric(&format!("questline_breaker_changes_total{{scope=\"number\",to=\"{to}\"}}")).await;
     eventually("it opens", async || (changes("open").await >= 1.0).then_some(())).await;
+    let stops = eventually("what stands still is told", async || {
+        let limits = host.get("/limits").await;
+        let stops = limits["stops"].as_array().cloned().unwrap_or_default();
+        (stops.len() == 2).then_some(stops)
+    })
+    .await;
+    assert_eq!((&stops[0]["scope"], &stops[1]["scope"], &stops[1]["name"]), (&json!("app"), &json!("number"), &json!(NUMBER)));
+    assert!(stops.iter().all(|stop| stop["cause"].as_str().is_some_and(|cause| cause.starts_with("breaker-"))), "{stops:?}");
     let refused = stage.emulator.counters().refused;
     assert!((5..10).contains(&refused), "Meta is left alone: {refused}");
     for player in &players[6..] {
@@ -179,6 +197,7 @@ async fn a_breaker_opens_tells_the_operator_and_closes(engine: Engine) {
     }
     eventually("it closes", async || (changes("closed").await >= 1.0).then_some(())).await;
     at_rest(&stage, &host).await;
+    eventually("nothing stands still any more", async || (host.get("/limits").await["stops"] == json!([])).then_some(())).await;
     assert!(dead_letters(&host).await.is_empty(), "nothing is lost over it");
     for scope in ["number", "app"] {
         eventually("the operator has heard of all of it", async || (operator.states(scope).last()? == "closed").then_some(())).await;

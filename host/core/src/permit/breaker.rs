@@ -112,6 +112,14 @@ impl Breaker {
         self.inner == Inner::Closed { failures: 0 }
     }
 
+    /// Until when it is open; what is sent then is a probe.
+    pub fn open_until(&self) -> Option<UnixMs> {
+        match self.inner {
+            Inner::Open { until } => Some(until),
+            Inner::Closed { .. } | Inner::HalfOpen { .. } => None,
+        }
+    }
+
     /// When a send may begin, if not now. Changes nothing.
     pub fn not_before(&self, now: UnixMs) -> Option<UnixMs> {
         match self.inner {

@@ -38,6 +38,18 @@ pub(super) async fn run(args: &Args, config: impl Fn() -> Result<Config, Failure
             }
         }
     }
+    for row in rows("stops") {
+        let (scope, name) = (text(&row, "scope"), text(&row, "name"));
+        let left_s = number(&row, "until").map_or(0, |until| until.saturating_sub(SystemClock.now().0).div_ceil(1_000));
+        match (text(&row, "cause").as_str(), left_s) {
+            ("breaker-half-open", _) => {
+                println!("{scope} {name}: Meta failed, and a few messages are sent to see whether it answers again")
+            }
+            ("breaker-open", 0) => println!("{scope} {name}: Meta fails, and the next message is sent to see whether it answers again"),
+            ("breaker-open", _) => println!("{scope} {name}: Meta fails, and nothing is sent for another {left_s} s"),
+            _ => println!("{scope} {name}: Meta has refused a message for a reason that all share, and the next try is in {left_s} s"),
+        }
+    }
     for row in rows("portfolios") {
         let (name, used) = (text(&row, "portfolio"), number(&row, "used").unwrap_or(0));
         match number(&row, "limit") {

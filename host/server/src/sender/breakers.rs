@@ -6,6 +6,8 @@ use questline_core::permit::breaker::{Breaker, BreakerRules, BreakerState, Chang
 use questline_core::send::PauseScope;
 use questline_core::time::UnixMs;
 
+use crate::sending::Stop;
+
 /// A breaker changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BreakerChange {
@@ -70,6 +72,11 @@ impl Breakers {
                 self.changes.push(BreakerChange { scope, name: name.to_owned(), to });
             }
         }
+    }
+
+    /// Those that let less than all through.
+    pub(super) fn stops(&self) -> impl Iterator<Item = Stop> + '_ {
+        self.of.iter().filter_map(|((scope, name), breaker)| Stop::of_breaker(*scope, name, breaker.state(), breaker.open_until()))
     }
 
     /// What has changed since the last time.

@@ -9,6 +9,7 @@ use questline_core::time::UnixMs;
 
 use super::Number;
 use super::breakers::{BreakerChange, Breakers};
+use crate::sending::Stop;
 
 /// One thing that can be held.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,6 +66,8 @@ struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     held: HashMap<HoldKey, Held>,
+    /// Something was held or let go since it was last told.
+    has_changed: bool,
     breakers: Breakers,
 }
 
@@ -80,6 +83,7 @@ impl Holds {
             Hold::UntilMended { probe_ms } => probe_ms,
         };
         *held = Held { until: now.plus_ms(wait_ms), strikes: held.strikes + 1 };
+        self.has_changed = true;
         held.until
     }
 
@@ -88,6 +92,7 @@ impl Holds {
         if self.held.is_empty() {
             return;
         }
+        self.has_changed = true;
         for key in [&scopes.app, &scopes.account, &scopes.number] {
             self.held.remove(key);
         }
@@ -117,6 +122,17 @@ impl Holds {
     /// Breakers that changed since the last time.
     pub(super) fn breaker_changes(&mut self) -> Vec<BreakerChange> {
         self.breakers.changes()
+    }
+
+    /// Whether something was held or let go since the last time.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
+    }
+
+    /// All that stands still, or has stood.
+    pub(super) fn stops(&self) -> Vec<Stop> {
+        let held = self.held.iter().map(|(key, held)| Stop::refused(key.scope, &key.name, held.until));
+        held.chain(self.breakers.stops()).collect()
     }
 
     /// Until when nothing of this number is sent.

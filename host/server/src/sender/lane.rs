@@ -18,6 +18,7 @@ use questline_core::time::UnixMs;
 use super::Number;
 use super::breakers::BreakerChange;
 use super::hold::{HoldKey, Holds, Scopes};
+use crate::sending::Stop;
 use number::NumberLanes;
 
 /// What to do next.
@@ -91,6 +92,11 @@ impl Lanes {
     /// Breakers that changed since the last time.
     pub(super) fn breaker_changes(&mut self) -> Vec<BreakerChange> {
         self.holds.breaker_changes()
+    }
+
+    /// What stands still, if something was held or let go since the last time, or breakers have changed.
+    pub(super) fn stops(&mut self, breakers_changed: bool) -> Option<Vec<Stop>> {
+        (self.holds.take_changed() | breakers_changed).then(|| self.holds.stops())
     }
 
     /// Messages of conversations in hand: those that wait here, and those that are out. What belongs to campaigns does not

@@ -213,9 +213,13 @@ impl Sender {
         }
     }
 
-    /// Tells operators of breakers that have changed.
-    fn tell_breakers(&self, lanes: &mut Lanes) {
-        for change in lanes.breaker_changes() {
+    /// Tells operators of breakers that have changed, and whoever asks of all that stands still.
+    fn tell_stops(&self, lanes: &mut Lanes) {
+        let changes = lanes.breaker_changes();
+        if let Some(stops) = lanes.stops(!changes.is_empty()) {
+            self.sending.set_stops(stops);
+        }
+        for change in changes {
             let (scope, to) = (change.scope.as_str(), change.to.as_str());
             self.metrics.sending.breaker(scope, to);
             let detail = match change.to {
@@ -276,7 +280,7 @@ impl Sender {
                 Next::Wait(due_at) => break due_at,
             }
         };
-        self.tell_breakers(lanes);
+        self.tell_stops(lanes);
         if !batch.is_empty() {
             self.ask_and_begin(batch, back.clone());
         }

@@ -5,7 +5,7 @@ use questline_core::port::StoreError;
 use questline_core::time::UnixMs;
 use serde::Serialize;
 
-use super::SendingDesk;
+use super::{SendingDesk, Stop};
 
 /// A number's limits.
 #[derive(Debug, Serialize)]
@@ -48,6 +48,8 @@ pub struct SendingLimits {
     pub numbers: Vec<NumberLimits>,
     /// By portfolio.
     pub portfolios: Vec<PortfolioLimits>,
+    /// What stands still now, because Meta fails or has refused something.
+    pub stops: Vec<Stop>,
     /// Players who are known to play now.
     pub in_game: usize,
 }
@@ -81,6 +83,7 @@ impl SendingDesk {
         Ok(SendingLimits {
             numbers: learned.numbers().map(number).collect(),
             portfolios: learned.portfolios().zip(used).map(portfolio).collect(),
+            stops: self.stops(now),
             in_game: self.present().len(),
         })
     }

@@ -5,6 +5,7 @@
 pub mod alerts;
 mod limits;
 mod news;
+mod stops;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,7 @@ use crate::metrics::Metrics;
 use alerts::Alerts;
 
 pub use limits::{NumberLimits, PortfolioLimits, SendingLimits};
+pub use stops::{Stop, StopCause};
 
 /// Wait after the store failed.
 const STORE_WAIT: Duration = Duration::from_millis(500);
@@ -96,6 +98,7 @@ pub struct SendingDesk {
     /// Held by whoever changes pauses, from the store's write to memory's.
     pausing: tokio::sync::Mutex<()>,
     present: Mutex<Present>,
+    stops: ArcSwap<Vec<Stop>>,
 }
 
 impl SendingDesk {
@@ -124,6 +127,7 @@ impl SendingDesk {
             pauses: ArcSwap::from_pointee(pauses),
             pausing: tokio::sync::Mutex::new(()),
             present: Mutex::default(),
+            stops: ArcSwap::default(),
         })
     }
 

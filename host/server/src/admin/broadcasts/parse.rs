@@ -142,7 +142,7 @@ fn wording(fields: &mut Fields<'_>, experiment: Option<&Experiment>) -> Result<W
     if locale.as_deref().is_some_and(|locale| !is_locale(locale)) {
         return Err(fields.wrong("locale", "a language as BCP 47 writes it"));
     }
-    let header = fields.take::<String>("header", "the value of the header's parameter")?;
+    let header = fields.take::<String>("header", "a text, the value of the header's parameter")?;
     let body = fields.take::<Vec<String>>("values", "a list of the body's values")?.unwrap_or_default();
     let buttons = fields.take::<Vec<ButtonValue>>("buttons", "a list of {\"index\": 0, \"value\": \"...\"}")?.unwrap_or_default();
     let buttons = buttons.into_iter().map(|button| (button.index, button.value)).collect();
