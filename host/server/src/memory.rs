@@ -1,4 +1,4 @@
-//! What glibc's allocator is told. A thread that finds its arena locked waits: with one arena for all, a quarter of the CPU goes
+//! What glibc's allocator is told. A thread that finds its arena locked waits: with one arena for all, a fifth of the CPU goes
 //! there. With glibc's own eight for each core, what is resident grows with every thread that ever ran. So there is one for each
 //! thread that works all the time; and what compiling flows used is given back. Elsewhere than on glibc nothing is told.
 
@@ -6,11 +6,11 @@
 #[cfg(target_env = "gnu")]
 const STORE_THREADS: usize = 2;
 
-/// Before the first thread starts: how many of the runtime there will be.
-#[cfg_attr(not(target_env = "gnu"), allow(unused_variables))]
-pub fn share_arenas(workers: usize) {
+/// Before the first thread starts. The runtime has one for each core.
+pub fn share_arenas() {
     #[cfg(target_env = "gnu")]
     {
+        let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let arenas = libc::c_int::try_from(workers.saturating_add(STORE_THREADS)).unwrap_or(libc::c_int::MAX);
         // SAFETY: mallopt(3) takes two integers and changes how malloc behaves from here on; it is called before any
         // other thread runs, as it asks, and reads or frees nothing of ours.

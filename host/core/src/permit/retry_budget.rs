@@ -13,6 +13,7 @@ const PAID_IN: u64 = 200;
 const PAID_IN_PER_SECOND: u64 = 1_000;
 /// What is saved at most: an outage of moments is not felt.
 const SAVED_MAX: u64 = 100 * REPETITION;
+/// What one costs.
 const REPETITION: u64 = 1_000;
 
 /// One number's.

@@ -28,19 +28,19 @@ pub(super) async fn run(args: &Args, config: impl Fn() -> Result<Config, Failure
     let rows = |key: &str| limits.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let number = |row: &Value, key: &str| row.get(key).and_then(Value::as_u64);
+    let left_ms = |row: &Value, key: &str| number(row, key).map(|until| until.saturating_sub(SystemClock.now().0));
     for row in rows("numbers") {
         let (now, tier) = (number(&row, "per_second").unwrap_or(0), number(&row, "tier_per_second").unwrap_or(0));
         println!("number {}: {now} of {tier} messages a second, portfolio {}", text(&row, "number"), text(&row, "portfolio"));
         for (key, what) in [("bulk_held_until", "bulk and marketing are"), ("utility_held_until", "utility is")] {
-            if let Some(until) = number(&row, key) {
-                let left_s = until.saturating_sub(SystemClock.now().0) / 1_000;
-                println!("  {what} held for another {left_s} s");
+            if let Some(left_ms) = left_ms(&row, key) {
+                println!("  {what} held for another {} s", left_ms / 1_000);
             }
         }
     }
     for row in rows("stops") {
         let (scope, name) = (text(&row, "scope"), text(&row, "name"));
-        let left_s = number(&row, "until").map_or(0, |until| until.saturating_sub(SystemClock.now().0).div_ceil(1_000));
+        let left_s = left_ms(&row, "until").unwrap_or(0).div_ceil(1_000);
         match (text(&row, "cause").as_str(), left_s) {
             ("breaker-half-open", _) => {
                 println!("{scope} {name}: Meta failed, and a few messages are sent to see whether it answers again")

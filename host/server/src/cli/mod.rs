@@ -146,8 +146,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: impl Future<Output = Outcome>) -> Outcome {
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    crate::memory::share_arenas(workers);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    crate::memory::share_arenas();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|problem| Failure::new(format!("the runtime does not start: {problem}")))?.block_on(command)
 }

@@ -76,7 +76,7 @@ impl Breakers {
 
     /// Those that let less than all through.
     pub(super) fn stops(&self) -> impl Iterator<Item = Stop> + '_ {
-        self.of.iter().filter_map(|((scope, name), breaker)| Stop::of_breaker(*scope, name, breaker.state(), breaker.open_until()))
+        self.of.iter().filter_map(|((scope, name), breaker)| Stop::of_breaker(*scope, name, breaker))
     }
 
     /// What has changed since the last time.

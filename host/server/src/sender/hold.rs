@@ -66,7 +66,7 @@ struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     held: HashMap<HoldKey, Held>,
-    /// Something was held or let go since it was last told.
+    /// Something was held or let go since it was last told, or a breaker has changed.
     has_changed: bool,
     breakers: Breakers,
 }
@@ -92,12 +92,9 @@ impl Holds {
         if self.held.is_empty() {
             return;
         }
-        self.has_changed = true;
-        for key in [&scopes.app, &scopes.account, &scopes.number] {
-            self.held.remove(key);
-        }
-        if let Some(name) = message.message.content.template() {
-            self.held.remove(&scopes.template(name));
+        let template = message.message.content.template().map(|name| scopes.template(name));
+        for key in [&scopes.app, &scopes.account, &scopes.number].into_iter().chain(&template) {
+            self.has_changed |= self.held.remove(key).is_some();
         }
     }
 
@@ -121,18 +118,18 @@ impl Holds {
 
     /// Breakers that changed since the last time.
     pub(super) fn breaker_changes(&mut self) -> Vec<BreakerChange> {
-        self.breakers.changes()
+        let changes = self.breakers.changes();
+        self.has_changed |= !changes.is_empty();
+        changes
     }
 
-    /// Whether something was held or let go since the last time.
-    pub(super) fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.has_changed)
-    }
-
-    /// All that stands still, or has stood.
-    pub(super) fn stops(&self) -> Vec<Stop> {
+    /// All that stands still, or has stood, if that has changed since the last time.
+    pub(super) fn stops(&mut self) -> Option<Vec<Stop>> {
+        if !std::mem::take(&mut self.has_changed) {
+            return None;
+        }
         let held = self.held.iter().map(|(key, held)| Stop::refused(key.scope, &key.name, held.until));
-        held.chain(self.breakers.stops()).collect()
+        Some(held.chain(self.breakers.stops()).collect())
     }
 
     /// Until when nothing of this number is sent.

@@ -94,9 +94,9 @@ impl Lanes {
         self.holds.breaker_changes()
     }
 
-    /// What stands still, if something was held or let go since the last time, or breakers have changed.
-    pub(super) fn stops(&mut self, breakers_changed: bool) -> Option<Vec<Stop>> {
-        (self.holds.take_changed() | breakers_changed).then(|| self.holds.stops())
+    /// What stands still, if that has changed since the last time.
+    pub(super) fn stops(&mut self) -> Option<Vec<Stop>> {
+        self.holds.stops()
     }
 
     /// Messages of conversations in hand: those that wait here, and those that are out. What belongs to campaigns does not

@@ -215,11 +215,7 @@ impl Sender {
 
     /// Tells operators of breakers that have changed, and whoever asks of all that stands still.
     fn tell_stops(&self, lanes: &mut Lanes) {
-        let changes = lanes.breaker_changes();
-        if let Some(stops) = lanes.stops(!changes.is_empty()) {
-            self.sending.set_stops(stops);
-        }
-        for change in changes {
+        for change in lanes.breaker_changes() {
             let (scope, to) = (change.scope.as_str(), change.to.as_str());
             self.metrics.sending.breaker(scope, to);
             let detail = match change.to {
@@ -229,6 +225,9 @@ impl Sender {
             };
             tracing::warn!(scope, name = change.name, state = to, "a breaker has changed");
             self.sending.alerts().raise(Alert::new("breaker", scope, change.name, detail.to_owned()).state(to));
+        }
+        if let Some(stops) = lanes.stops() {
+            self.sending.set_stops(stops);
         }
     }
 

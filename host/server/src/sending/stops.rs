@@ -1,6 +1,6 @@
 //! What stands still: apps, accounts, numbers and templates that the sender leaves alone for a while, for people to see.
 
-use questline_core::permit::breaker::BreakerState;
+use questline_core::permit::breaker::{Breaker, BreakerState};
 use questline_core::send::PauseScope;
 use questline_core::time::UnixMs;
 use serde::Serialize;
@@ -35,13 +35,13 @@ pub struct Stop {
 
 impl Stop {
     /// A breaker's, unless all is sent.
-    pub(crate) fn of_breaker(scope: PauseScope, name: &str, state: BreakerState, until: Option<UnixMs>) -> Option<Self> {
-        let cause = match state {
+    pub(crate) fn of_breaker(scope: PauseScope, name: &str, breaker: &Breaker) -> Option<Self> {
+        let cause = match breaker.state() {
             BreakerState::Closed => return None,
             BreakerState::Open => StopCause::BreakerOpen,
             BreakerState::HalfOpen => StopCause::BreakerHalfOpen,
         };
-        Some(Self { scope: scope.as_str(), name: name.to_owned(), cause, until })
+        Some(Self { scope: scope.as_str(), name: name.to_owned(), cause, until: breaker.open_until() })
     }
 
     /// That of a scope that Meta refused.

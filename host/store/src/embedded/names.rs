@@ -87,8 +87,8 @@ pub(super) struct NamesChange {
     /// Names that came since a part was moved.
     came: usize,
     generation: Generation,
-    /// As far as the group moves it.
-    staged: Option<Step>,
+    /// The end of the part of it that the group moves.
+    staged_end: Option<usize>,
 }
 
 /// Names that go to the table together, and how far they are.
@@ -98,12 +98,6 @@ struct Generation {
     /// The table has all of them; they leave the log now.
     in_table: bool,
     done: usize,
-}
-
-/// The end of the part of a generation that a group moves.
-#[derive(Clone, Copy)]
-struct Step {
-    end: usize,
 }
 
 /// A contact's name, and what is known of it.
@@ -249,7 +243,7 @@ impl Writer {
                 }
             }
         }
-        names.staged = Some(Step { end });
+        names.staged_end = Some(end);
         Ok(())
     }
 
@@ -257,7 +251,7 @@ impl Writer {
     pub(super) fn publish_names(&mut self) {
         let names = &mut self.names;
         names.before.clear();
-        let Some(Step { end }) = names.staged.take() else { return };
+        let Some(end) = names.staged_end.take() else { return };
         names.came = 0;
         let generation = &mut names.generation;
         if generation.in_table {
@@ -282,7 +276,7 @@ impl Writer {
 
     /// The group was not written: nothing of it happened.
     pub(super) fn undo_names(&mut self) {
-        self.names.staged = None;
+        self.names.staged_end = None;
         let mut map = self.shared.names.map();
         for (name, before) in self.names.before.drain(..).rev() {
             match before {

@@ -134,9 +134,12 @@ struct Missing<'a> {
 }
 
 impl Missing<'_> {
-    /// It has one name and that can stand in one place: claiming finds it as well as looking would.
-    fn has_one_place(&self) -> bool {
-        matches!(&self.places[..], [places] if places.len() == 1)
+    /// Where its names are looked for before one is claimed: nowhere if there is one place, for claiming finds it there.
+    fn looked_for(&self) -> &[Vec<Box<[u8]>>] {
+        match &self.places[..] {
+            [places] if places.len() == 1 => &[],
+            several => several,
+        }
     }
 }
 
@@ -198,8 +201,7 @@ impl RedisStore {
     }
 
     async fn find_or_claim(&self, session: &Session, missing: &mut [&mut Missing<'_>]) -> Result<(), StoreError> {
-        let several = missing.iter().filter(|missing| !missing.has_one_place());
-        let lookups = several.flat_map(|missing| &missing.places).flatten().map(|place| {
+        let lookups = missing.iter().flat_map(|missing| missing.looked_for()).flatten().map(|place| {
             let mut command = redis::cmd("HGET");
             command.arg(self.keys.names(place)).arg(&place[..]);
             command
@@ -211,8 +213,7 @@ impl RedisStore {
         let mut found = Vec::with_capacity(missing.len());
         for missing in missing.iter_mut() {
             let mut of = Vec::with_capacity(missing.aliases.len());
-            let looked_for = if missing.has_one_place() { &[][..] } else { &missing.places };
-            for places in looked_for {
+            for places in missing.looked_for() {
                 let found = answers.by_ref().take(places.len()).map(value::optional_number).collect::<Result<Vec<_>, _>>()?;
                 of.push(Found { of: found.iter().flatten().next().copied(), is_first: found.first().is_some_and(Option::is_some) });
             }
@@ -226,13 +227,13 @@ impl RedisStore {
         let claimed = self.link.call(session, claims, None).await?;
         let mut claimed = claimed.iter();
         for (missing, of) in missing.iter_mut().zip(found) {
-            let is_new = missing.conversation.is_none();
-            if is_new {
+            let is_claimed = missing.conversation.is_none();
+            if is_claimed {
                 missing.conversation = claimed.next().map(value::conversation).transpose()?;
             }
             let Some(conversation) = missing.conversation else { continue };
             let (mut is_astray, mut stale) = (false, Vec::new());
-            for (places, found) in missing.places.iter().zip(of).skip(usize::from(is_new)) {
+            for (places, found) in missing.places.iter().zip(of).skip(usize::from(is_claimed)) {
                 let is_there = found.of == Some(conversation.0);
                 is_astray |= !is_there;
                 moved |= !is_there && found.of.is_some();
@@ -241,7 +242,7 @@ impl RedisStore {
                     stale.push(places);
                 }
             }
-            if is_astray && !is_new {
+            if is_astray && !is_claimed {
                 // The conversation first: it notes the names to be moved, so that none is forgotten by a crash.
                 self.learn_contact(session, conversation, missing.address).await?;
             }

@@ -275,6 +275,13 @@ fn what_needs_a_held_template_is_parked() {
     assert_eq!((parked.id, at), (first.id, until));
     assert_eq!(all(&mut lanes), [(1, 1)], "its conversation goes on");
     assert_eq!(lanes.talk(), 1);
+
+    let stops = lanes.stops().unwrap();
+    assert!(matches!(&stops[..], [stop] if stop.scope == "template" && stop.until == Some(until)), "{stops:?}");
+    lanes.accepted(&scopes, &message("1", 1, 2, MessageClass::Normal));
+    assert_eq!(lanes.stops(), None, "what lets nothing go is not told");
+    lanes.accepted(&scopes, &first);
+    assert_eq!(lanes.stops(), Some(Vec::new()));
 }
 
 #[test]

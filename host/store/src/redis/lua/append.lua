@@ -15,16 +15,12 @@ for _ = 1, num() do
     is = 'c'
   end
   if digest ~= '' and seen == '' then
-    -- A key without a time of its own: known for 15 days from its arrival.
-    local key = base .. 'k:' .. digest
-    local known = redis.call('GET', key)
     if redis.call('HEXISTS', base .. 'c:' .. conversation, 'v') == 0 then
       answer[#answer + 1] = 'g'
-    elseif known and tonumber(received_at) - tonumber(known) < 15 * DAY_MS then
-      answer[#answer + 1] = 'd'
-    else
-      redis.call('SET', key, received_at, 'PX', 15 * DAY_MS)
+    elseif is_first(digest, received_at) then
       answer[#answer + 1] = is .. put(conversation, game, received_at, event)
+    else
+      answer[#answer + 1] = 'd'
     end
   elseif digest == '' or redis.call('SADD', base .. 's:' .. seen, digest) == 1 then
     answer[#answer + 1] = is .. put(conversation, game, received_at, event)

@@ -19,6 +19,17 @@ local function day_of(seq)
   return int(math.floor(tonumber(seq) / DAY_MS))
 end
 
+-- Whether something whose key has no time of its own comes for the first time; then it is known for 15 days.
+local function is_first(digest, at)
+  local key = base .. 'k:' .. digest
+  local known = redis.call('GET', key)
+  if known and tonumber(at) - tonumber(known) < 15 * DAY_MS then
+    return false
+  end
+  redis.call('SET', key, at, 'PX', 15 * DAY_MS)
+  return true
+end
+
 -- What is sealed is not looked into here. To be compared it has a mark in front: \2 and 20 more bytes, a digest. `marks` are
 -- all that may stand for one thing, behind one another, and behind them what it was before anything was sealed.
 local MARK_LEN = 21

@@ -16,12 +16,7 @@ for n = 1, num() do
   elseif not known[1] and not begins then
     answer[n] = 'g'
   else
-    -- A key without a time of its own: known for 15 days from its arrival.
-    local came = redis.call('GET', base .. 'k:' .. digest)
-    is_new = not came or tonumber(now) - tonumber(came) >= 15 * DAY_MS
-    if is_new then
-      redis.call('SET', base .. 'k:' .. digest, now, 'PX', 15 * DAY_MS)
-    end
+    is_new = is_first(digest, now)
   end
   local seq = is_new and math.max(tonumber(known[2] or '0') + 1, at)
   if begins then
